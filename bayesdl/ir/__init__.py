@@ -1,0 +1,1 @@
+"""The language: nouns, no rules. A Program is all that the compiler knows."""

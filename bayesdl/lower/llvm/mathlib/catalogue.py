@@ -1,0 +1,145 @@
+"""The table of scalar functions, and the one way in which a function enters a module."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from llvmlite import ir
+
+from bayesdl._base.registry import Registry
+
+from .formula import DOUBLE, SINGLE, Format, Formula, Real
+
+Definition = Callable[..., Real]
+
+
+@dataclass(frozen=True, slots=True)
+class Accuracy:
+    """What is promised of a function, and tested.
+
+    Attributes
+    ----------
+    f64, f32 : float
+        Largest error, in units in the last place of the true result, over the stated range.
+    absolute : float
+        An error that is also allowed, for results near zero: |error| ≤ max(ulps, absolute) in float64.
+    note : str
+        Where the promise holds, or what happens outside.
+    """
+
+    f64: float
+    f32: float
+    absolute: float = 0.0
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ScalarFunction:
+    """A mathematical function of one or two reals, and how to write it."""
+
+    name: str
+    arity: int
+    definition: Definition
+    accuracy: Accuracy
+    through_double: bool
+
+
+FUNCTIONS: Registry[ScalarFunction] = Registry("scalar function")
+
+
+def scalar(
+    name: str,
+    accuracy: Accuracy,
+    *,
+    arity: int = 1,
+    through_double: bool = False,
+) -> Callable[[Definition], Definition]:
+    """Enter a definition into the table.
+
+    Parameters
+    ----------
+    name : str
+        The name by which the emitter asks.
+    accuracy : Accuracy
+        The promise.
+    arity : int
+        Number of arguments.
+    through_double : bool
+        Whether the float32 version computes in float64 and rounds once at the end.
+
+    Returns
+    -------
+    callable
+        A decorator that returns the definition as it is.
+    """
+
+    def enter(definition: Definition) -> Definition:
+        FUNCTIONS.add(name, ScalarFunction(name, arity, definition, accuracy, through_double))
+        return definition
+
+    return enter
+
+
+def scalar_function(
+    module: ir.Module, name: str, type: ir.DoubleType | ir.FloatType
+) -> ir.Function:
+    """The function ``bdl.<name>.f64`` or ``.f32`` of a module, added on first use.
+
+    The function is internal, inlined everywhere, free of control flow and of memory access, so a loop
+    that calls it is widened by LLVM's loop vectoriser.
+
+    Parameters
+    ----------
+    module : ir.Module
+        The module that will call the function.
+    name : str
+        One of `NAMES`.
+    type : ir.DoubleType or ir.FloatType
+        The type of every argument and of the result.
+
+    Returns
+    -------
+    ir.Function
+        Takes one value of `type` (two for ``arctan2`` and ``power``), returns one.
+
+    Raises
+    ------
+    KeyError
+        If there is no such function; the message lists those that exist.
+
+    Notes
+    -----
+    Errors and ranges stand in `ACCURACY`. No fast-math flag may be set on these functions: error-free
+    steps rely on the order in which they are written.
+
+    Examples
+    --------
+    >>> from llvmlite import ir
+    >>> module = ir.Module()
+    >>> scalar_function(module, "tanh", ir.DoubleType()).name
+    'bdl.tanh.f64'
+    """
+    if name not in FUNCTIONS:
+        raise KeyError(f"no scalar function named {name!r}; there are: {', '.join(sorted(FUNCTIONS))}")
+    format = DOUBLE if isinstance(type, ir.DoubleType) else SINGLE
+    symbol = f"bdl.{name}.{format.suffix}"
+    existing = module.globals.get(symbol)
+    return _write(module, symbol, FUNCTIONS[name], format) if existing is None else existing
+
+
+def _write(module: ir.Module, symbol: str, entry: ScalarFunction, format: Format) -> ir.Function:
+    signature = ir.FunctionType(format.type, [format.type] * entry.arity)
+    function = ir.Function(module, signature, name=symbol)
+    function.linkage = "internal"
+    for attribute in ("alwaysinline", "nounwind", "readnone"):
+        function.attributes.add(attribute)
+    builder = ir.IRBuilder(function.append_basic_block("entry"))
+    if entry.through_double and format is SINGLE:
+        wide = scalar_function(module, entry.name, DOUBLE.type)
+        args = [builder.fpext(arg, DOUBLE.type) for arg in function.args]
+        builder.ret(builder.fptrunc(builder.call(wide, args), SINGLE.type))
+    else:
+        formula = Formula(module, builder, format)
+        builder.ret(entry.definition(formula, *(Real(formula, arg) for arg in function.args)).value)
+    return function

@@ -1,0 +1,1 @@
+"""The vocabulary: each primitive declared once, and the NumPy surface over them."""

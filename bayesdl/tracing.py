@@ -1,0 +1,171 @@
+"""Python function → Program, and a Program inlined into the function being traced."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bayesdl._base.errors import TraceError
+from bayesdl._base.tree import Tree, flatten, unflatten
+from bayesdl.ir.builder import Builder, Handle, active_builders
+from bayesdl.ir.program import Program, Var
+from bayesdl.ir.types import ArrayType, type_of
+from bayesdl.ops._bind import bind
+from bayesdl.ops.array import Array
+
+
+@dataclass(frozen=True)
+class Traced:
+    """What a trace found.
+
+    Parameters
+    ----------
+    program : Program
+        Takes the flattened arguments, then the captured values.
+    captures : list of Handle
+        Values of outer traces that the function used.
+    tree : Tree
+        Shape of the function's result.
+    """
+
+    program: Program
+    captures: list[Handle]
+    tree: Tree
+
+
+def trace(
+    function: Callable[..., Any], *args: Any, name: str | None = None, concrete: bool = False
+) -> Traced:
+    """Run a Python function once on types and write down what it did.
+
+    Parameters
+    ----------
+    function : callable
+        Of arrays, or of nested containers of arrays.
+    *args
+        Arrays, numbers or `ArrayType`, in containers of any depth; only their types are used, unless
+        `concrete`.
+    name : str, optional
+        Name of the Program; the function's own by default.
+    concrete : bool, default False
+        Also compute with the values of `args`, so that Python may branch on them.
+
+    Returns
+    -------
+    Traced
+
+    Examples
+    --------
+    >>> from bayesdl import numpy as bnp
+    >>> trace(lambda x: bnp.exp(x) * 2.0, 1.0, name="f").program
+    program f(%a: f64[]):
+      %b: f64[] = exp %a
+      %c: f64[] = mul %b 2.0e+00:f64
+      return %c
+    """
+    leaves, tree = flatten(args)
+    types = [leaf if isinstance(leaf, ArrayType) else type_of_leaf(leaf) for leaf in leaves]
+    builder = Builder(Array, concrete=concrete)
+    with building(builder):
+        values = [concrete_value(leaf) if concrete else None for leaf in leaves]
+        handles = [builder.input(t, v) for t, v in zip(types, values, strict=True)]
+        result = function(*unflatten(tree, handles))
+        outputs, out_tree = flatten(result)
+        lifted = [builder.lift(as_leaf(o)) for o in outputs]
+    program = builder.build(name or getattr(function, "__name__", "f").strip("<>"), lifted)
+    return Traced(program, builder.captured(), out_tree)
+
+
+def trace_flat(
+    function: Callable[..., Sequence[Any]], types: Sequence[ArrayType], name: str
+) -> Program:
+    """Trace a function of arrays that returns a list of arrays and captures nothing."""
+    builder = Builder(Array)
+    with building(builder):
+        handles = [builder.input(t) for t in types]
+        outputs = [builder.lift(o) for o in function(*handles)]
+    if builder.captures:
+        raise TraceError(
+            f"`{name}` uses an array of an outer function that it was not given.",
+            facts=[("array", outer.type) for outer in builder.captured()],
+            code="T103",
+        )
+    return builder.build(name, outputs)
+
+
+def inline(program: Program, *args: Any) -> list[Any]:
+    """Use a Program here and now: append its equations to the current trace, or compute them.
+
+    Parameters
+    ----------
+    program : Program
+    *args : arrays
+        One per input.
+
+    Returns
+    -------
+    list of arrays
+    """
+    values: dict[Var, Any] = dict(zip(program.inputs, args, strict=True))
+    for equation in program.equations:
+        inputs = [values[a] if isinstance(a, Var) else a.value for a in equation.inputs]
+        with source_of(equation.source):
+            outputs = bind(equation.primitive, *inputs, **equation.params)
+        values.update(zip(equation.outputs, outputs if len(equation.outputs) > 1 else (outputs,), strict=True))
+    return [values[a] if isinstance(a, Var) else a.value for a in program.outputs]
+
+
+@contextmanager
+def building(builder: Builder) -> Iterator[None]:
+    """Make a builder the innermost one."""
+    stack = active_builders()
+    stack.append(builder)
+    try:
+        yield
+    finally:
+        stack.pop()
+
+
+@contextmanager
+def source_of(source: Any) -> Iterator[None]:
+    """Equations appended inside carry this source line instead of the Python caller's."""
+    stack = active_builders()
+    if not stack:
+        yield
+        return
+    builder = stack[-1]
+    previous, builder.source = builder.source, source or builder.source
+    try:
+        yield
+    finally:
+        builder.source = previous
+
+
+def type_of_leaf(leaf: Any) -> ArrayType:
+    """The type of an argument; Python numbers become the dtype that NumPy gives them."""
+    return leaf.type if isinstance(leaf, Handle) else type_of(leaf)
+
+
+def concrete_value(leaf: Any) -> Any:
+    """The number behind an argument, or None where there is none."""
+    if isinstance(leaf, ArrayType):
+        return None
+    return leaf.value if isinstance(leaf, Handle) else np.asarray(leaf)
+
+
+def as_leaf(value: Any) -> Any:
+    """A result as something that can be lifted; anything that is not an array is refused."""
+    if isinstance(value, Handle):
+        return value
+    array = np.asarray(value)
+    if array.dtype.kind not in "fiub":
+        raise TraceError(
+            f"a traced function returned a {type(value).__name__}, which is not an array.",
+            fix="return arrays, numbers, or dicts, lists and tuples of them.",
+            code="T107",
+        )
+    return array

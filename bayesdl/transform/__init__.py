@@ -1,0 +1,1 @@
+"""Program → Program where the meaning changes: derivatives and batching."""

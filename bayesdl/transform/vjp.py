@@ -1,0 +1,143 @@
+"""Reverse mode: one backward sweep over the Program, emitting a Program."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from bayesdl.ir.primitive import Primitive
+from bayesdl.ir.program import Atom, Equation, Program, Var
+from bayesdl.ops import elementwise as ew
+from bayesdl.ops._bind import bind
+from bayesdl.ops.control import floats, listed, pick, solid
+from bayesdl.tracing import source_of, trace_flat
+
+from ._handed import Handed, forbidden
+
+Pullback = Callable[[Sequence[Any]], Sequence[Any]]
+
+
+def sweep(
+    program: Program, active: Sequence[bool], args: Sequence[Any]
+) -> tuple[list[Any], Callable[[Sequence[Any]], list[Any]]]:
+    """Run a Program forward; return its outputs and the function that runs it backward.
+
+    Parameters
+    ----------
+    program : Program
+    active : sequence of bool
+        The inputs whose cotangents are wanted.
+    args : sequence of arrays
+        One per input.
+
+    Returns
+    -------
+    outputs : list of arrays
+    pullback : callable
+        Takes one cotangent (or None) per output; gives one (or None) per input.
+    """
+    values: dict[Var, Any] = dict(zip(program.inputs, args, strict=True))
+    moving = {v for v, a in zip(program.inputs, active, strict=True) if a}
+    tape: list[tuple[Equation, Pullback]] = []
+
+    def value(atom: Atom) -> Any:
+        return values[atom] if isinstance(atom, Var) else atom.value
+
+    for equation in program.equations:
+        inputs = [value(a) for a in equation.inputs]
+        flags = [isinstance(a, Var) and a in moving for a in equation.inputs]
+        with source_of(equation.source):
+            outputs, pullback = _forward(equation, inputs, flags)
+        values.update(zip(equation.outputs, outputs, strict=True))
+        if pullback is not None:
+            tape.append((equation, pullback))
+            moving.update(v for v in equation.outputs if v.type.is_float)
+
+    def backward(cotangents: Sequence[Any]) -> list[Any]:
+        found: dict[Var, Any] = {}
+
+        def receive(atom: Atom, ct: Any) -> None:
+            if isinstance(atom, Var) and atom in moving and ct is not None:
+                found[atom] = ew.add(found[atom], ct) if atom in found else ct
+
+        for atom, ct in zip(program.outputs, cotangents, strict=True):
+            receive(atom, ct)
+        for equation, pullback in reversed(tape):
+            cts = [found.pop(v, None) for v in equation.outputs]
+            if any(ct is not None for ct in cts):
+                with source_of(equation.source):
+                    for atom, ct in zip(equation.inputs, pullback(cts), strict=True):
+                        receive(atom, ct)
+        return [found.get(v) for v in program.inputs]
+
+    return [value(a) for a in program.outputs], backward
+
+
+def vjp_program(program: Program, active: tuple[bool, ...]) -> Program:
+    """The Program of values and cotangents.
+
+    Takes the inputs, then a cotangent for each float output; returns the outputs, then a cotangent
+    for each active input.
+    """
+    key = ("vjp", active)
+    if key not in program.memo:
+        n = len(program.inputs)
+        flags = floats(program.output_types)
+
+        def derived(*v: Any) -> list[Any]:
+            outputs, backward = sweep(program, active, v[:n])
+            rest = iter(v[n:])
+            found = backward([next(rest) if f else None for f in flags])
+            return [*outputs, *solid(found, v[:n], active)]
+
+        types = [*program.input_types, *pick(program.output_types, flags)]
+        program.memo[key] = trace_flat(derived, types, f"vjp_{program.name}")
+    derived_program: Program = program.memo[key]
+    return derived_program
+
+
+HANDED = Handed(forbidden("jvp"), vjp_program, forbidden("vmap"), trace_flat)
+
+
+def _forward(equation: Equation, inputs: list[Any], flags: list[bool]) -> tuple[Any, Pullback | None]:
+    primitive, params = equation.primitive, equation.params
+    differentiable = any(v.type.is_float for v in equation.outputs)
+    if any(flags) and differentiable:
+        if primitive.linear_in is not None:
+            return _linear(primitive, inputs, flags, params)
+        if primitive.partials is not None:
+            return _elementwise(primitive, inputs, flags, params)
+        if primitive.vjp is not None:
+            outputs, pullback = primitive.vjp(HANDED, flags, inputs, **params)
+            return outputs, pullback
+    return listed(bind(primitive, *inputs, **params)), None
+
+
+def _elementwise(primitive: Primitive, inputs: list[Any], flags: list[bool], params: Any) -> Any:
+    output = bind(primitive, *inputs, **params)
+
+    def pullback(cts: Sequence[Any]) -> list[Any]:
+        assert primitive.partials is not None
+        partials = primitive.partials(output, *inputs, **params)
+        return [
+            ew.times(cts[0], p, primitive.guarded) if f and p is not None else None
+            for p, f in zip(partials, flags, strict=True)
+        ]
+
+    return (output,), pullback
+
+
+def _linear(primitive: Primitive, inputs: list[Any], flags: list[bool], params: Any) -> Any:
+    output = bind(primitive, *inputs, **params)
+    positions = primitive.linear_positions(len(inputs))
+
+    def pullback(cts: Sequence[Any]) -> list[Any]:
+        assert primitive.transpose is not None
+        found: list[Any] = [None] * len(inputs)
+        for i, ct in zip(positions, primitive.transpose(cts[0], *inputs, **params), strict=True):
+            found[i] = ct if flags[i] and np.dtype(inputs[i].dtype).kind == "f" else None
+        return found
+
+    return (output,), pullback
