@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -27,14 +25,22 @@ def real_array(name: str, values: ArrayLike) -> Floats:
     return array.astype(np.float64, copy=False)
 
 
-def no_nan(name: str, values: NDArray[Any]) -> None:
-    """Refuse NaN, with a count and the first place."""
-    bad = np.isnan(values)
+def no_nan(name: str, values: Floats) -> None:
+    """Refuse NaN, with a count and the first place; infinities may pass."""
+    _none_bad(name, "NaN", np.isnan(values))
+
+
+def all_finite(name: str, values: Floats) -> None:
+    """Refuse NaN and infinities, with a count and the first place."""
+    _none_bad(name, "NaN or infinite", ~np.isfinite(values))
+
+
+def _none_bad(name: str, what: str, bad: NDArray[np.bool_]) -> None:
     if bad.any():
         first = tuple(int(i) for i in np.argwhere(bad)[0])
         raise ArgumentError(
-            f"`{name}` holds NaN, so no score can be given.",
-            facts=[("NaN", f"{int(bad.sum())} of {bad.size} values"), ("first at", f"index {first}")],
+            f"`{name}` holds values that are {what}, so no score can be given.",
+            facts=[("how many", f"{int(bad.sum())} of {bad.size}"), ("first at", f"index {first}")],
             fix="look at the run that made them, or score the finite rows alone.",
             where=user_source(),
             code="K103",
@@ -55,13 +61,13 @@ def probability(name: str, value: float) -> float:
 
 
 def predictions(y: ArrayLike, draws: ArrayLike, *, least: int = 1) -> tuple[Floats, Floats]:
-    """Observed values (rows, ...) and their predictive draws (sample, rows, ...), shapes compared exactly."""
+    """Observed values (rows, ...) and predictive draws (sample, rows, ...), never broadcast."""
     observed, drawn = real_array("y", y), real_array("draws", draws)
     if drawn.ndim < 2 or drawn.shape[1:] != observed.shape or observed.size == 0:
         raise ShapeError(
             "the predictions do not belong to these observed values.",
             facts=[("y", f"shape {observed.shape}"), ("draws", f"shape {drawn.shape}")],
-            note="`draws` needs the shape (sample, *y.shape), with at least one row; nothing is broadcast.",
+            note="`draws` needs the shape (sample, *y.shape), with at least one row.",
             fix="flatten chains first, draws.reshape(-1, *y.shape).",
             where=user_source(),
             code="K101",
@@ -74,6 +80,6 @@ def predictions(y: ArrayLike, draws: ArrayLike, *, least: int = 1) -> tuple[Floa
             where=user_source(),
             code="K105",
         )
-    no_nan("y", observed)
-    no_nan("draws", drawn)
+    all_finite("y", observed)
+    all_finite("draws", drawn)
     return observed, drawn

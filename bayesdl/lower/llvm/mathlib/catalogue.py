@@ -136,9 +136,9 @@ def _write(module: ir.Module, symbol: str, entry: ScalarFunction, format: Format
         function.attributes.add(attribute)
     builder = ir.IRBuilder(function.append_basic_block("entry"))
     if entry.through_double and format is SINGLE:
-        wide = scalar_function(module, entry.name, DOUBLE.type)
-        args = [builder.fpext(arg, DOUBLE.type) for arg in function.args]
-        builder.ret(builder.fptrunc(builder.call(wide, args), SINGLE.type))
+        formula = Formula(module, builder, DOUBLE, coarse=True)
+        wide = [Real(formula, builder.fpext(arg, DOUBLE.type)) for arg in function.args]
+        builder.ret(builder.fptrunc(entry.definition(formula, *wide).value, SINGLE.type))
     else:
         formula = Formula(module, builder, format)
         builder.ret(entry.definition(formula, *(Real(formula, arg) for arg in function.args)).value)

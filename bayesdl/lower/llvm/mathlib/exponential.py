@@ -95,7 +95,7 @@ def _reduce(f: Formula, x: Real) -> tuple[Real, Real, Real, Real]:
     return shifted, k, r, (first - r) - k * low
 
 
-def _power_of_two(f: Formula, shifted: Real | Bits) -> Real:
+def power_of_two(f: Formula, shifted: Real | Bits) -> Real:
     """2^k from k + shift, for a normal result."""
     bits = shifted.bits() if isinstance(shifted, Real) else shifted
     return ((bits << f.format.mantissa) + f.bits_of(1.0)).real()
@@ -104,7 +104,7 @@ def _power_of_two(f: Formula, shifted: Real | Bits) -> Real:
 def _halves(f: Formula, shifted: Real, k: Real) -> tuple[Real, Real]:
     """2^a and 2^b with a + b = k."""
     half = f.muladd(k, 0.5, f.format.shift)
-    return _power_of_two(f, half), _power_of_two(f, shifted.bits() - half.bits())
+    return power_of_two(f, half), power_of_two(f, shifted.bits() - half.bits())
 
 
 def exponential(f: Formula, x: Real, low: Real | None = None) -> Exponential:
@@ -142,7 +142,7 @@ def exponential_minus_one(f: Formula, x: Real) -> tuple[Real, Real, Real]:
     y = (1 - 2⁻ᵏ) + r + (eʳ - 1 - r), where the first two are added without error: they nearly cancel for k = 1.
     """
     shifted, k, r, low = _reduce(f, x)
-    one_over = _power_of_two(f, f.bits(0) - shifted.bits())
+    one_over = power_of_two(f, f.bits(0) - shifted.bits())
     one_over = f.select(k > float(f.format.bias - 2), 0.0, one_over)
     q = f.polynomial(r, EXP_DOUBLE if f.double else EXP_SINGLE)
     tail = f.muladd(r * r, q, low)
@@ -162,7 +162,7 @@ def expm1(f: Formula, x: Real) -> Real:
 def exponential_minus_one_moderate(f: Formula, x: Real) -> Real:
     """eˣ - 1 for |x| ≤ 40 in double, 20 in single: no overflow to care about."""
     y, shifted, _ = exponential_minus_one(f, x)
-    return y * _power_of_two(f, shifted)
+    return y * power_of_two(f, shifted)
 
 
 def decompose(f: Formula, x: Real) -> tuple[Real, Real]:

@@ -52,12 +52,16 @@ class Formula:
         Placed at the end of the function's only block.
     format : Format
         The format of every `Real` that this formula makes.
+    coarse : bool
+        Whether the result will be rounded from double to single, so that a relative error of 2⁻³⁰ is enough.
     """
 
-    __slots__ = ("builder", "format", "module")
+    __slots__ = ("builder", "coarse", "format", "module")
 
-    def __init__(self, module: ir.Module, builder: ir.IRBuilder, format: Format) -> None:
-        self.module, self.builder, self.format = module, builder, format
+    def __init__(
+        self, module: ir.Module, builder: ir.IRBuilder, format: Format, *, coarse: bool = False
+    ) -> None:
+        self.module, self.builder, self.format, self.coarse = module, builder, format, coarse
 
     @property
     def double(self) -> bool:
@@ -214,9 +218,8 @@ class Real:
         return Mask(self.formula, value)
 
     def is_odd(self) -> Mask:
-        """Where an integral value is odd; right at every magnitude, false for infinities."""
-        half = self * 0.5
-        return half._differs(self.formula._intrinsic("llvm.rint", half))
+        """Where the value is an odd integer; right at every magnitude, false for infinities."""
+        return (self * 0.5).is_fractional() & ~self.is_fractional()
 
     def is_fractional(self) -> Mask:
         """Where the value is not an integer; false for infinities."""

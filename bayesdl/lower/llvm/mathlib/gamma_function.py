@@ -96,7 +96,7 @@ def _distance_to_integer(f: Formula, x: Real) -> Real:
     through_double=True,
 )
 def lgamma(f: Formula, x: Real) -> Real:
-    """log |Γ(x)|; ∞ at zero and the negative integers."""
+    """log |Γ(x)|; ∞ at zero and the negative integers, -∞ at -∞ as in SciPy."""
     a = f.absolute(x)
     y = _log_gamma_of_positive(f, a)
     r = f.absolute(_distance_to_integer(f, a))
@@ -104,7 +104,7 @@ def lgamma(f: Formula, x: Real) -> Real:
     reflected = -(logarithm(f, a * _sine_of_pi_times(f, r) * (1.0 / PI)) + y)
     y = f.select((x < 0.0) & (a > 2.0**-70), reflected, y)
     pole = (x <= 0.0) & r.equals(0.0)
-    return f.select(x.is_nan(), x, f.select(pole | a.equals(float("inf")), float("inf"), y))
+    return f.select(x.is_nan() | a.equals(float("inf")), x, f.select(pole, float("inf"), y))
 
 
 def _log_gamma_of_positive(f: Formula, a: Real) -> Real:
@@ -174,5 +174,4 @@ def trigamma(f: Formula, x: Real) -> Real:
     w = inverse * inverse
     y = total + (inverse + w * f.muladd(inverse, f.polynomial(w, TRIGAMMA), f.real(0.5)))
     ratio = PI / _sine_of_pi_times(f, _distance_to_integer(f, x))
-    reflected = f.select(x > float("-inf"), ratio * ratio - y, float("nan"))
-    return f.select(negative, reflected, y)
+    return f.select(negative, ratio * ratio - y, y)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .catalogue import Accuracy, scalar
-from .exponential import _power_of_two, decompose, exponential
+from .exponential import decompose, exponential, logarithm, power_of_two
 from .formula import Formula, Real
 
 # ln 2 = high + low, k·high exact for every exponent k of a double.
@@ -51,15 +51,21 @@ def _logarithm_pair(f: Formula, x: Real) -> tuple[Real, Real]:
     return f.fast_two_sum(high, (low + lower) + (k * LN2[1] + 2.0 * s_low + u_low))
 
 
+def _power_of_positive(f: Formula, a: Real, y: Real) -> Real:
+    """a^y for 0 < a < ∞."""
+    if f.coarse:
+        return exponential(f, y * logarithm(f, a)).times()
+    high, low = _logarithm_pair(f, a)
+    exponent, error = f.two_product(y, high)
+    moderate = f.absolute(exponent) < 800.0
+    return exponential(f, exponent, f.select(moderate, error + y * low, 0.0)).times()
+
+
 @scalar("power", Accuracy(1.5, 1), arity=2, through_double=True)
 def power(f: Formula, x: Real, y: Real) -> Real:
     """xʸ; a negative base needs an integral exponent; ends and zeros as in C's `pow` and NumPy."""
     a = f.absolute(x)
-    high, low = _logarithm_pair(f, a)
-    exponent, error = f.two_product(y, high)
-    moderate = f.absolute(exponent) < 800.0
-    correction = f.select(moderate, error + y * low, 0.0)
-    magnitude = exponential(f, exponent, correction).times()
+    magnitude = _power_of_positive(f, a, y)
     infinite = a.equals(float("inf"))
     edge = f.select(a.equals(0.0) ^ (y > 0.0), float("inf"), 0.0)
     magnitude = f.select(a.equals(0.0) | infinite, edge, magnitude)
@@ -88,5 +94,5 @@ def cbrt(f: Formula, x: Real) -> Real:
     y, _ = f.split(y)
     quotient = m / (y * y)
     y = y + y * ((quotient - y) / (y + y + quotient))
-    y = f.flip(y * _power_of_two(f, shifted), x)
+    y = f.flip(y * power_of_two(f, shifted), x)
     return f.select((a > 0.0) & (a < float("inf")), y, x)

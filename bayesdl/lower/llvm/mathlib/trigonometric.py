@@ -41,6 +41,14 @@ COS = (
     2.087614504941318e-09,
     -1.1382544645349108e-11,
 )
+# The same to 2⁻³⁰, for results in single precision.
+SIN_COARSE = (
+    -0.16666666663844049,
+    0.008333331870341349,
+    -0.00019840084376422697,
+    2.724962008007483e-06,
+)
+COS_COARSE = (0.04166666465348879, -0.0013888301867562365, 2.454768977245962e-05)
 # (arctan z / z - 1) / z², |z| ≤ √2 - 1, in powers of z²
 ARCTAN = (
     -0.3333333333333333,
@@ -83,6 +91,8 @@ def _reduce(f: Formula, a: Real) -> tuple[Real, Real, Real]:
     k = shifted - f.format.shift
     p0, p1, p2, p3, p4 = HALF_PI_PARTS
     exact = f.muladd(-k, p1, f.muladd(-k, p0, a))
+    if f.coarse:
+        return shifted, f.muladd(-k, p2, exact), f.real(0.0)
     r, low = f.two_sum(exact, -(k * p2))
     r, lower = f.two_sum(r, -(k * p3))
     return shifted, *f.fast_two_sum(r, f.muladd(-k, p4, low + lower))
@@ -91,6 +101,8 @@ def _reduce(f: Formula, a: Real) -> tuple[Real, Real, Real]:
 def _sine(f: Formula, r: Real, low: Real) -> Real:
     """sin(r + low), |r| ≤ π/4."""
     z = r * r
+    if f.coarse:
+        return f.muladd(r * z, f.polynomial(z, SIN_COARSE), r)
     return r + f.muladd(r * z, f.polynomial(z, SIN), low - low * (z * 0.5))
 
 
@@ -98,6 +110,8 @@ def _cosine(f: Formula, r: Real, low: Real) -> Real:
     """cos(r + low), |r| ≤ π/4, with the rounding error of 1 - r²/2 put back."""
     z = r * r
     half = z * 0.5
+    if f.coarse:
+        return f.muladd(z * z, f.polynomial(z, COS_COARSE), 1.0 - half)
     leading, error = f.fast_two_sum(f.real(1.0), -half)
     return leading + (error + f.muladd(z * z, f.polynomial(z, COS), -(r * low)))
 

@@ -1,0 +1,165 @@
+"""The summary of a posterior: one row per scalar, with what it is and how well it is known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from bayesdl._base.errors import ArgumentError
+from bayesdl._base.source import user_source
+
+from ._checks import Floats, probability, real_array
+from .convergence import ess_bulk, ess_tail, mcse_mean, rhat
+from .table import Cell, Table
+
+if TYPE_CHECKING:
+    import pandas
+
+_SHOWN = 40
+
+
+@dataclass(frozen=True)
+class SummaryTable:
+    """What `summary` found: column arrays with one entry per scalar quantity.
+
+    Parameters
+    ----------
+    names : sequence of str, length rows
+        ``sigma``, ``theta[0]``, ``weights[3, 1]``, …
+    columns : mapping of str to array, shape (rows,)
+        In the order in which they are printed.
+
+    Notes
+    -----
+    Printing stops after 40 rows and says how many are left out and which of all rows is worst;
+    `to_dataframe` has every row.
+    """
+
+    names: Sequence[str]
+    columns: Mapping[str, Floats]
+
+    def __str__(self) -> str:
+        return str(self._table())
+
+    def _repr_html_(self) -> str:
+        return self._table()._repr_html_()
+
+    def to_dataframe(self) -> pandas.DataFrame:
+        """All rows, unrounded, as a data frame indexed by name."""
+        import pandas
+
+        return pandas.DataFrame(dict(self.columns), index=list(self.names))
+
+    def _table(self) -> Table:
+        rows: list[list[Cell]] = [
+            [name, *(self._cell(key, i) for key in self.columns)]
+            for i, name in enumerate(self.names[:_SHOWN])
+        ]
+        left = len(self.names) - len(rows)
+        note = f"… {left} more rows{self._worst()}; to_dataframe() has them all." if left else ""
+        return Table(["", *self.columns], rows, note=note)
+
+    def _cell(self, key: str, i: int) -> Cell:
+        value = float(self.columns[key][i])
+        return round(value) if key.startswith("ess_") and np.isfinite(value) else value
+
+    def _worst(self) -> str:
+        values = self.columns["r_hat"]
+        if not np.isfinite(values).any():
+            return ""
+        i = int(np.nanargmax(values))
+        return f"; largest r_hat of all {values[i]:.3f} at {self.names[i]}"
+
+
+def summary(draws: Mapping[str, ArrayLike], ci_prob: float = 0.9) -> SummaryTable:
+    """Mean, spread, interval, effective sample sizes, R-hat and Monte Carlo error of every scalar.
+
+    Parameters
+    ----------
+    draws : mapping of str to array, shape (chain, draw, *shape)
+        Draws by site name, in the sites' own units.
+    ci_prob : float
+        Probability inside the equal-tailed interval; its columns are named after it as in ArviZ,
+        ``eti90_lb`` and ``eti90_ub``.
+
+    Returns
+    -------
+    SummaryTable
+        Columns mean, sd, eti…_lb, eti…_ub, ess_bulk, ess_tail, r_hat, mcse_mean.
+
+    Raises
+    ------
+    ArgumentError
+        If there are no arrays or fewer than two draws, or ci_prob is not strictly between 0 and 1.
+    ShapeError
+        If an array has fewer than two axes.
+
+    Notes
+    -----
+    A scalar that is constant or not finite has NaN for its diagnostics, as in `rhat`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> table = summary({"theta": np.random.default_rng(0).normal(size=(4, 250, 2))})
+    >>> list(table.names)
+    ['theta[0]', 'theta[1]']
+    >>> bool((table.columns["r_hat"] < 1.02).all())
+    True
+    """
+    probability("ci_prob", ci_prob)
+    if not draws:
+        raise ArgumentError(
+            "there is nothing to summarise.",
+            facts=[("draws", "an empty mapping")],
+            fix="pass {name: array of shape (chain, draw, *shape)}.",
+            where=user_source(),
+            code="K106",
+        )
+    names: list[str] = []
+    parts: list[dict[str, Floats]] = []
+    for name, values in draws.items():
+        array = real_array(name, values)
+        columns = _columns(name, array, ci_prob)
+        parts.append({key: np.ravel(column) for key, column in columns.items()})
+        names.extend(_scalar_names(name, array.shape[2:]))
+    return SummaryTable(
+        tuple(names), {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+    )
+
+
+def _columns(name: str, array: Floats, ci_prob: float) -> dict[str, Floats]:
+    # R-hat comes first because it checks the shape that the others take for granted.
+    r_hat = rhat(array)
+    if array.shape[0] * array.shape[1] < 2:
+        raise ArgumentError(
+            "a summary needs at least two draws.",
+            facts=[(name, f"shape {array.shape}", "(chain, draw, *shape)")],
+            fix="run longer.",
+            where=user_source(),
+            code="K105",
+        )
+    tail = (1.0 - ci_prob) / 2.0
+    label = f"eti{100 * ci_prob:g}"
+    with np.errstate(invalid="ignore"):
+        low, high = np.quantile(array, [tail, 1.0 - tail], axis=(0, 1))
+        mean, sd = array.mean(axis=(0, 1)), array.std(axis=(0, 1), ddof=1)
+    return {
+        "mean": mean,
+        "sd": sd,
+        f"{label}_lb": low,
+        f"{label}_ub": high,
+        "ess_bulk": ess_bulk(array),
+        "ess_tail": ess_tail(array),
+        "r_hat": r_hat,
+        "mcse_mean": mcse_mean(array),
+    }
+
+
+def _scalar_names(name: str, shape: tuple[int, ...]) -> Iterator[str]:
+    for index in np.ndindex(*shape):
+        yield f"{name}[{', '.join(map(str, index))}]" if index else name

@@ -1,0 +1,270 @@
+"""What lives where: which values share a buffer, what is updated in place, and how large the workspace is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from bayesdl.ir.program import Atom, Equation, Literal, Program, Var
+
+from .fuse import WINDOWS, Fusion, Nest, Step, is_pointwise
+
+ALIGNMENT = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A piece of the workspace, in bytes from where the Program's own part begins."""
+
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """The buffer of an input."""
+
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The buffer that the caller wants an output in."""
+
+    index: int
+
+
+Storage = Slot | Given | Target
+
+
+@dataclass(eq=False)
+class _Room:
+    """Values that follow each other in one buffer."""
+
+    tenants: list[Var]
+    start: int
+    end: int
+    target: int | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Where every array of a Program lies.
+
+    Parameters
+    ----------
+    fusion : Fusion
+    storage : dict of Var to Storage
+        For every array in memory.
+    moves : list of (output, Var, Slot or None)
+        Outputs that were not made where they are wanted, and the buffer to save them in first if another
+        move may overwrite them.
+    size : int
+        Bytes of workspace.
+    constants : dict of Var to Equation
+        Arrays that were known at trace time.
+    """
+
+    fusion: Fusion
+    storage: dict[Var, Storage]
+    moves: list[tuple[int, Var, Slot | None]]
+    size: int
+    constants: dict[Var, Equation] = field(default_factory=dict)
+
+
+def plan(program: Program, shared: Mapping[int, int]) -> Plan:
+    """Give every array of a Program its buffer.
+
+    Parameters
+    ----------
+    program : Program
+    shared : mapping of output to input
+        Outputs whose buffer holds an input when the Program starts: a loop's carry.
+    """
+    return _Planner(program, shared).plan()
+
+
+class _Planner:
+    """Linear scan over the steps, once backwards to let values follow each other, once to place them."""
+
+    def __init__(self, program: Program, shared: Mapping[int, int]) -> None:
+        self.program, self.shared = program, dict(shared)
+        self.fusion = Fusion(program)
+        self.end = len(self.fusion.steps)
+        self.constants = {
+            e.outputs[0]: e for e in self.fusion.equations if e.primitive.name == "constant" and e.outputs[0].type.shape
+        }
+        self.last: dict[Var, int] = {}
+        for i, step in enumerate(self.fusion.steps):
+            for var in self.fusion.step_reads(step):
+                self.last[var] = max(i, self.last.get(var, i))
+        self.given = {v: i for i, v in enumerate(program.inputs)}
+        self.rooms: dict[Var, _Room] = {}
+
+    def plan(self) -> Plan:
+        wanted, loose = self._claim_targets()
+        for var in sorted(self._owned(), key=lambda v: -self.fusion.step_of[v]):
+            if var not in self.rooms:
+                self.rooms[var] = self._open(var, wanted.get(var))
+            self._take_over(var)
+        for index, var in wanted.items():
+            room = self.rooms[index]
+            if room.target is None:
+                loose.append((var, index))
+        storage, size = self._allot()
+        storage.update({v: Given(i) for v, i in self.given.items() if v.type.shape})
+        moves: list[tuple[int, Var, Slot | None]] = []
+        overwritten = {self.program.inputs[j] for j in self.shared.values()}
+        for index, var in sorted(loose, key=lambda m: m[0]):
+            aside = None
+            if var in overwritten and len(loose) > 1:
+                aside, size = Slot(size), _rounded(size + _bytes(var))
+            moves.append((index, var, aside))
+        return Plan(self.fusion, storage, moves, size, self.constants)
+
+    # --- outputs --------------------------------------------------------------------------------------
+
+    def _claim_targets(self) -> tuple[dict[Var, int], list[tuple[int, Var]]]:
+        """The output that each value is made in the place of, and the outputs that need a copy."""
+        wanted: dict[Var, int] = {}
+        loose: list[tuple[int, Var]] = []
+        for index, atom in enumerate(self.program.outputs):
+            if isinstance(atom, Literal) or not atom.type.shape:
+                continue
+            var = self.fusion.base(atom)
+            self.last[var] = self.end
+            if var in self.given:
+                if self.shared.get(index) != self.given[var]:
+                    loose.append((index, var))
+            elif var in self.constants or var in wanted:
+                loose.append((index, var))
+            else:
+                wanted[var] = index
+        return wanted, loose
+
+    def _owned(self) -> list[Var]:
+        found = []
+        for step in self.fusion.steps:
+            for var in _writes(step):
+                if var in self.fusion.memory and var not in self.constants:
+                    found.append(var)
+        return found
+
+    def _open(self, var: Var, target: int | None) -> _Room:
+        """A buffer for a value, the caller's where its former content is no longer needed."""
+        start, end = self.fusion.step_of[var], max(self.last.get(var, 0), self.fusion.step_of[var])
+        room = _Room([var], start, end)
+        if target is not None and self._is_free(target, var, start):
+            room.target = target
+        return room
+
+    def _is_free(self, target: int, var: Var, start: int) -> bool:
+        if target not in self.shared:
+            return True
+        former = self.program.inputs[self.shared[target]]
+        last = self.last.get(former, -1)
+        return last < start or (last == start and self._follows(former, var))
+
+    def _take_over(self, var: Var) -> None:
+        """Let an operand that dies where a value is made have that value's buffer before it."""
+        room, at = self.rooms[var], self.fusion.step_of[var]
+        for operand in heirs(self.fusion, self.fusion.steps[at], var):
+            made = self.fusion.step_of.get(operand)
+            if (
+                made is not None
+                and operand not in self.rooms
+                and operand not in self.constants
+                and self.last.get(operand) == at
+                and room.start == at
+                and _bytes(operand) == _bytes(var)
+                and (room.target is None or self._is_free(room.target, operand, made))
+            ):
+                room.tenants.append(operand)
+                room.start = made
+                self.rooms[operand] = room
+                return
+
+    def _follows(self, former: Var, var: Var) -> bool:
+        """Whether a value may be written over another in the step that reads that one last."""
+        step = self.fusion.steps[self.fusion.step_of[var]]
+        return _bytes(former) == _bytes(var) and former in heirs(self.fusion, step, var)
+
+    # --- offsets --------------------------------------------------------------------------------------
+
+    def _allot(self) -> tuple[dict[Var, Storage], int]:
+        """First fit, the largest first, among rooms that live at the same time."""
+        storage: dict[Var, Storage] = {}
+        placed: list[tuple[int, int, _Room]] = []
+        size = 0
+        for room in sorted(set(self.rooms.values()), key=lambda r: (-_bytes(r.tenants[0]), r.start)):
+            if room.target is not None:
+                storage.update(dict.fromkeys(room.tenants, Target(room.target)))
+                continue
+            need, offset = _rounded(_bytes(room.tenants[0])), 0
+            busy = sorted((o, n) for o, n, r in placed if r.start <= room.end and room.start <= r.end)
+            for other, length in busy:
+                if offset + need <= other:
+                    break
+                offset = max(offset, other + length)
+            placed.append((offset, need, room))
+            storage.update(dict.fromkeys(room.tenants, Slot(offset)))
+            size = max(size, offset + need)
+        return storage, size
+
+
+def heirs(fusion: Fusion, step: Step, var: Var) -> list[Var]:
+    """The operands whose buffer a step may turn into that of a value it makes.
+
+    A nest may where it reads an operand only at the place that it writes; a window and a loop's carry
+    always, if nothing else in the step reads the operand.
+    """
+    reads = fusion.step_reads(step)
+    if isinstance(step, Nest):
+        if not any(e.outputs[0] is var and is_pointwise(e) for e in step.roots):
+            return []
+        return [u for u, here in reads.items() if here and u.type.shape and u.type.dtype.itemsize == var.type.dtype.itemsize]
+    equation = step.equation
+    atoms = [a for a in (equation.inputs[i] for i in _handed(equation, equation.outputs.index(var))) if isinstance(a, Var)]
+    counts = [sum(1 for b in equation.inputs if isinstance(b, Var) and fusion.base(b) is fusion.base(a)) for a in atoms]
+    return [fusion.base(a) for a, n in zip(atoms, counts, strict=True) if n == 1 and fusion.stored(a) is not None]
+
+
+def _handed(equation: Equation, output: int) -> list[int]:
+    """The operands that an output grows out of."""
+    name, params = equation.primitive.name, equation.params
+    if name in WINDOWS:
+        return list(WINDOWS[name])
+    if name == "while_loop" or (name == "scan" and output < params["carry"]):
+        return [params["constants"] + output]
+    if name == "cond":
+        return [i + 1 for p in (params["true"], params["false"]) for i in origin(p, output)]
+    if name in ("call", "custom_call"):
+        return origin(params["program"], output)
+    return []
+
+
+def origin(program: Program, output: int) -> list[int]:
+    """The input that a Program updates in place, as far as can be told, to make an output."""
+    made = {v: e for e in program.equations for v in e.outputs}
+    atom: Atom = program.outputs[output]
+    while isinstance(atom, Var) and atom in made:
+        equation = made[atom]
+        handed = _handed(equation, equation.outputs.index(atom))
+        if not handed and equation.primitive.name == "where":
+            handed = [i for i in (1, 2) if equation.inputs[i].type == atom.type]
+        if not handed:
+            return []
+        atom = equation.inputs[handed[0]]
+    return [program.inputs.index(atom)] if isinstance(atom, Var) else []
+
+
+def _writes(step: Step) -> list[Var]:
+    roots = step.roots if isinstance(step, Nest) else [step.equation]
+    return [v for e in roots for v in e.outputs if v.type.shape]
+
+
+def _bytes(var: Var) -> int:
+    return var.type.size * var.type.dtype.itemsize
+
+
+def _rounded(size: int) -> int:
+    return -(-size // ALIGNMENT) * ALIGNMENT

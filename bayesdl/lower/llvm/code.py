@@ -1,0 +1,270 @@
+"""Write LLVM IR as text, one function at a time: instructions, loops and branches, and the module around them."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+
+from . import mathlib
+
+_VALUE = {"f8": "double", "f4": "float", "i8": "i64", "u8": "i64", "i4": "i32", "u4": "i32", "b1": "i1"}
+
+
+def value_type(dtype: np.dtype[Any]) -> str:
+    """LLVM's type of a number in a register."""
+    return _VALUE[f"{dtype.kind}{dtype.itemsize}"]
+
+
+def memory_type(dtype: np.dtype[Any]) -> str:
+    """LLVM's type of a number in memory: a bool is a byte there."""
+    return "i8" if dtype.kind == "b" else value_type(dtype)
+
+
+def constant(value: Any, dtype: np.dtype[Any]) -> str:
+    """A number as LLVM writes it; floats by their bits, so that none is lost."""
+    if dtype.kind == "b":
+        return "true" if value else "false"
+    if dtype.kind == "f":
+        return f"0x{struct.unpack('<Q', struct.pack('<d', float(dtype.type(value))))[0]:016X}"
+    return str(int(value))
+
+
+class Module:
+    """What the functions of one module share: declarations, constants, metadata."""
+
+    def __init__(self) -> None:
+        self.functions: list[str] = []
+        self.declarations: dict[str, str] = {}
+        self.definitions: dict[str, str] = {}
+        self.metadata: list[str] = []
+        self.constants: list[np.ndarray[Any, Any]] = []
+        self.externals: set[str] = set()
+
+    def declare(self, name: str, result: str, arguments: Sequence[str]) -> str:
+        """The name of a function that LLVM or a library defines."""
+        self.declarations[name] = f"declare {result} @{name}({', '.join(arguments)})"
+        return name
+
+    def external(self, name: str, arguments: int) -> str:
+        """A BLAS or LAPACK routine: every argument is an address, as Fortran has it."""
+        self.externals.add(name)
+        return self.declare(name, "void", ["ptr"] * arguments)
+
+    def define(self, name: str, text: str) -> None:
+        """Add a function or global of this name, once."""
+        self.definitions.setdefault(name, text)
+
+    def math(self, name: str, dtype: np.dtype[Any]) -> str:
+        """The name of a function of `mathlib`, whose text joins the module."""
+        symbol = f"bdl.{name}.f{8 * dtype.itemsize}"
+        if symbol not in self.definitions:
+            definitions, declarations = _math_text(name, dtype.itemsize)
+            self.definitions.update(definitions)
+            self.declarations.update(declarations)
+        return symbol
+
+    def keep(self, value: np.ndarray[Any, Any]) -> int:
+        """The number of a constant array in the table that the caller hands over."""
+        self.constants.append(np.ascontiguousarray(value))
+        return len(self.constants) - 1
+
+    def group(self) -> str:
+        """A new set of memory accesses that never meet between the turns of their loop."""
+        self.metadata.append(f"!{len(self.metadata)} = distinct !{{}}")
+        return f"!{len(self.metadata) - 1}"
+
+    def parallel(self, group: str) -> str:
+        """Metadata of a loop whose accesses are all in a group."""
+        own, rule = f"!{len(self.metadata)}", f"!{len(self.metadata) + 1}"
+        self.metadata.append(f"{own} = distinct !{{{own}, {rule}}}")
+        self.metadata.append(f'{rule} = !{{!"llvm.loop.parallel_accesses", {group}}}')
+        return own
+
+    def text(self) -> str:
+        """The whole module."""
+        parts = (self.declarations.values(), self.definitions.values(), self.functions, self.metadata)
+        return "\n".join(line for part in parts for line in part) + "\n"
+
+
+@lru_cache(maxsize=256)
+def _math_text(name: str, itemsize: int) -> tuple[dict[str, str], dict[str, str]]:
+    """Definitions and declarations that one function of `mathlib` needs, as text."""
+    module = ir.Module()
+    mathlib.scalar_function(module, name, ir.DoubleType() if itemsize == 8 else ir.FloatType())
+    definitions, declarations = {}, {}
+    for function in module.functions:
+        (declarations if function.is_declaration else definitions)[function.name] = str(function)
+    return definitions, declarations
+
+
+@dataclass(slots=True)
+class Loop:
+    """A loop being written.
+
+    Parameters
+    ----------
+    index : str
+        The counter, from 0.
+    state : list of str
+        Values carried from one turn to the next.
+    next : list of str
+        What the body leaves for the next turn; after the loop, the last turn's.
+    """
+
+    index: str
+    state: list[str]
+    next: list[str] = field(default_factory=list)
+
+
+class Code:
+    """The body of one function under construction.
+
+    Parameters
+    ----------
+    module : Module
+        Receives what the function needs beside it.
+    """
+
+    def __init__(self, module: Module) -> None:
+        self.module = module
+        self.lines: list[str] = []
+        self.block = "entry"
+        self.count = 0
+
+    def let(self, instruction: str) -> str:
+        """Append an instruction that has a result; the result's name."""
+        self.count += 1
+        name = f"%v{self.count}"
+        self.lines.append(f"  {name} = {instruction}")
+        return name
+
+    def do(self, instruction: str) -> None:
+        """Append an instruction without a result."""
+        self.lines.append("  " + instruction)
+
+    def fresh(self, stem: str) -> str:
+        """A new block's name."""
+        self.count += 1
+        return f"{stem}{self.count}"
+
+    def start(self, block: str) -> None:
+        """Go on in another block."""
+        self.lines.append(f"{block}:")
+        self.block = block
+
+    # --- integers of index arithmetic, folded where both sides are known -------------------------
+
+    def add(self, a: str, b: str) -> str:
+        """a + b on i64."""
+        if a == "0" or b == "0":
+            return b if a == "0" else a
+        return self.let(f"add nsw i64 {a}, {b}")
+
+    def scale(self, a: str, factor: int) -> str:
+        """a · factor on i64."""
+        if factor in (0, 1) or a == "0":
+            return a if factor == 1 else "0"
+        return self.let(f"mul nsw i64 {a}, {factor}")
+
+    # --- memory -----------------------------------------------------------------------------------
+
+    def at(self, pointer: str, offset: str, dtype: np.dtype[Any]) -> str:
+        """The address of an element."""
+        if offset == "0":
+            return pointer
+        return self.let(f"getelementptr inbounds {memory_type(dtype)}, ptr {pointer}, i64 {offset}")
+
+    def load(self, pointer: str, offset: str, dtype: np.dtype[Any], group: str = "") -> str:
+        """The element at an offset, in elements."""
+        kind = memory_type(dtype)
+        value = self.let(f"load {kind}, ptr {self.at(pointer, offset, dtype)}, align {dtype.itemsize}{group}")
+        return self.let(f"icmp ne i8 {value}, 0") if dtype.kind == "b" else value
+
+    def store(self, value: str, pointer: str, offset: str, dtype: np.dtype[Any], group: str = "") -> None:
+        """Put a value at an offset, in elements."""
+        if dtype.kind == "b":
+            value = self.let(f"zext i1 {value} to i8")
+        address = self.at(pointer, offset, dtype)
+        self.do(f"store {memory_type(dtype)} {value}, ptr {address}, align {dtype.itemsize}{group}")
+
+    def copy(self, target: str, source: str, size: int) -> None:
+        """Copy bytes between buffers that do not overlap."""
+        if size and target != source:
+            name = self.module.declare("llvm.memcpy.p0.p0.i64", "void", ("ptr", "ptr", "i64", "i1"))
+            self.do(f"call void @{name}(ptr {target}, ptr {source}, i64 {size}, i1 false)")
+
+    def clear(self, target: str, size: int) -> None:
+        """Fill with zero bytes."""
+        if size:
+            name = self.module.declare("llvm.memset.p0.i64", "void", ("ptr", "i8", "i64", "i1"))
+            self.do(f"call void @{name}(ptr {target}, i8 0, i64 {size}, i1 false)")
+
+    def intrinsic(self, name: str, dtype: np.dtype[Any], *args: str, flags: str = "") -> str:
+        """Call one of LLVM's own functions on numbers of one type."""
+        kind = value_type(dtype)
+        suffix = f"f{8 * dtype.itemsize}" if dtype.kind == "f" else kind
+        symbol = self.module.declare(f"llvm.{name}.{suffix}", kind, [kind] * len(args))
+        return self.let(f"call {flags}{kind} @{symbol}({', '.join(f'{kind} {a}' for a in args)})")
+
+    # --- control ----------------------------------------------------------------------------------
+
+    @contextmanager
+    def loop(
+        self, count: int | str, state: Sequence[tuple[str, str]] = (), group: str | None = None
+    ) -> Iterator[Loop]:
+        """Repeat what is written inside.
+
+        Parameters
+        ----------
+        count : int or str
+            Turns: a number above 0, or the name of an i64 that may be 0.
+        state : sequence of (type, first value)
+            What the turns hand on; the body sets ``next``.
+        group : str, optional
+            Accesses that never meet between turns, for the vectoriser.
+        """
+        before, head = self.block, self.fresh("loop")
+        body, end = (head, self.fresh("end")) if isinstance(count, int) else (self.fresh("body"), self.fresh("end"))
+        self.do(f"br label %{head}")
+        self.start(head)
+        at = len(self.lines)
+        index = self.let("")
+        loop = Loop(index, [self.let("") for _ in state])
+        if isinstance(count, str):
+            going = self.let(f"icmp slt i64 {index}, {count}")
+            self.do(f"br i1 {going}, label %{body}, label %{end}")
+            self.start(body)
+        yield loop
+        following = self.let(f"add nuw nsw i64 {index}, 1")
+        latch = self.block
+        tail = "" if group is None else f", !llvm.loop {self.module.parallel(group)}"
+        if isinstance(count, int):
+            going = self.let(f"icmp ult i64 {following}, {count}")
+            self.do(f"br i1 {going}, label %{head}, label %{end}{tail}")
+        else:
+            self.do(f"br label %{head}{tail}")
+        self.lines[at] = f"  {index} = phi i64 [ 0, %{before} ], [ {following}, %{latch} ]"
+        for i, (phi, (kind, first)) in enumerate(zip(loop.state, state, strict=True)):
+            self.lines[at + 1 + i] = (
+                f"  {phi} = phi {kind} [ {first}, %{before} ], [ {loop.next[i]}, %{latch} ]"
+            )
+        if isinstance(count, str):
+            loop.next = loop.state
+        self.start(end)
+
+    @contextmanager
+    def when(self, condition: str) -> Iterator[None]:
+        """Do what is written inside only where the condition holds."""
+        inside, end = self.fresh("then"), self.fresh("end")
+        self.do(f"br i1 {condition}, label %{inside}, label %{end}")
+        self.start(inside)
+        yield
+        self.do(f"br label %{end}")
+        self.start(end)

@@ -1,0 +1,186 @@
+"""NumPy's reductions and running sums."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from bayesdl.ir.text import from_text
+from bayesdl.ir.types import ArrayType
+
+from .. import elementwise as ew
+from .. import structural as st
+from ..control import scan
+from ._elementwise import add, divide, exp, isfinite, log, multiply, sqrt, square, subtract, where
+from ._promote import asarray, astype, normal_axes, promoted, surface
+
+
+def _keep(result: Any, shape: tuple[int, ...], axes: tuple[int, ...], keepdims: bool) -> Any:
+    if not keepdims:
+        return result
+    return st.reshape(result, shape=tuple(1 if i in axes else n for i, n in enumerate(shape)))
+
+
+def _reduction(name: str, op: Any, *others: str) -> Any:
+    def function(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+        x = asarray(x)
+        if name in ("any", "all"):
+            x = astype(x, np.bool_)
+        axes = normal_axes(axis, x.ndim)
+        return _keep(op(x, axes=axes) if axes else x, x.shape, axes, keepdims)
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = f"As ``numpy.{name}``."
+    return surface(name, *others)(function)
+
+
+max = _reduction("max", st.reduce_max, "amax")  # noqa: A001
+min = _reduction("min", st.reduce_min, "amin")  # noqa: A001
+any = _reduction("any", st.reduce_or)  # noqa: A001
+all = _reduction("all", st.reduce_and)  # noqa: A001
+
+
+@surface()
+def sum(x: Any, axis: Any = None, *, keepdims: bool = False, dtype: Any = None) -> Any:  # noqa: A001
+    """As ``numpy.sum``; booleans are counted."""
+    x = asarray(x, dtype)
+    x = astype(x, np.int64) if x.dtype.kind == "b" else x
+    axes = normal_axes(axis, x.ndim)
+    return _keep(st.reduce_sum(x, axes=axes) if axes else x, x.shape, axes, keepdims)
+
+
+@surface()
+def mean(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+    """As ``numpy.mean``."""
+    (x,) = promoted(asarray(x), floating=True)
+    count = int(np.prod([x.shape[a] for a in normal_axes(axis, x.ndim)]))
+    return divide(sum(x, axis, keepdims=keepdims), float(count))
+
+
+@surface()
+def var(x: Any, axis: Any = None, *, ddof: int = 0, keepdims: bool = False) -> Any:
+    """As ``numpy.var``."""
+    (x,) = promoted(asarray(x), floating=True)
+    count = int(np.prod([x.shape[a] for a in normal_axes(axis, x.ndim)]))
+    centred = subtract(x, mean(x, axis, keepdims=True))
+    return divide(sum(square(centred), axis, keepdims=keepdims), float(count - ddof))
+
+
+@surface()
+def std(x: Any, axis: Any = None, *, ddof: int = 0, keepdims: bool = False) -> Any:
+    """As ``numpy.std``."""
+    return sqrt(var(x, axis, ddof=ddof, keepdims=keepdims))
+
+
+def _arg(name: str, op: Any) -> Any:
+    def function(x: Any, axis: int | None = None) -> Any:
+        x = asarray(x)
+        if axis is None:
+            return op(st.reshape(x, shape=(x.size,)), axis=0)
+        return op(x, axis=normal_axes(axis, x.ndim)[0])
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = f"As ``numpy.{name}``."
+    return surface(name)(function)
+
+
+argmax = _arg("argmax", st.argmax)
+argmin = _arg("argmin", st.argmin)
+
+
+@surface()
+def argsort(x: Any, axis: int = -1) -> Any:
+    """As ``numpy.argsort`` with a stable order."""
+    x = asarray(x)
+    return st.argsort(x, axis=normal_axes(axis, x.ndim)[0])
+
+
+@surface()
+def cumsum(x: Any, axis: int | None = None) -> Any:
+    """As ``numpy.cumsum``."""
+    x = asarray(x)
+    if axis is None:
+        x, axis = st.reshape(x, shape=(x.size,)), 0
+    x = astype(x, np.int64) if x.dtype.kind == "b" else x
+    return st.cumulative_sum(x, axis=normal_axes(axis, x.ndim)[0], reverse=False)
+
+
+@surface()
+def prod(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+    """As ``numpy.prod``: a scan, so that its derivative is right where elements are zero."""
+    x = asarray(x)
+    axes = normal_axes(axis, x.ndim)
+    result = x
+    for a in reversed(axes):
+        result = _running_product(result, a)[0]
+    return _keep(result, x.shape, axes, keepdims)
+
+
+@surface()
+def cumprod(x: Any, axis: int | None = None) -> Any:
+    """As ``numpy.cumprod``."""
+    x = asarray(x)
+    if axis is None:
+        x, axis = st.reshape(x, shape=(x.size,)), 0
+    a = normal_axes(axis, x.ndim)[0]
+    return _front(_running_product(x, a)[1], a, back=True)
+
+
+def _running_product(x: Any, axis: int) -> Any:
+    from_front = _front(x, axis)
+    rest = from_front.shape[1:]
+    one = x.dtype.type(1)
+    start = st.broadcast(one, shape=rest, axes=tuple(range(len(rest)))) if rest else one
+    body = _product_body(rest, x.dtype)
+    return scan(start, from_front, body=body, constants=0, carry=1, length=from_front.shape[0], reverse=False)
+
+
+def _product_body(shape: tuple[int, ...], dtype: Any) -> Any:
+    kind = ArrayType(shape, np.dtype(dtype))
+    return from_text(f"program product(%a: {kind}, %b: {kind}):\n  %c: {kind} = mul %a %b\n  return %c %c")
+
+
+def _front(x: Any, axis: int, back: bool = False) -> Any:
+    rank = x.ndim
+    order = [axis, *(i for i in range(rank) if i != axis)]
+    permutation = tuple(np.argsort(order).tolist()) if back else tuple(order)
+    return st.transpose(x, permutation=permutation) if permutation != tuple(range(rank)) else x
+
+
+@surface()
+def logsumexp(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+    """log Σ exp(x), without overflow and right at −∞."""
+    (x,) = promoted(asarray(x), floating=True)
+    top = ew.stop_gradient(max(x, axis, keepdims=True))
+    top = where(isfinite(top), top, 0.0)
+    total = log(sum(exp(subtract(x, top)), axis, keepdims=True))
+    result = add(total, top)
+    axes = normal_axes(axis, x.ndim)
+    return result if keepdims else st.reshape(result, shape=tuple(n for i, n in enumerate(x.shape) if i not in axes))
+
+
+@surface()
+def softmax(x: Any, axis: int = -1) -> Any:
+    """exp(x) / Σ exp(x) along one axis."""
+    return exp(log_softmax(x, axis))
+
+
+@surface()
+def log_softmax(x: Any, axis: int = -1) -> Any:
+    """x − log Σ exp(x) along one axis."""
+    return subtract(x, logsumexp(x, axis, keepdims=True))
+
+
+@surface()
+def average(x: Any, axis: Any = None, weights: Any = None) -> Any:
+    """As ``numpy.average``."""
+    if weights is None:
+        return mean(x, axis)
+    return divide(sum(multiply(x, weights), axis), sum(multiply(weights, 1.0), axis))
+
+
+@surface()
+def count_nonzero(x: Any, axis: Any = None) -> Any:
+    """As ``numpy.count_nonzero``."""
+    return sum(astype(x, np.bool_), axis)
