@@ -1,1 +1,98 @@
-"""Bayesian deep learning and probabilistic programming."""
+"""Bayesian deep learning and probabilistic programming: one model, every method, one table.
+
+Public names are loaded when they are first used, so that ``import bayesdl`` costs little more than
+``import numpy``.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from bayesdl import constraints as constraints
+    from bayesdl import dist as dist
+    from bayesdl import nn as nn
+    from bayesdl.criticism.compare import compare as compare
+    from bayesdl.criticism.posterior import Posterior as Posterior
+    from bayesdl.criticism.posterior import fit as fit
+    from bayesdl.criticism.posterior import load as load
+    from bayesdl.infer.log_density import log_density as log_density
+    from bayesdl.model import model as model
+    from bayesdl.model.handlers import block as block
+    from bayesdl.model.handlers import condition as condition
+    from bayesdl.model.handlers import do as do
+    from bayesdl.model.handlers import mask as mask
+    from bayesdl.model.handlers import scale as scale
+    from bayesdl.model.handlers import seed as seed
+    from bayesdl.model.handlers import substitute as substitute
+    from bayesdl.model.statements import deterministic as deterministic
+    from bayesdl.model.statements import factor as factor
+    from bayesdl.model.statements import observe as observe
+    from bayesdl.model.statements import plate as plate
+    from bayesdl.model.statements import sample as sample
+    from bayesdl.model.statements import scope as scope
+    from bayesdl.ops import numpy as numpy
+    from bayesdl.ops import random as random
+    from bayesdl.ops.numpy import stop_gradient as stop_gradient
+    from bayesdl.pipeline import jit as jit
+    from bayesdl.tracing.flow import cond as cond
+    from bayesdl.tracing.flow import fori_loop as fori_loop
+    from bayesdl.tracing.flow import scan as scan
+    from bayesdl.tracing.flow import while_loop as while_loop
+    from bayesdl.transform.derived import check_grads as check_grads
+    from bayesdl.transform.derived import custom_vjp as custom_vjp
+    from bayesdl.transform.derived import grad as grad
+    from bayesdl.transform.derived import hessian as hessian
+    from bayesdl.transform.derived import hvp as hvp
+    from bayesdl.transform.derived import jacobian as jacobian
+    from bayesdl.transform.derived import jvp as jvp
+    from bayesdl.transform.derived import value_and_grad as value_and_grad
+    from bayesdl.transform.derived import vjp as vjp
+    from bayesdl.transform.derived import vmap as vmap
+
+# Where each public name lives; names under `_MODULES` are modules themselves.
+_HOMES = {
+    "bayesdl": ("constraints", "dist", "nn"),
+    "bayesdl.ops": ("numpy", "random"),
+    "bayesdl.criticism.compare": ("compare",),
+    "bayesdl.criticism.posterior": ("Posterior", "fit", "load"),
+    "bayesdl.infer.log_density": ("log_density",),
+    "bayesdl.model": ("model",),
+    "bayesdl.model.handlers": ("block", "condition", "do", "mask", "scale", "seed", "substitute"),
+    "bayesdl.model.statements": ("deterministic", "factor", "observe", "plate", "sample", "scope"),
+    "bayesdl.ops.numpy": ("stop_gradient",),
+    "bayesdl.pipeline": ("jit",),
+    "bayesdl.tracing.flow": ("cond", "fori_loop", "scan", "while_loop"),
+    "bayesdl.transform.derived": (
+        "check_grads",
+        "custom_vjp",
+        "grad",
+        "hessian",
+        "hvp",
+        "jacobian",
+        "jvp",
+        "value_and_grad",
+        "vjp",
+        "vmap",
+    ),
+}
+_MODULES = ("bayesdl", "bayesdl.ops")
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = ["__version__", *sorted(_HOME_OF)]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module 'bayesdl' has no attribute {name!r}")
+    found = import_module(f"{home}.{name}") if home in _MODULES else getattr(import_module(home), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

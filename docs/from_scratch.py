@@ -138,7 +138,6 @@ def align(x, shape):
 def surface(primitive, *xs):
     shape = np.broadcast_shapes(*map(np.shape, xs))
     return bind(primitive, *(x if np.shape(x) == shape else align(x, shape) for x in xs))
-
 UFUNCS = {p.numpy: partial(surface, p) for p in PRIMITIVES if isinstance(p.numpy, np.ufunc)}
 UFUNCS[np.subtract] = lambda x, y: x + (-y)
 UFUNCS[np.matmul] = lambda x, w: (x * w).sum(-1)  # matrix times vector
@@ -147,7 +146,6 @@ wave = lambda x: np.sum(np.exp(-x * x) / (2 + x))
 points = np.array([0.3, -1.2, 2.0])
 program = trace(wave, points)
 print("A traced function:", program, sep="\n")
-assert len(program.equations) == 6
 
 # ---- 4. The interpreter defines what a Program means --------------------------------------------
 # It goes through `bind`, so it has a second use: called with handles it copies the equations into
@@ -208,7 +206,7 @@ tangent = evaluate(jvp(program), points, direction)[1]
 numerical = (wave(points + h * direction) - wave(points - h * direction)) / (2 * h)
 assert np.isclose(tangent, numerical, rtol=1e-8)  # forward mode is the derivative
 assert np.isclose(tangent, grad(wave)(points) @ direction)  # reverse mode is the same linear map
-curvature = evaluate(jvp(trace(grad(wave), points)), points, direction)[1]  # they nest, in any order
+curvature = evaluate(jvp(trace(grad(wave), points)), points, direction)[1]  # they nest
 assert np.allclose(curvature, grad(lambda x: np.sum(grad(wave)(x) * direction))(points))
 
 # ---- 6. Batching: write for one example, run for many -------------------------------------------
@@ -268,8 +266,7 @@ def lower(program):
     exec("\n".join([*lines, f"    return [{', '.join(map(word, program.outputs))}]"]), scope)
     return scope["executable"]
 
-slope = trace(grad(wave), points)
-small = simplify(slope)
+small = simplify(slope := trace(grad(wave), points))
 print(f"\nIts gradient, {len(slope.equations)} equations, simplified:", small, sep="\n")
 assert len(small.equations) < len(slope.equations)
 assert np.array_equal(lower(small)(points)[0], grad(wave)(points))
@@ -287,7 +284,6 @@ class Normal:
     def log_prob(self, x):
         z, folded = (x - self.loc) / self.scale, math.log(2) if self.support == "positive" else 0.0
         return folded - 0.5 * z * z - np.log(self.scale) - 0.5 * math.log(2 * math.pi)
-
 HalfNormal = lambda scale: Normal(0.0, scale, "positive")  # folded at zero
 
 def sample(name, dist, obs=None):
@@ -366,7 +362,7 @@ chains = 64
 traced = trace(trajectory, position, position, 0.1, np.ones(dim), x, y)
 whole = simplify(vmap(traced, chains, [True, True, False, False, False, False]))
 move = lower(whole)
-print(f"\nOne HMC trajectory: {len(traced.equations)} equations, simplified {len(whole.equations)}.")
+print(f"\nAn HMC trajectory: {len(traced.equations)} equations, simplified {len(whole.equations)}")
 assert len(whole.equations) < len(traced.equations) / 2  # neighbouring steps share a gradient
 
 def run(state, step_size, inverse_mass, n_draws, seed):

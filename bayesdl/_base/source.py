@@ -8,6 +8,7 @@ import sys
 from dataclasses import dataclass
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_EXAMPLES = (os.path.join(_PACKAGE, "cli", "demo.py"), os.path.join(_PACKAGE, "bench", ""))
 _OURS: dict[str, bool] = {}
 
 
@@ -58,8 +59,8 @@ def user_source() -> Source | None:
 def _is_library(file: str) -> bool:
     path = os.path.abspath(file)
     if path.startswith(_PACKAGE):
-        # The examples inside the package are the user's code as far as messages go.
-        return not path.startswith(os.path.join(_PACKAGE, "datasets", ""))
+        # Models inside the package are user code as far as messages go.
+        return not path.startswith(_EXAMPLES)
     return file.startswith("<frozen") or f"{os.sep}site-packages{os.sep}" in path or (
         path.startswith(os.path.dirname(os.path.abspath(os.__file__)) + os.sep)
     )

@@ -99,6 +99,11 @@ class Table:
         frame = pandas.DataFrame([list(row) for row in self.rows], columns=list(self.columns))
         return frame.set_index(self.columns[0])
 
+    def column(self, name: str) -> dict[str, Cell]:
+        """The cells under one heading, by the text of the first column."""
+        i = list(self.columns).index(name)
+        return {str(row[0]): row[i] for row in self.rows}
+
     def _column(self, i: int) -> list[Cell]:
         return [row[i] for row in self.rows]
 

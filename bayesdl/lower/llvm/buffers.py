@@ -94,9 +94,8 @@ class _Planner:
             e.outputs[0]: e for e in self.fusion.equations if e.primitive.name == "constant" and e.outputs[0].type.shape
         }
         self.last: dict[Var, int] = {}
-        for i, step in enumerate(self.fusion.steps):
-            for var in self.fusion.step_reads(step):
-                self.last[var] = max(i, self.last.get(var, i))
+        for i, reads in enumerate(self.fusion.step_reads):
+            self.last.update(dict.fromkeys(reads, i))
         self.given = {v: i for i, v in enumerate(program.inputs)}
         self.rooms: dict[Var, _Room] = {}
 
@@ -106,10 +105,7 @@ class _Planner:
             if var not in self.rooms:
                 self.rooms[var] = self._open(var, wanted.get(var))
             self._take_over(var)
-        for index, var in wanted.items():
-            room = self.rooms[index]
-            if room.target is None:
-                loose.append((var, index))
+        loose.extend((index, var) for var, index in wanted.items() if self.rooms[var].target is None)
         storage, size = self._allot()
         storage.update({v: Given(i) for v, i in self.given.items() if v.type.shape})
         moves: list[tuple[int, Var, Slot | None]] = []
@@ -167,10 +163,11 @@ class _Planner:
     def _take_over(self, var: Var) -> None:
         """Let an operand that dies where a value is made have that value's buffer before it."""
         room, at = self.rooms[var], self.fusion.step_of[var]
-        for operand in heirs(self.fusion, self.fusion.steps[at], var):
+        for operand in heirs(self.fusion, at, var):
             made = self.fusion.step_of.get(operand)
             if (
                 made is not None
+                and made < at
                 and operand not in self.rooms
                 and operand not in self.constants
                 and self.last.get(operand) == at
@@ -185,8 +182,7 @@ class _Planner:
 
     def _follows(self, former: Var, var: Var) -> bool:
         """Whether a value may be written over another in the step that reads that one last."""
-        step = self.fusion.steps[self.fusion.step_of[var]]
-        return _bytes(former) == _bytes(var) and former in heirs(self.fusion, step, var)
+        return _bytes(former) == _bytes(var) and former in heirs(self.fusion, self.fusion.step_of[var], var)
 
     # --- offsets --------------------------------------------------------------------------------------
 
@@ -211,17 +207,18 @@ class _Planner:
         return storage, size
 
 
-def heirs(fusion: Fusion, step: Step, var: Var) -> list[Var]:
+def heirs(fusion: Fusion, at: int, var: Var) -> list[Var]:
     """The operands whose buffer a step may turn into that of a value it makes.
 
     A nest may where it reads an operand only at the place that it writes; a window and a loop's carry
     always, if nothing else in the step reads the operand.
     """
-    reads = fusion.step_reads(step)
+    step = fusion.steps[at]
     if isinstance(step, Nest):
         if not any(e.outputs[0] is var and is_pointwise(e) for e in step.roots):
             return []
-        return [u for u, here in reads.items() if here and u.type.shape and u.type.dtype.itemsize == var.type.dtype.itemsize]
+        size = var.type.dtype.itemsize
+        return [u for u, here in fusion.step_reads[at].items() if here and u.type.shape and u.type.dtype.itemsize == size]
     equation = step.equation
     atoms = [a for a in (equation.inputs[i] for i in _handed(equation, equation.outputs.index(var))) if isinstance(a, Var)]
     counts = [sum(1 for b in equation.inputs if isinstance(b, Var) and fusion.base(b) is fusion.base(a)) for a in atoms]

@@ -43,7 +43,8 @@ class Module:
         self.functions: list[str] = []
         self.declarations: dict[str, str] = {}
         self.definitions: dict[str, str] = {}
-        self.metadata: list[str] = []
+        self.metadata = ["!0 = !{}"]
+        self.tables: dict[str, str] = {}
         self.constants: list[np.ndarray[Any, Any]] = []
         self.externals: set[str] = set()
 
@@ -75,6 +76,15 @@ class Module:
         self.constants.append(np.ascontiguousarray(value))
         return len(self.constants) - 1
 
+    def table(self, values: np.ndarray[Any, Any]) -> str:
+        """The address of numbers written into the code."""
+        kind = memory_type(values.dtype)
+        items = ", ".join(f"{kind} {_in_memory(x, values.dtype)}" for x in values.ravel())
+        text = f"private unnamed_addr constant [{values.size} x {kind}] [{items}], align 16"
+        name = self.tables.setdefault(text, f"@table{len(self.tables)}")
+        self.define(name, f"{name} = {text}")
+        return name
+
     def group(self) -> str:
         """A new set of memory accesses that never meet between the turns of their loop."""
         self.metadata.append(f"!{len(self.metadata)} = distinct !{{}}")
@@ -91,6 +101,10 @@ class Module:
         """The whole module."""
         parts = (self.declarations.values(), self.definitions.values(), self.functions, self.metadata)
         return "\n".join(line for part in parts for line in part) + "\n"
+
+
+def _in_memory(value: Any, dtype: np.dtype[Any]) -> str:
+    return str(int(value)) if dtype.kind == "b" else constant(value, dtype)
 
 
 @lru_cache(maxsize=256)
@@ -123,6 +137,21 @@ class Loop:
     next: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class Phi:
+    """A value at the head of a block, written once its sources are known."""
+
+    code: Code
+    name: str
+    kind: str
+    line: int
+
+    def join(self, *sources: tuple[str, str]) -> None:
+        """Give the value for each block that control may come from."""
+        text = ", ".join(f"[ {value}, %{block} ]" for value, block in sources)
+        self.code.lines[self.line] = f"  {self.name} = phi {self.kind} {text}"
+
+
 class Code:
     """The body of one function under construction.
 
@@ -135,6 +164,7 @@ class Code:
     def __init__(self, module: Module) -> None:
         self.module = module
         self.lines: list[str] = []
+        self.locals: list[str] = []
         self.block = "entry"
         self.count = 0
 
@@ -213,6 +243,12 @@ class Code:
         symbol = self.module.declare(f"llvm.{name}.{suffix}", kind, [kind] * len(args))
         return self.let(f"call {flags}{kind} @{symbol}({', '.join(f'{kind} {a}' for a in args)})")
 
+    def local(self, kind: str, count: int = 1) -> str:
+        """The address of a few numbers on the stack, for a library to fill in."""
+        self.count += 1
+        self.locals.append(f"  %v{self.count} = alloca {kind}, i64 {count}, align 16")
+        return f"%v{self.count}"
+
     # --- control ----------------------------------------------------------------------------------
 
     @contextmanager
@@ -230,34 +266,35 @@ class Code:
         group : str, optional
             Accesses that never meet between turns, for the vectoriser.
         """
-        before, head = self.block, self.fresh("loop")
-        body, end = (head, self.fresh("end")) if isinstance(count, int) else (self.fresh("body"), self.fresh("end"))
+        before, head, end = self.block, self.fresh("loop"), self.fresh("end")
         self.do(f"br label %{head}")
         self.start(head)
-        at = len(self.lines)
-        index = self.let("")
-        loop = Loop(index, [self.let("") for _ in state])
+        index, *phis = (self.phi(kind) for kind in ("i64", *(kind for kind, _ in state)))
+        loop = Loop(index.name, [p.name for p in phis])
         if isinstance(count, str):
-            going = self.let(f"icmp slt i64 {index}, {count}")
+            body = self.fresh("body")
+            going = self.let(f"icmp slt i64 {index.name}, {count}")
             self.do(f"br i1 {going}, label %{body}, label %{end}")
             self.start(body)
         yield loop
-        following = self.let(f"add nuw nsw i64 {index}, 1")
-        latch = self.block
-        tail = "" if group is None else f", !llvm.loop {self.module.parallel(group)}"
+        following = self.let(f"add nuw nsw i64 {index.name}, 1")
+        latch, tail = self.block, "" if group is None else f", !llvm.loop {self.module.parallel(group)}"
         if isinstance(count, int):
             going = self.let(f"icmp ult i64 {following}, {count}")
             self.do(f"br i1 {going}, label %{head}, label %{end}{tail}")
         else:
             self.do(f"br label %{head}{tail}")
-        self.lines[at] = f"  {index} = phi i64 [ 0, %{before} ], [ {following}, %{latch} ]"
-        for i, (phi, (kind, first)) in enumerate(zip(loop.state, state, strict=True)):
-            self.lines[at + 1 + i] = (
-                f"  {phi} = phi {kind} [ {first}, %{before} ], [ {loop.next[i]}, %{latch} ]"
-            )
+        index.join(("0", before), (following, latch))
+        for phi, (_, first), last in zip(phis, state, loop.next, strict=True):
+            phi.join((first, before), (last, latch))
         if isinstance(count, str):
             loop.next = loop.state
         self.start(end)
+
+    def phi(self, kind: str) -> Phi:
+        """A value that depends on where control came from; `Phi.join` says how."""
+        name = self.let("")
+        return Phi(self, name, kind, len(self.lines) - 1)
 
     @contextmanager
     def when(self, condition: str) -> Iterator[None]:

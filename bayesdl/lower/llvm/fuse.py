@@ -61,8 +61,14 @@ class Fusion:
     ----------
     steps : list of Step
         In the order in which they run.
-    needed : set of Var
-        Arrays that something outside of loop nests reads.
+    step_of : dict of Var to int
+        The step that makes a value.
+    step_reads : list of dict
+        Per step, the buffers and scalars that it reads, and whether only at the place being written.
+    memory : set of Var
+        The arrays that have a buffer.
+    alias : dict of Var to Var
+        Arrays that are another name of a buffer.
     """
 
     def __init__(self, program: Program) -> None:
@@ -82,6 +88,7 @@ class Fusion:
         self._choose_memory()
         self._group()
         self._drop_private()
+        self.step_reads = [self._step_reads(step) for step in self.steps]
 
     # --- questions ----------------------------------------------------------------------------------
 
@@ -140,6 +147,8 @@ class Fusion:
         for equation in reversed(self.equations):
             if equation.primitive.name == "reshape":
                 self._alias(equation)
+            elif equation.primitive.name in ("scan", "while_loop"):
+                self._alias_kept(equation)
 
     def _guard_window(self, equation: Equation) -> None:
         """What is written into a window must not be computed from the buffer around it."""
@@ -170,6 +179,14 @@ class Fusion:
         if result in self.needed or squeezed(source.type.shape) != squeezed(result.type.shape):
             self.alias[result] = source
             self.needed.add(source)
+
+    def _alias_kept(self, equation: Equation) -> None:
+        """A part of a loop's carry that its body never changes."""
+        body, constants = equation.params["body"], equation.params["constants"]
+        for k in kept_carry(equation):
+            operand = equation.inputs[constants + k]
+            if isinstance(operand, Var) and body.inputs[constants + k].type.shape:
+                self.alias[equation.outputs[k]] = operand
 
     def _choose_memory(self) -> None:
         for equation in self.equations:
@@ -244,7 +261,7 @@ class Fusion:
         """A value that only its own nest reads stays in a register."""
         read: set[Var] = {self.base(v) for v in self.needed}
         for i, step in enumerate(self.steps):
-            read.update(v for v in self.step_reads(step) if self.step_of.get(v) != i)
+            read.update(v for v in self._step_reads(step) if self.step_of.get(v) != i)
         for step in self.steps:
             if isinstance(step, Nest):
                 for equation in step.roots:
@@ -253,13 +270,19 @@ class Fusion:
                         self.memory.discard(var)
         self._leaves.clear()
 
-    def step_reads(self, step: Step) -> dict[Var, bool]:
-        """The buffers and scalars that a step reads, and whether only at the place being written."""
+    def _step_reads(self, step: Step) -> dict[Var, bool]:
         found: dict[Var, bool] = {}
         for equation in step.roots if isinstance(step, Nest) else [step.equation]:
             for var, here in self.reads(equation).items():
                 found[var] = found.get(var, True) and here
         return found
+
+
+def kept_carry(equation: Equation) -> list[int]:
+    """The parts of a loop's carry that its body hands on as they are."""
+    body, constants = equation.params["body"], equation.params["constants"]
+    count = equation.params.get("carry", len(body.outputs))
+    return [k for k in range(count) if body.outputs[k] is body.inputs[constants + k]]
 
 
 def is_pointwise(equation: Equation) -> bool:

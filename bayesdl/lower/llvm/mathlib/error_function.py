@@ -151,7 +151,7 @@ def erfc(f: Formula, x: Real) -> Real:
     return f.select(x < 0.0, 2.0 - y, y)
 
 
-@scalar("log_ndtr", Accuracy(4, 1), through_double=True)
+@scalar("log_ndtr", Accuracy(6, 1), through_double=True)
 def log_ndtr(f: Formula, x: Real) -> Real:
     """The logarithm of the normal distribution function.
 

@@ -111,11 +111,14 @@ def exponential(f: Formula, x: Real, low: Real | None = None) -> Exponential:
     """eˣ, or e^(x + low) for a small correction `low`, in a form that can still be multiplied."""
     top, bottom = (720.0, -760.0) if f.double else (92.0, -108.0)
     x = f.at_least(f.at_most(x, top), bottom)
-    shifted, k, r, _ = _reduce(f, x)
+    shifted, k, r, rounding = _reduce(f, x)
     if low is not None:
-        r = r + low
+        uncorrected, r = r, r + low
+        rounding = rounding + ((uncorrected - r) + low)
     q = f.polynomial(r, EXP_DOUBLE if f.double else EXP_SINGLE)
-    return Exponential(f.muladd(r * r, q, r) + 1.0, *_halves(f, shifted, k))
+    total, error = f.fast_two_sum(f.real(1.0), r)
+    mantissa = total + (error + f.muladd(r * r, q, rounding))
+    return Exponential(mantissa, *_halves(f, shifted, k))
 
 
 @scalar("exp", Accuracy(1, 1))
@@ -150,7 +153,7 @@ def exponential_minus_one(f: Formula, x: Real) -> tuple[Real, Real, Real]:
     return total + (error + tail), shifted, k
 
 
-@scalar("expm1", Accuracy(1, 1))
+@scalar("expm1", Accuracy(1.5, 1.5))
 def expm1(f: Formula, x: Real) -> Real:
     """eˣ - 1."""
     top, bottom = (720.0, -40.0) if f.double else (92.0, -20.0)
@@ -261,7 +264,10 @@ def log1p(f: Formula, x: Real) -> Real:
 def sigmoid(f: Formula, x: Real) -> Real:
     """1 / (1 + e⁻ˣ), with full relative accuracy in the lower tail."""
     z = exponential(f, -f.absolute(x)).times()
-    return f.select(x < 0.0, z, 1.0) / (z + 1.0)
+    negative = x < 0.0
+    y = f.select(negative, z, 1.0) / (z + 1.0)
+    # z - z·y = y too, but for small z the rounding errors of 1 + z and of the division hardly count.
+    return f.select(negative & (z < 0.25), z - z * y, y)
 
 
 @scalar("softplus", Accuracy(2, 2))

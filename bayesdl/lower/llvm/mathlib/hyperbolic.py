@@ -16,11 +16,11 @@ LN2 = 0.6931471805599453
 
 @scalar("tanh", Accuracy(2, 2))
 def tanh(f: Formula, x: Real) -> Real:
-    """With t = e^-2|x| - 1: -t / (t + 2) near zero, 1 - 2 (t + 1) / (t + 2) further out, up to sign."""
+    """t / (t + 2) with t = e²ˣ - 1, as 1 - 2 / (t + 2) for large x; near zero -x is better, since t + 2 < 2."""
     a = f.at_most(f.absolute(x), 20.0 if f.double else 9.5)
-    t = exponential_minus_one_moderate(f, a * -2.0)
+    t = exponential_minus_one_moderate(f, a * f.select(a < 0.255, -2.0, 2.0))
     large = a > 0.55
-    q = f.select(large, (t + 1.0) * 2.0, -t) / (t + 2.0)
+    q = f.select(large, 2.0, f.absolute(t)) / (t + 2.0)
     return f.flip(f.select(large, 1.0 - q, q), x)
 
 

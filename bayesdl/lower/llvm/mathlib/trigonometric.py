@@ -92,7 +92,7 @@ def _reduce(f: Formula, a: Real) -> tuple[Real, Real, Real]:
     p0, p1, p2, p3, p4 = HALF_PI_PARTS
     exact = f.muladd(-k, p1, f.muladd(-k, p0, a))
     if f.coarse:
-        return shifted, f.muladd(-k, p2, exact), f.real(0.0)
+        return shifted, f.muladd(-k, p2 + p3, exact), f.real(0.0)
     r, low = f.two_sum(exact, -(k * p2))
     r, lower = f.two_sum(r, -(k * p3))
     return shifted, *f.fast_two_sum(r, f.muladd(-k, p4, low + lower))

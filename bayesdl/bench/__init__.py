@@ -1,0 +1,1 @@
+"""Models and comparisons with known answers."""

@@ -1,0 +1,42 @@
+"""The command line: demo, dump, doctor."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from bayesdl._base.errors import BayesdlError
+
+from . import doctor, dump
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run ``bayesdl VERB …``; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="bayesdl", description="Bayesian deep learning on a CPU.")
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    demo = verbs.add_parser("demo", help="a Bayesian network by three methods on real data")
+    demo.add_argument("--out", default="bayesdl-demo", help="folder for the plot and the results")
+    demo.add_argument("--draws", type=int, default=500, help="draws per chain")
+    demo.add_argument("--tune", type=int, default=500, help="warm-up steps per chain")
+    demo.add_argument("--small", action="store_true", help="a few draws only, to see that it runs")
+    dump_parser = verbs.add_parser("dump", help="print a model's Program after each stage")
+    dump.add_arguments(dump_parser)
+    verbs.add_parser("doctor", help="print versions, CPU, BLAS, threads")
+    options = parser.parse_args(arguments)
+    try:
+        return _run(options)
+    except BayesdlError as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return 2
+
+
+def _run(options: argparse.Namespace) -> int:
+    if options.verb == "doctor":
+        return doctor.run()
+    if options.verb == "dump":
+        return dump.run(options)
+    # scikit-learn and matplotlib are extras that only the demo needs.
+    from bayesdl.cli import demo
+
+    return demo.run(options)

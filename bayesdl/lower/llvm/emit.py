@@ -1,0 +1,332 @@
+"""Programs → functions: walks the steps of a plan and lets each write itself."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from bayesdl._base.errors import BayesdlError, CompileError
+from bayesdl.ir.program import Atom, Equation, Literal, Program, Var
+from bayesdl.ir.walk import programs_in, subprograms
+
+from .buffers import Given, Plan, Slot, Storage, Target, plan
+from .code import Code, Module, constant, value_type
+from .fuse import Fusion, Nest
+from .nests import write_nest
+
+DType = np.dtype[Any]
+Emit = Callable[["Scope", Equation], None]
+EMIT: dict[str, Emit] = {}
+
+ENTRY = "bdl_entry"
+SMALL_TABLE = 16  # constants up to this size are written into the code, where LLVM can fold them
+SMALL_PROGRAM = 3  # a Program this short is written out wherever it is used
+
+
+def emits(*names: str) -> Callable[[Emit], Emit]:
+    """Declare how a primitive that is not part of a loop nest writes itself."""
+
+    def enter(rule: Emit) -> Emit:
+        EMIT.update(dict.fromkeys(names, rule))
+        return rule
+
+    return enter
+
+
+class Unit:
+    """One module under construction: the functions that exist, and the Programs used more than once.
+
+    Parameters
+    ----------
+    program : Program
+        The outermost one.
+    """
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.module = Module()
+        self.uses = Counter(id(q) for p in subprograms(program) for e in p.equations for q in programs_in(e))
+        self.functions: dict[Any, tuple[str, int]] = {}
+        self.plans: dict[Any, Plan] = {}
+        self.workspace = 0
+
+    def plan(self, program: Program, shared: Mapping[int, int]) -> Plan:
+        """The plan of a Program, made once."""
+        key = id(program), tuple(sorted(shared.items()))
+        if key not in self.plans:
+            self.plans[key] = plan(program, shared)
+        return self.plans[key]
+
+    def write(self) -> None:
+        """Write the entry: ``void (ptr arrays, ptr workspace, ptr constants)``, arrays being inputs, then outputs."""
+        frame = Frame(self)
+        code, count = frame.code, len(self.program.inputs)
+        pointers = [frame.entry_of("%arrays", i) for i in range(count + len(self.program.outputs))]
+        inputs = [
+            p if t.shape else code.load(p, "0", t.dtype)
+            for p, t in zip(pointers[:count], self.program.input_types, strict=True)
+        ]
+        results = frame.inline(self.program, inputs, pointers[count:], {}, 0)
+        for value, pointer, kind in zip(results, pointers[count:], self.program.output_types, strict=True):
+            if not kind.shape:
+                code.store(value, pointer, "0", kind.dtype)
+        code.do("ret void")
+        frame.close(f"define void @{ENTRY}(ptr noalias %arrays, ptr noalias %workspace, ptr noalias %constants)")
+        self.workspace = frame.extent
+
+    def function(self, program: Program, shared: Mapping[int, int]) -> tuple[str, int]:
+        """The function of a Program that is used in several places, and its workspace."""
+        key = id(program), tuple(sorted(shared.items()))
+        if key not in self.functions:
+            self.functions[key] = self._write_function(program, shared)
+        return self.functions[key]
+
+    def _write_function(self, program: Program, shared: Mapping[int, int]) -> tuple[str, int]:
+        frame = Frame(self)
+        name = f"program{len(self.functions)}_{len(self.module.functions)}"
+        inputs = [f"%input{i}" for i in range(len(program.inputs))]
+        targets = [f"%output{i}" for i in range(len(program.outputs))]
+        results = frame.inline(program, inputs, targets, shared, 0)
+        kinds = [value_type(t.dtype) for t in program.output_types if not t.shape]
+        returned = [r for r, t in zip(results, program.output_types, strict=True) if not t.shape]
+        frame.give(kinds, returned)
+        frame.close(f"define internal {struct(kinds)} @{name}({_parameters(program, shared)})")
+        return name, frame.extent
+
+
+def struct(kinds: Sequence[str]) -> str:
+    """The type in which a function returns its scalars."""
+    return f"{{ {', '.join(kinds)} }}" if kinds else "void"
+
+
+def _parameters(program: Program, shared: Mapping[int, int]) -> str:
+    parts = ["ptr %workspace", "ptr %constants"]
+    for i, t in enumerate(program.input_types):
+        plain = "ptr" if i in shared.values() else "ptr noalias readonly"
+        parts.append(f"{plain if t.shape else value_type(t.dtype)} %input{i}")
+    for i, t in enumerate(program.output_types):
+        if t.shape:
+            parts.append(f"{'ptr' if i in shared else 'ptr noalias'} %output{i}")
+    return ", ".join(parts)
+
+
+class Frame:
+    """One function being written: its code, and how much workspace it reaches into.
+
+    Parameters
+    ----------
+    unit : Unit
+    """
+
+    def __init__(self, unit: Unit) -> None:
+        self.unit = unit
+        self.code = Code(unit.module)
+        self.extent = 0
+
+    def entry_of(self, table: str, index: int) -> str:
+        """An address out of a table of addresses."""
+        address = self.code.let(f"getelementptr inbounds ptr, ptr {table}, i64 {index}")
+        return self.code.let(f"load ptr, ptr {address}, align 8, !invariant.load !0")
+
+    def inline(
+        self,
+        program: Program,
+        inputs: Sequence[str],
+        targets: Sequence[str],
+        shared: Mapping[int, int],
+        base: int,
+    ) -> list[str]:
+        """Write a Program here; the registers of its scalar outputs, and "" for arrays.
+
+        Parameters
+        ----------
+        program : Program
+        inputs : sequence of str
+            Registers of scalars, addresses of arrays.
+        targets : sequence of str
+            Where array outputs are wanted.
+        shared : mapping of output to input
+            Outputs whose target is the buffer of an input.
+        base : int
+            Where free workspace begins.
+        """
+        return Scope(self, program, inputs, targets, shared, base).write()
+
+    def give(self, kinds: Sequence[str], values: Sequence[str]) -> None:
+        """Return scalars from the function."""
+        result = "undef"
+        for i, (kind, value) in enumerate(zip(kinds, values, strict=True)):
+            result = self.code.let(f"insertvalue {struct(kinds)} {result}, {kind} {value}, {i}")
+        self.code.do(f"ret {struct(kinds)}{' ' + result if kinds else ''}")
+
+    def close(self, head: str) -> None:
+        """Hand the function to the module."""
+        lines = [f"{head} nounwind {{", "entry:", *self.code.locals, *self.code.lines, "}"]
+        self.unit.module.functions.append("\n".join(lines))
+
+
+class Scope:
+    """One Program being written into a function: where its values are.
+
+    Parameters
+    ----------
+    frame : Frame
+    program : Program
+    inputs, targets, shared, base
+        See `Frame.inline`.
+    """
+
+    def __init__(
+        self,
+        frame: Frame,
+        program: Program,
+        inputs: Sequence[str],
+        targets: Sequence[str],
+        shared: Mapping[int, int],
+        base: int,
+    ) -> None:
+        self.frame, self.code, self.program = frame, frame.code, program
+        self.plan = frame.unit.plan(program, shared)
+        self.inputs, self.targets, self.base = inputs, targets, base
+        self.free = base + self.plan.size
+        self.registers = {
+            v: r for v, r in zip(program.inputs, inputs, strict=True) if not v.type.shape
+        }
+        self._reach(self.free)
+
+    @property
+    def fusion(self) -> Fusion:
+        """What lies in memory."""
+        return self.plan.fusion
+
+    def write(self) -> list[str]:
+        """Write all steps; the registers of the scalar outputs."""
+        for step in self.fusion.steps:
+            equations = step.roots if isinstance(step, Nest) else [step.equation]
+            try:
+                if isinstance(step, Nest):
+                    write_nest(self, step)
+                else:
+                    EMIT[step.equation.primitive.name](self, step.equation)
+            except BayesdlError:
+                raise
+            except Exception as error:
+                raise _failure(self.program, equations, error) from error
+        self._move()
+        return [self.scalar(a) if not a.type.shape else "" for a in self.program.outputs]
+
+    # --- values -------------------------------------------------------------------------------------
+
+    def scalar(self, atom: Atom) -> str:
+        """The register or constant that holds a scalar."""
+        if isinstance(atom, Literal):
+            return constant(atom.value, atom.type.dtype)
+        return self.registers[atom]
+
+    def define(self, var: Var, value: str) -> None:
+        """Name a scalar's register."""
+        self.registers[var] = value
+
+    def place(self, atom: Atom) -> Storage | Var:
+        """Where an array lies; equal for equal buffers."""
+        assert isinstance(atom, Var)
+        base = self.fusion.base(atom)
+        return base if base in self.plan.constants else self.plan.storage[base]
+
+    def pointer(self, atom: Atom) -> str:
+        """The address of an array."""
+        place = self.place(atom)
+        if isinstance(place, Given):
+            return self.inputs[place.index]
+        if isinstance(place, Target):
+            return self.targets[place.index]
+        if isinstance(place, Slot):
+            return self._workspace(self.base + place.offset)
+        return self._constant(self.plan.constants[place].params["value"])
+
+    def value(self, atom: Atom) -> str:
+        """The register of a scalar, the address of an array."""
+        return self.pointer(atom) if atom.type.shape else self.scalar(atom)
+
+    def scratch(self, *sizes: int) -> list[str]:
+        """Buffers that are free again after this step, of so many bytes each."""
+        found, at = [], self.free
+        for size in sizes:
+            found.append(self._workspace(at))
+            at += -(-size // 64) * 64
+        self._reach(at)
+        return found
+
+    def _workspace(self, offset: int) -> str:
+        return self.code.let(f"getelementptr inbounds i8, ptr %workspace, i64 {offset}")
+
+    def _reach(self, extent: int) -> None:
+        self.frame.extent = max(self.frame.extent, extent)
+
+    def _constant(self, value: np.ndarray[Any, Any]) -> str:
+        module = self.frame.unit.module
+        if value.size > SMALL_TABLE:
+            return self.frame.entry_of("%constants", module.keep(value))
+        return module.table(value)
+
+    # --- Programs inside ------------------------------------------------------------------------------
+
+    def apply(
+        self, program: Program, inputs: Sequence[str], targets: Sequence[str], shared: Mapping[int, int]
+    ) -> list[str]:
+        """Write or call a Program; as `Frame.inline`."""
+        unit = self.frame.unit
+        if unit.uses[id(program)] == 1 or len(program.equations) <= SMALL_PROGRAM:
+            return self.frame.inline(program, inputs, targets, shared, self.free)
+        name, extent = unit.function(program, shared)
+        self._reach(self.free + extent)
+        arguments = [f"ptr {self._workspace(self.free)}", "ptr %constants"]
+        for value, t in zip(inputs, program.input_types, strict=True):
+            arguments.append(f"{'ptr' if t.shape else value_type(t.dtype)} {value}")
+        arguments += [f"ptr {p}" for p, t in zip(targets, program.output_types, strict=True) if t.shape]
+        kinds = [value_type(t.dtype) for t in program.output_types if not t.shape]
+        call = f"call {struct(kinds)} @{name}({', '.join(arguments)})"
+        if not kinds:
+            self.code.do(call)
+            return [""] * len(program.outputs)
+        result, at, found = self.code.let(call), 0, []
+        for t in program.output_types:
+            found.append("" if t.shape else self.code.let(f"extractvalue {struct(kinds)} {result}, {at}"))
+            at += not t.shape
+        return found
+
+    # --- outputs --------------------------------------------------------------------------------------
+
+    def _move(self) -> None:
+        """Bring outputs where they are wanted; what another move may overwrite is saved first."""
+        sources = []
+        for _, var, aside in self.plan.moves:
+            source = self.pointer(var)
+            if aside is not None:
+                saved = self._workspace(self.base + aside.offset)
+                self.code.copy(saved, source, nbytes(var))
+                source = saved
+            sources.append(source)
+        for (index, var, _), source in zip(self.plan.moves, sources, strict=True):
+            self.code.copy(self.targets[index], source, nbytes(var))
+
+
+def nbytes(atom: Atom) -> int:
+    """Size of an array in bytes."""
+    return atom.type.size * atom.type.dtype.itemsize
+
+
+def _failure(program: Program, equations: Sequence[Equation], error: Exception) -> CompileError:
+    names = ", ".join(e.primitive.name for e in equations)
+    where = next((e.source for e in equations if e.source is not None), None)
+    return CompileError(
+        f"no native code could be written for `{names}` in the Program {program.name!r}.",
+        facts=[("cause", type(error).__name__, str(error))],
+        note=f"\n{program!r}",
+        fix="please report this with the Program above.",
+        where=where,
+        code="C102",
+    )

@@ -1,0 +1,337 @@
+"""Loop nests → instructions: every value at the outermost level where it is known, every store in the innermost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any, Protocol
+
+import numpy as np
+
+from bayesdl.ir.program import Atom, Equation, Var
+
+from .code import Code, constant, value_type
+from .expression import Index, Node, Reader, identity, linear, product_places
+from .fuse import REDUCTIONS, Fusion, Nest, is_pointwise, product_order
+from .scalars import arithmetic, convert, element, extremum
+
+DType = np.dtype[Any]
+F64 = np.dtype(np.float64)
+
+
+class Scope(Protocol):
+    """What a nest must know of the Program being written."""
+
+    code: Code
+
+    @property
+    def fusion(self) -> Fusion:
+        """What lies in memory."""
+
+    def pointer(self, var: Var) -> str:
+        """Where an array begins."""
+
+    def scalar(self, atom: Atom) -> str:
+        """The register or constant that holds a scalar."""
+
+    def define(self, var: Var, value: str) -> None:
+        """Name a scalar's register."""
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """A value put into memory at every place of a nest; added to what is there if `add`."""
+
+    pointer: str
+    offset: Index
+    node: Node
+    add: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reduce:
+    """A value accumulated over the axes of a nest that are not `kept`.
+
+    Parameters
+    ----------
+    var : Var
+        The result.
+    node : Node
+        What is accumulated.
+    op : str
+        ``add``, ``max``, ``min``, ``and`` or ``or``.
+    kept : tuple of int
+        The nest's axes that are the result's, in order.
+    """
+
+    var: Var
+    node: Node
+    op: str
+    kept: tuple[int, ...]
+
+    @property
+    def dtype(self) -> DType:
+        """Of the accumulator: sums of float32 are kept in float64 until they are stored."""
+        return F64 if self.op == "add" and self.node.dtype.kind == "f" else self.node.dtype
+
+
+def write_nest(scope: Scope, nest: Nest) -> None:
+    """Write the loops of a nest, and name the scalars it makes."""
+    reader = Reader(scope.fusion)
+    place = identity(nest.space)
+    stores: list[Store] = []
+    reduces: list[Reduce] = []
+    scalars: list[tuple[Var, Node]] = []
+    for equation in nest.roots:
+        var = equation.outputs[0]
+        if not is_pointwise(equation):
+            reduces.append(_reduce(reader, equation, nest.space))
+            continue
+        node = reader.memo[var, place] = reader.compute(equation, place)
+        if not var.type.shape:
+            scalars.append((var, node))
+        elif var in scope.fusion.memory:
+            stores.append(Store(scope.pointer(var), linear(place, nest.space), node))
+    _Writer(scope, nest.space, stores, reduces, scalars).write()
+
+
+def write_stores(scope: Scope, space: tuple[int, ...], stores: Sequence[Store]) -> None:
+    """Write loops that store values at computed places."""
+    _Writer(scope, space, stores, (), ()).write()
+
+
+def _reduce(reader: Reader, equation: Equation, space: tuple[int, ...]) -> Reduce:
+    name, var, place = equation.primitive.name, equation.outputs[0], identity(space)
+    if name in REDUCTIONS:
+        kept = tuple(i for i in range(len(space)) if i not in equation.params["axes"])
+        return Reduce(var, reader.read(equation.inputs[0], place), REDUCTIONS[name], kept)
+    _, kept, summed = product_order(equation)
+    x, y = product_places(equation, tuple(place[i] for i in kept), tuple(place[i] for i in summed))
+    left, right = reader.read(equation.inputs[0], x), reader.read(equation.inputs[1], y)
+    return Reduce(var, Node(var.type.dtype, "element", ("mul", {}), (left, right)), "add", kept)
+
+
+class _Writer:
+    """One nest being written.
+
+    Parameters
+    ----------
+    scope : Scope
+    space : tuple of int
+    stores, reduces, scalars
+        What it makes.
+    """
+
+    def __init__(
+        self,
+        scope: Scope,
+        space: tuple[int, ...],
+        stores: Sequence[Store],
+        reduces: Sequence[Reduce],
+        scalars: Sequence[tuple[Var, Node]],
+    ) -> None:
+        self.scope, self.code, self.space = scope, scope.code, space
+        self.stores, self.reduces, self.scalars = stores, reduces, scalars
+        self.values: dict[Node, str] = {}
+        self.indices: dict[Index, str] = {}
+        self.counters: dict[int, str] = {}
+        self.results: dict[Reduce, str] = {}
+        self.order = self._in_order()
+        self.loops = self._merged_axes()
+        self.depth_of = {axis: d + 1 for d, group in enumerate(self.loops) for axis in group}
+        self.levels: dict[Node, int] = {}
+        for node in self.order:
+            parts = [self.levels[a] for a in _parts(node)]
+            self.levels[node] = max([*parts, *(self.depth_of.get(a, 0) for i in _indices(node) for a, _ in i.axes)], default=0)
+        sequential = any(s.add for s in stores)
+        self.group = scope.code.module.group() if self.loops and not sequential else None
+
+    def write(self) -> None:
+        """Write everything."""
+        for reduce in self.reduces:
+            if self._in_memory(reduce) or prod(self.space) == 0:
+                self._start_memory(reduce)
+        if prod(self.space) == 0:
+            return
+        self._level(0, {})
+        for var, node in self.scalars:
+            self.scope.define(var, self.values[node])
+
+    # --- what is where ----------------------------------------------------------------------------
+
+    def _in_order(self) -> list[Node]:
+        """All nodes, operands first."""
+        found: dict[Node, None] = {}
+
+        def visit(node: Node) -> None:
+            if node not in found:
+                for part in _parts(node):
+                    visit(part)
+                found[node] = None
+
+        for store in self.stores:
+            for part, _ in store.offset.nodes:
+                visit(part)
+            visit(store.node)
+        for node in (*(r.node for r in self.reduces), *(n for _, n in self.scalars)):
+            visit(node)
+        return list(found)
+
+    def _merged_axes(self) -> list[list[int]]:
+        """Axes as loops; neighbours that every access walks through as one axis become one loop."""
+        indices = [i for n in self.order for i in _indices(n)] + [s.offset for s in self.stores]
+        loops: list[list[int]] = []
+        for axis, n in enumerate(self.space):
+            if n == 1:
+                continue
+            if loops and self._merges(loops[-1][-1], axis, n, indices):
+                loops[-1].append(axis)
+            else:
+                loops.append([axis])
+        return loops
+
+    def _merges(self, outer: int, inner: int, n: int, indices: list[Index]) -> bool:
+        same = all((outer in r.kept) == (inner in r.kept) for r in self.reduces)
+        return same and all(i.factor(outer) == i.factor(inner) * n for i in indices)
+
+    def _register_depth(self, reduce: Reduce) -> int:
+        """Number of loops outside of the accumulator's register."""
+        return max((self.depth_of[a] for a in reduce.kept if a in self.depth_of), default=0)
+
+    def _in_memory(self, reduce: Reduce) -> bool:
+        """Whether loops around the register are summed over too."""
+        kept = {self.depth_of[a] for a in reduce.kept if a in self.depth_of}
+        return len(kept) < self._register_depth(reduce)
+
+    # --- loops --------------------------------------------------------------------------------------
+
+    def _level(self, depth: int, totals: dict[Reduce, str]) -> dict[Reduce, str]:
+        """Write the body at a depth; the running values of the accumulators after it."""
+        for node in self.order:
+            if self.levels[node] == depth:
+                self.values[node] = self._value(node, depth)
+        if depth == len(self.loops):
+            for store in self.stores:
+                self._store(store)
+            after = {r: self._combine(r, t, self._widened(r)) for r, t in totals.items()}
+        else:
+            after = self._loop(depth, totals)
+        for reduce in self.reduces:
+            if self._register_depth(reduce) == depth:
+                value = after.pop(reduce) if reduce in after else self._widened(reduce)
+                self._finish(reduce, value, depth)
+        return after
+
+    def _loop(self, depth: int, totals: dict[Reduce, str]) -> dict[Reduce, str]:
+        axes = self.loops[depth]
+        active = [r for r in self.reduces if self._register_depth(r) <= depth]
+        state = [(value_type(r.dtype), totals.get(r, _neutral(r))) for r in active]
+        innermost = depth + 1 == len(self.loops)
+        with self.code.loop(prod(self.space[a] for a in axes), state, self.group if innermost else None) as loop:
+            self.counters[axes[-1]] = loop.index
+            inner = self._level(depth + 1, dict(zip(active, loop.state, strict=True)))
+            loop.next = [inner[r] for r in active]
+        return dict(zip(active, loop.next, strict=True))
+
+    # --- values -------------------------------------------------------------------------------------
+
+    def _value(self, node: Node, depth: int) -> str:
+        if node.kind == "number":
+            return constant(node.data, node.dtype)
+        if node.kind == "scalar":
+            return self.scope.scalar(node.data)
+        if node.kind == "position":
+            return self._index(node.data)
+        if node.kind == "load":
+            var, index = node.data
+            return self.code.load(self.scope.pointer(var), self._index(index), node.dtype, self._tag(depth))
+        name, params = node.data
+        args = [self.values[a] for a in node.args]
+        return element(self.code, name, [a.dtype for a in node.args], node.dtype, params, args)
+
+    def _tag(self, depth: int) -> str:
+        inside = self.group is not None and depth == len(self.loops)
+        return f", !llvm.access.group {self.group}" if inside else ""
+
+    def _index(self, index: Index) -> str:
+        """An index as an i64."""
+        if index not in self.indices:
+            total = "0"
+            for axis, factor in index.axes:
+                if axis in self.counters:
+                    total = self.code.add(total, self.code.scale(self.counters[axis], factor))
+            for node, factor in index.nodes:
+                total = self.code.add(total, self.code.scale(self.values[node], factor))
+            if index.const:
+                total = self.code.add(total, str(index.const)) if total != "0" else str(index.const)
+            self.indices[index] = total
+        return self.indices[index]
+
+    def _store(self, store: Store) -> None:
+        value, offset, dtype = self.values[store.node], self._index(store.offset), store.node.dtype
+        if store.add:
+            value = arithmetic(self.code, "add", dtype, self.code.load(store.pointer, offset, dtype), value)
+        self.code.store(value, store.pointer, offset, dtype, self._tag(len(self.loops)))
+
+    # --- reductions ---------------------------------------------------------------------------------
+
+    def _widened(self, reduce: Reduce) -> str:
+        return convert(self.code, reduce.node.dtype, reduce.dtype, self.values[reduce.node])
+
+    def _combine(self, reduce: Reduce, a: str, b: str, dtype: DType | None = None) -> str:
+        dtype = dtype or reduce.dtype
+        if reduce.op == "add":
+            return arithmetic(self.code, "add", dtype, a, b, "reassoc ")
+        if reduce.op in ("max", "min"):
+            return extremum(self.code, reduce.op, dtype, a, b)
+        return self.code.let(f"{reduce.op} i1 {a}, {b}")
+
+    def _finish(self, reduce: Reduce, value: str, depth: int) -> None:
+        dtype = reduce.node.dtype
+        value = convert(self.code, reduce.dtype, dtype, value)
+        if not reduce.var.type.shape:
+            self.scope.define(reduce.var, value)
+            return
+        pointer = self.scope.pointer(reduce.var)
+        place = identity(self.space)
+        offset = self._index(linear(tuple(place[a] for a in reduce.kept), reduce.var.type.shape))
+        if self._in_memory(reduce):
+            before = self.code.load(pointer, offset, dtype, self._tag(depth))
+            value = self._combine(reduce, before, value, dtype)
+        self.code.store(value, pointer, offset, dtype, self._tag(depth))
+
+    def _start_memory(self, reduce: Reduce) -> None:
+        """Fill the result with what leaves every value as it is."""
+        dtype, first = reduce.node.dtype, _neutral(reduce, reduce.node.dtype)
+        if not reduce.var.type.shape:
+            self.scope.define(reduce.var, first)
+        elif reduce.op in ("add", "or"):
+            self.code.clear(self.scope.pointer(reduce.var), reduce.var.type.size * dtype.itemsize)
+        elif reduce.var.type.size:
+            pointer = self.scope.pointer(reduce.var)
+            with self.code.loop(reduce.var.type.size) as loop:
+                self.code.store(first, pointer, loop.index, dtype)
+
+
+def _neutral(reduce: Reduce, dtype: DType | None = None) -> str:
+    dtype = dtype or reduce.dtype
+    if reduce.op in ("add", "or"):
+        return constant(0, dtype)
+    if dtype.kind == "b":
+        return "true" if reduce.op in ("and", "min") else "false"
+    low = reduce.op == "max"
+    if dtype.kind == "f":
+        return constant(-np.inf if low else np.inf, dtype)
+    bounds = np.iinfo(dtype)
+    return constant(bounds.min if low else bounds.max, dtype)
+
+
+def _parts(node: Node) -> list[Node]:
+    return [*node.args, *(n for i in _indices(node) for n, _ in i.nodes)]
+
+
+def _indices(node: Node) -> list[Index]:
+    if node.kind == "load":
+        return [node.data[1]]
+    return [node.data] if node.kind == "position" else []

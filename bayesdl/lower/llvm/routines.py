@@ -1,0 +1,177 @@
+"""Primitives with loops of their own: cumulative sums, positions of extrema, sorting, random bits."""
+
+from __future__ import annotations
+
+from math import prod
+
+import numpy as np
+
+from bayesdl.ir.program import Equation
+from bayesdl.ir.types import ArrayType
+
+from .code import Code, value_type
+from .emit import Scope, emits
+from .expression import I64
+from .scalars import arithmetic, compare
+
+U64, U32 = np.dtype(np.uint64), np.dtype(np.uint32)
+
+
+def lanes(kind: ArrayType, axis: int) -> tuple[int, int, int]:
+    """Sizes before, along and after an axis."""
+    return prod(kind.shape[:axis]), kind.shape[axis], prod(kind.shape[axis + 1 :])
+
+
+@emits("cumulative_sum")
+def _cumulative_sum(scope: Scope, equation: Equation) -> None:
+    code, (x,), (out,) = scope.code, equation.inputs, equation.outputs
+    outer, n, inner = lanes(x.type, equation.params["axis"])
+    if not x.type.size:
+        return
+    source, target, dtype = scope.pointer(x), scope.pointer(out), x.type.dtype
+    zero = "0" if dtype.kind != "f" else "0.0"
+    with code.loop(outer) as block, code.loop(inner) as lane:
+        start = code.add(code.scale(block.index, n * inner), lane.index)
+        with code.loop(n, [(value_type(dtype), zero)]) as step:
+            at = step.index
+            if equation.params["reverse"]:
+                at = code.let(f"sub nsw i64 {n - 1}, {at}")
+            offset = code.add(start, code.scale(at, inner))
+            total = arithmetic(code, "add", dtype, step.state[0], code.load(source, offset, dtype))
+            code.store(total, target, offset, dtype)
+            step.next = [total]
+
+
+@emits("argmax", "argmin")
+def _arg_extremum(scope: Scope, equation: Equation) -> None:
+    """The first extremum; the first NaN where there is one, as in NumPy."""
+    code, (x,), (out,) = scope.code, equation.inputs, equation.outputs
+    word = "greater" if equation.primitive.name == "argmax" else "less"
+    outer, n, inner = lanes(x.type, equation.params["axis"])
+    if not outer * inner:
+        return
+    source, dtype, kind = scope.pointer(x), x.type.dtype, value_type(x.type.dtype)
+    with code.loop(outer) as block, code.loop(inner) as lane:
+        start = code.add(code.scale(block.index, n * inner), lane.index)
+        first = code.load(source, start, dtype)
+        with code.loop(n, [(kind, first), ("i64", "0")]) as step:
+            best, where = step.state
+            value = code.load(source, code.add(start, code.scale(step.index, inner)), dtype)
+            better = compare(code, word, dtype, value, best)
+            if dtype.kind == "f":
+                is_nan, was_number = (code.let(f"fcmp {t} {kind} {v}, {v}") for t, v in (("uno", value), ("ord", best)))
+                better = code.let(f"or i1 {better}, {code.let(f'and i1 {is_nan}, {was_number}')}")
+            step.next = [
+                code.let(f"select i1 {better}, {kind} {value}, {kind} {best}"),
+                code.let(f"select i1 {better}, i64 {step.index}, i64 {where}"),
+            ]
+        if out.type.shape:
+            code.store(step.next[1], scope.pointer(out), code.add(code.scale(block.index, inner), lane.index), I64)
+        else:
+            scope.define(out, step.next[1])
+
+
+@emits("argsort")
+def _argsort(scope: Scope, equation: Equation) -> None:
+    code, (x,), (out,) = scope.code, equation.inputs, equation.outputs
+    outer, n, inner = lanes(x.type, equation.params["axis"])
+    if not x.type.size:
+        return
+    name = _sort_function(scope, x.type.dtype)
+    source, target = scope.pointer(x), scope.pointer(out)
+    here, there = scope.scratch(8 * n, 8 * n)
+    with code.loop(outer) as block, code.loop(inner) as lane:
+        start = code.add(code.scale(block.index, n * inner), lane.index)
+        a, b = code.at(source, start, x.type.dtype), code.at(target, start, I64)
+        sizes = f"i64 {inner}, i64 {n}, i64 {(n - 1).bit_length()}"
+        code.do(f"call void @{name}(ptr {a}, ptr {b}, {sizes}, ptr {here}, ptr {there})")
+
+
+def _sort_function(scope: Scope, dtype: np.dtype[object]) -> str:
+    """A stable merge sort of positions, from runs of one upwards; NaN goes last."""
+    name = f"bdl.argsort.{dtype.kind}{dtype.itemsize}"
+    code = Code(scope.code.module)
+    with code.loop("%n") as fill:
+        code.store(fill.index, "%here", fill.index, I64)
+    with code.loop("%rounds", [("i64", "1"), ("ptr", "%here"), ("ptr", "%there")]) as turn:
+        width, read, write = turn.state
+        pair = code.let(f"shl i64 {width}, 1")
+        above = code.let(f"add i64 %n, {code.let(f'sub i64 {pair}, 1')}")
+        with code.loop(code.let(f"udiv i64 {above}, {pair}")) as run:
+            _merge(code, dtype, code.let(f"mul i64 {run.index}, {pair}"), width, read, write)
+        turn.next = [pair, write, read]
+    with code.loop("%n") as give:
+        position = code.load(turn.next[1], give.index, I64)
+        code.store(position, "%out", code.let(f"mul i64 {give.index}, %stride"), I64)
+    code.do("ret void")
+    head = f"define internal void @{name}(ptr %x, ptr %out, i64 %stride, i64 %n, i64 %rounds, ptr %here, ptr %there)"
+    scope.code.module.define(name, "\n".join([head + " nounwind {", "entry:", *code.lines, "}"]))
+    return name
+
+
+def _merge(code: Code, dtype: np.dtype[object], low: str, width: str, read: str, write: str) -> None:
+    """Merge two neighbouring runs of positions."""
+    middle = code.intrinsic("umin", U64, code.let(f"add i64 {low}, {width}"), "%n")
+    high = code.intrinsic("umin", U64, code.let(f"add i64 {middle}, {width}"), "%n")
+    with code.loop(code.let(f"sub i64 {high}, {low}"), [("i64", low), ("i64", middle)]) as step:
+        i, j = step.state
+        left, right = code.let(f"icmp ult i64 {i}, {middle}"), code.let(f"icmp ult i64 {j}, {high}")
+        positions, keys = [], []
+        for present, at in ((left, i), (right, j)):
+            safe = code.let(f"select i1 {present}, i64 {at}, i64 {low}")
+            positions.append(code.load(read, safe, I64))
+            keys.append(code.load("%x", code.let(f"mul i64 {positions[-1]}, %stride"), dtype))
+        smaller = compare(code, "less", dtype, keys[1], keys[0])
+        if dtype.kind == "f":
+            kind = value_type(dtype)
+            number = code.let(f"fcmp ord {kind} {keys[1]}, {keys[1]}")
+            nan = code.let(f"fcmp uno {kind} {keys[0]}, {keys[0]}")
+            smaller = code.let(f"or i1 {smaller}, {code.let(f'and i1 {number}, {nan}')}")
+        spent = code.let(f"xor i1 {left}, true")
+        take = code.let(f"and i1 {right}, {code.let(f'or i1 {spent}, {smaller}')}")
+        chosen = code.let(f"select i1 {take}, i64 {positions[1]}, i64 {positions[0]}")
+        code.store(chosen, write, code.let(f"add i64 {low}, {step.index}"), I64)
+        one = code.let(f"zext i1 {take} to i64")
+        step.next = [code.let(f"add i64 {i}, {code.let(f'xor i64 {one}, 1')}"), code.let(f"add i64 {j}, {one}")]
+
+
+@emits("random_bits")
+def _random_bits(scope: Scope, equation: Equation) -> None:
+    code, (key,), (out,) = scope.code, equation.inputs, equation.outputs
+    keys = [code.load(scope.pointer(key), str(i), U32) for i in range(2)]
+    if not out.type.shape:
+        scope.define(out, _philox(code, keys, "0")[0])
+        return
+    size, group = out.type.size, code.module.group()
+    tag, target = f", !llvm.access.group {group}", scope.pointer(out)
+    if size > 1:
+        with code.loop(size // 2, group=group) as loop:
+            at = code.scale(loop.index, 2)
+            for i, word in enumerate(_philox(code, keys, loop.index)):
+                code.store(word, target, code.add(at, str(i)), U64, tag)
+    if size % 2:
+        code.store(_philox(code, keys, str(size // 2))[0], target, str(size - 1), U64)
+
+
+def _philox(code: Code, key: list[str], block: str) -> tuple[str, str]:
+    """Philox4x32-10 (Salmon et al. 2011, section 3.3): two 64-bit words of one block."""
+    low32 = code.let(f"trunc i64 {block} to i32")
+    high32 = code.let(f"trunc i64 {code.let(f'lshr i64 {block}, 32')} to i32")
+    c, (k0, k1) = [low32, high32, "0", "0"], key
+    for turn in range(10):
+        if turn:
+            k0, k1 = code.let(f"add i32 {k0}, {0x9E3779B9 - 2**32}"), code.let(f"add i32 {k1}, {0xBB67AE85 - 2**32}")
+        (high0, low0), (high1, low1) = (_wide_product(code, m, x) for m, x in ((0xD2511F53, c[0]), (0xCD9E8D57, c[2])))
+        mixed = [code.let(f"xor i32 {code.let(f'xor i32 {a}, {b}')}, {k}") for a, b, k in ((high1, c[1], k0), (high0, c[3], k1))]
+        c = [mixed[0], low1, mixed[1], low0]
+    words = [code.let(f"zext i32 {x} to i64") for x in c]
+    pairs = [(words[0], words[1]), (words[2], words[3])]
+    first, second = (code.let(f"or i64 {a}, {code.let(f'shl i64 {b}, 32')}") for a, b in pairs)
+    return first, second
+
+
+def _wide_product(code: Code, factor: int, x: str) -> tuple[str, str]:
+    """High and low half of a 32-bit product."""
+    full = code.let(f"mul i64 {code.let(f'zext i32 {x} to i64')}, {factor}")
+    high = code.let(f"trunc i64 {code.let(f'lshr i64 {full}, 32')} to i32")
+    return high, code.let(f"trunc i64 {full} to i32")

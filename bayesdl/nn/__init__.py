@@ -1,0 +1,6 @@
+"""Network layers whose weights are sample sites with priors scaled to the fan-in."""
+
+from .linear import Linear as Linear
+from .mlp import MLP as MLP
+
+__all__ = ["MLP", "Linear"]
