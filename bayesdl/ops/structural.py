@@ -55,7 +55,7 @@ def _iota(shape: Axes, axis: int, dtype: Any) -> Any:
 
 
 def _broadcast_numpy(x: Any, *, shape: Axes, axes: Axes) -> Any:
-    return np.ascontiguousarray(np.broadcast_to(np.expand_dims(x, axes), shape))
+    return np.asarray(np.broadcast_to(np.expand_dims(x, axes), shape), order="C")
 
 
 def _broadcast_type(x: ArrayType, *, shape: Axes, axes: Axes) -> ArrayType:
@@ -227,7 +227,7 @@ def _reshape_type(x: ArrayType, shape: Axes) -> ArrayType:
 transpose = linear(
     "transpose",
     type=lambda x, *, permutation: x.with_shape(tuple(x.shape[p] for p in permutation)),
-    numpy=lambda x, *, permutation: np.ascontiguousarray(np.transpose(x, permutation)),
+    numpy=lambda x, *, permutation: np.asarray(np.transpose(x, permutation), order="C"),
     transpose=lambda ct, x, *, permutation: (transpose(ct, permutation=tuple(np.argsort(permutation).tolist())),),
     batch=lambda size, args, flags, *, permutation: (
         transpose(args[0], permutation=(0, *shifted(permutation))),
@@ -242,7 +242,7 @@ transpose = linear(
 reverse = linear(
     "reverse",
     type=lambda x, *, axes: x,
-    numpy=lambda x, *, axes: np.ascontiguousarray(np.flip(x, axes)),
+    numpy=lambda x, *, axes: np.asarray(np.flip(x, axes), order="C"),
     transpose=lambda ct, x, *, axes: (reverse(ct, axes=axes),),
     batch=lambda size, args, flags, *, axes: (reverse(args[0], axes=shifted(axes)), True),
     cases=(Case(("f64[3,4]",), {"axes": (0,)}), Case(("i64[3,4]",), {"axes": (0, 1)})),
@@ -296,7 +296,7 @@ concatenate = linear(
 
 def _slice_numpy(x: Any, *, start: Axes, limit: Axes, stride: Axes) -> Any:
     index = tuple(slice(a, b, s) for a, b, s in zip(start, limit, stride, strict=True))
-    return np.ascontiguousarray(np.asarray(x)[index])
+    return np.asarray(np.asarray(x)[index], order="C")
 
 
 def _slice_transpose(ct: Any, x: Any, *, start: Axes, limit: Axes, stride: Axes) -> Any:

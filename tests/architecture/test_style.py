@@ -20,13 +20,16 @@ DOORS = {
     "matplotlib": ("criticism", "cli"),
     "pandas": ("criticism", "export"),
     "rich": ("infer", "cli"),
-    "scipy": ("criticism", "testing"),
+    "scipy": ("criticism", "lower", "testing"),
     "sklearn": ("datasets", "sklearn"),
     "xarray": ("export", "infer"),
 }
 
 # Where a house rule is broken on purpose: (rule, file) → reason.
-ALLOWED: dict[tuple[str, str], str] = {}
+ALLOWED = {
+    ("local_imports_of_ourselves", "bayesdl/cli/__init__.py"): "the demo alone needs extras",
+    ("local_imports_of_ourselves", "bayesdl/pipeline.py"): "llvmlite loads with the first compile",
+}
 
 TASKS = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
 

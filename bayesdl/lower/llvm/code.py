@@ -90,12 +90,20 @@ class Module:
         self.metadata.append(f"!{len(self.metadata)} = distinct !{{}}")
         return f"!{len(self.metadata) - 1}"
 
-    def parallel(self, group: str) -> str:
-        """Metadata of a loop whose accesses are all in a group."""
-        own, rule = f"!{len(self.metadata)}", f"!{len(self.metadata) + 1}"
-        self.metadata.append(f"{own} = distinct !{{{own}, {rule}}}")
-        self.metadata.append(f'{rule} = !{{!"llvm.loop.parallel_accesses", {group}}}')
-        return own
+    def advice(self, group: str | None, rolled: bool) -> str:
+        """What LLVM is told about a loop: its accesses never meet; it shall not be unrolled."""
+        hints = []
+        if group is not None:
+            hints.append(f'!{{!"llvm.loop.parallel_accesses", {group}}}')
+        if rolled:
+            hints.append('!{!"llvm.loop.unroll.disable"}')
+        if not hints:
+            return ""
+        own, first = f"!{len(self.metadata)}", len(self.metadata) + 1
+        names = ", ".join(f"!{first + i}" for i in range(len(hints)))
+        self.metadata.append(f"{own} = distinct !{{{own}, {names}}}")
+        self.metadata.extend(f"!{first + i} = {hint}" for i, hint in enumerate(hints))
+        return f", !llvm.loop {own}"
 
     def text(self) -> str:
         """The whole module."""
@@ -253,7 +261,11 @@ class Code:
 
     @contextmanager
     def loop(
-        self, count: int | str, state: Sequence[tuple[str, str]] = (), group: str | None = None
+        self,
+        count: int | str,
+        state: Sequence[tuple[str, str]] = (),
+        group: str | None = None,
+        rolled: bool = False,
     ) -> Iterator[Loop]:
         """Repeat what is written inside.
 
@@ -265,6 +277,8 @@ class Code:
             What the turns hand on; the body sets ``next``.
         group : str, optional
             Accesses that never meet between turns, for the vectoriser.
+        rolled : bool
+            Whether LLVM shall leave the loop as it is.
         """
         before, head, end = self.block, self.fresh("loop"), self.fresh("end")
         self.do(f"br label %{head}")
@@ -278,7 +292,7 @@ class Code:
             self.start(body)
         yield loop
         following = self.let(f"add nuw nsw i64 {index.name}, 1")
-        latch, tail = self.block, "" if group is None else f", !llvm.loop {self.module.parallel(group)}"
+        latch, tail = self.block, self.module.advice(group, rolled)
         if isinstance(count, int):
             going = self.let(f"icmp ult i64 {following}, {count}")
             self.do(f"br i1 {going}, label %{head}, label %{end}{tail}")

@@ -12,7 +12,7 @@ from bayesdl._base.errors import BayesdlError, CompileError
 from bayesdl.ir.program import Atom, Equation, Literal, Program, Var
 from bayesdl.ir.walk import programs_in, subprograms
 
-from .buffers import Given, Plan, Slot, Storage, Target, plan
+from .buffers import ALIGNMENT, Given, Plan, Slot, Storage, Target, plan
 from .code import Code, Module, constant, value_type
 from .fuse import Fusion, Nest
 from .nests import write_nest
@@ -51,7 +51,7 @@ class Unit:
         self.uses = Counter(id(q) for p in subprograms(program) for e in p.equations for q in programs_in(e))
         self.functions: dict[Any, tuple[str, int]] = {}
         self.plans: dict[Any, Plan] = {}
-        self.workspace = 0
+        self.workspace = self.named = 0
 
     def plan(self, program: Program, shared: Mapping[int, int]) -> Plan:
         """The plan of a Program, made once."""
@@ -86,7 +86,8 @@ class Unit:
 
     def _write_function(self, program: Program, shared: Mapping[int, int]) -> tuple[str, int]:
         frame = Frame(self)
-        name = f"program{len(self.functions)}_{len(self.module.functions)}"
+        self.named += 1
+        name = f"program{self.named}"
         inputs = [f"%input{i}" for i in range(len(program.inputs))]
         targets = [f"%output{i}" for i in range(len(program.outputs))]
         results = frame.inline(program, inputs, targets, shared, 0)
@@ -191,7 +192,7 @@ class Scope:
         self.frame, self.code, self.program = frame, frame.code, program
         self.plan = frame.unit.plan(program, shared)
         self.inputs, self.targets, self.base = inputs, targets, base
-        self.free = base + self.plan.size
+        self.free = self.top = base + self.plan.size
         self.registers = {
             v: r for v, r in zip(program.inputs, inputs, strict=True) if not v.type.shape
         }
@@ -206,6 +207,7 @@ class Scope:
         """Write all steps; the registers of the scalar outputs."""
         for step in self.fusion.steps:
             equations = step.roots if isinstance(step, Nest) else [step.equation]
+            self.top = self.free
             try:
                 if isinstance(step, Nest):
                     write_nest(self, step)
@@ -253,11 +255,11 @@ class Scope:
 
     def scratch(self, *sizes: int) -> list[str]:
         """Buffers that are free again after this step, of so many bytes each."""
-        found, at = [], self.free
+        found = []
         for size in sizes:
-            found.append(self._workspace(at))
-            at += -(-size // 64) * 64
-        self._reach(at)
+            found.append(self._workspace(self.top))
+            self.top += -(-size // ALIGNMENT) * ALIGNMENT
+        self._reach(self.top)
         return found
 
     def _workspace(self, offset: int) -> str:
@@ -280,10 +282,10 @@ class Scope:
         """Write or call a Program; as `Frame.inline`."""
         unit = self.frame.unit
         if unit.uses[id(program)] == 1 or len(program.equations) <= SMALL_PROGRAM:
-            return self.frame.inline(program, inputs, targets, shared, self.free)
+            return self.frame.inline(program, inputs, targets, shared, self.top)
         name, extent = unit.function(program, shared)
-        self._reach(self.free + extent)
-        arguments = [f"ptr {self._workspace(self.free)}", "ptr %constants"]
+        self._reach(self.top + extent)
+        arguments = [f"ptr {self._workspace(self.top)}", "ptr %constants"]
         for value, t in zip(inputs, program.input_types, strict=True):
             arguments.append(f"{'ptr' if t.shape else value_type(t.dtype)} {value}")
         arguments += [f"ptr {p}" for p, t in zip(targets, program.output_types, strict=True) if t.shape]

@@ -244,8 +244,9 @@ class _Writer:
         if node.kind == "position":
             return self._index(node.data)
         if node.kind == "load":
-            var, index = node.data
-            return self.code.load(self.scope.pointer(var), self._index(index), node.dtype, self._tag(depth))
+            source, index = node.data
+            pointer = source if isinstance(source, str) else self.scope.pointer(source)
+            return self.code.load(pointer, self._index(index), node.dtype, self._tag(depth))
         name, params = node.data
         args = [self.values[a] for a in node.args]
         return element(self.code, name, [a.dtype for a in node.args], node.dtype, params, args)

@@ -14,6 +14,7 @@ from .emit import Scope, emits
 from .expression import I64
 from .scalars import arithmetic, compare
 
+MULTIPLIERS, WEYL = (0xD2511F53, 0xCD9E8D57), (0x9E3779B9, 0xBB67AE85)
 U64, U32 = np.dtype(np.uint64), np.dtype(np.uint32)
 
 
@@ -138,32 +139,43 @@ def _merge(code: Code, dtype: np.dtype[object], low: str, width: str, read: str,
 @emits("random_bits")
 def _random_bits(scope: Scope, equation: Equation) -> None:
     code, (key,), (out,) = scope.code, equation.inputs, equation.outputs
-    keys = [code.load(scope.pointer(key), str(i), U32) for i in range(2)]
+    domain, keys = equation.params["domain"], scope.pointer(key)
     if not out.type.shape:
-        scope.define(out, _philox(code, keys, "0")[0])
+        scope.define(out, _philox(code, _key(code, keys, "0"), "0", domain)[0])
         return
-    size, group = out.type.size, code.module.group()
+    count = key.type.size // 2
+    size, group = out.type.size // max(count, 1), code.module.group()
     tag, target = f", !llvm.access.group {group}", scope.pointer(out)
-    if size > 1:
-        with code.loop(size // 2, group=group) as loop:
-            at = code.scale(loop.index, 2)
-            for i, word in enumerate(_philox(code, keys, loop.index)):
-                code.store(word, target, code.add(at, str(i)), U64, tag)
-    if size % 2:
-        code.store(_philox(code, keys, str(size // 2))[0], target, str(size - 1), U64)
+    if not out.type.size:
+        return
+    with code.loop(count) as lead:
+        pair, start = _key(code, keys, lead.index), code.scale(lead.index, size)
+        if size > 1:
+            with code.loop(size // 2, group=group) as loop:
+                at = code.add(start, code.scale(loop.index, 2))
+                for i, word in enumerate(_philox(code, pair, loop.index, domain)):
+                    code.store(word, target, code.add(at, str(i)), U64, tag)
+        if size % 2:
+            word = _philox(code, pair, str(size // 2), domain)[0]
+            code.store(word, target, code.add(start, str(size - 1)), U64)
 
 
-def _philox(code: Code, key: list[str], block: str) -> tuple[str, str]:
+def _key(code: Code, keys: str, at: str) -> list[str]:
+    start = code.scale(at, 2)
+    return [code.load(keys, code.add(start, str(i)), U32) for i in range(2)]
+
+
+def _philox(code: Code, key: list[str], block: str, domain: int) -> tuple[str, str]:
     """Philox4x32-10 (Salmon et al. 2011, section 3.3): two 64-bit words of one block."""
     low32 = code.let(f"trunc i64 {block} to i32")
     high32 = code.let(f"trunc i64 {code.let(f'lshr i64 {block}, 32')} to i32")
-    c, (k0, k1) = [low32, high32, "0", "0"], key
+    c, (k0, k1) = [low32, high32, "0", str(domain)], key
     for turn in range(10):
         if turn:
-            k0, k1 = code.let(f"add i32 {k0}, {0x9E3779B9 - 2**32}"), code.let(f"add i32 {k1}, {0xBB67AE85 - 2**32}")
-        (high0, low0), (high1, low1) = (_wide_product(code, m, x) for m, x in ((0xD2511F53, c[0]), (0xCD9E8D57, c[2])))
-        mixed = [code.let(f"xor i32 {code.let(f'xor i32 {a}, {b}')}, {k}") for a, b, k in ((high1, c[1], k0), (high0, c[3], k1))]
-        c = [mixed[0], low1, mixed[1], low0]
+            k0, k1 = (code.let(f"add i32 {k}, {w - 2**32}") for k, w in ((k0, WEYL[0]), (k1, WEYL[1])))
+        (high0, low0), (high1, low1) = (_wide_product(code, m, x) for m, x in zip(MULTIPLIERS, c[::2], strict=True))
+        mixed = (code.let(f"xor i32 {code.let(f'xor i32 {a}, {b}')}, {k}") for a, b, k in ((high1, c[1], k0), (high0, c[3], k1)))
+        c = [next(mixed), low1, next(mixed), low0]
     words = [code.let(f"zext i32 {x} to i64") for x in c]
     pairs = [(words[0], words[1]), (words[2], words[3])]
     first, second = (code.let(f"or i64 {a}, {code.let(f'shl i64 {b}, 32')}") for a, b in pairs)

@@ -54,8 +54,8 @@ def _dot_numpy(x: Any, y: Any, *, contract: Pairs, batch: Pairs) -> Any:
     lead, k = left.shape[: len(batch[0])], int(np.prod([x.shape[i] for i in contract[0]], dtype=int))
     rows, columns = left.shape[len(lead) : len(lead) + len(free_x)], right.shape[right.ndim - len(free_y) :]
     m, n = int(np.prod(rows, dtype=int)), int(np.prod(columns, dtype=int))
-    product = np.matmul(left.reshape(*lead, m, k), right.reshape(*lead, k, n))
-    return np.ascontiguousarray(product.reshape(*lead, *rows, *columns))
+    product = np.matmul(left.reshape((*lead, m, k)), right.reshape((*lead, k, n)))
+    return product.reshape((*lead, *rows, *columns))
 
 
 def _dot_transpose(ct: Any, x: Any, y: Any, *, contract: Pairs, batch: Pairs) -> tuple[Any, Any]:

@@ -1,17 +1,23 @@
-"""Vectorisable scalar mathematics: functions as branch-free LLVM IR that the loop vectoriser widens.
+"""Vectorisable scalar mathematics: branch-free LLVM IR that the loop vectoriser widens.
 
-A call to the C library inside a loop keeps the loop scalar. A function from here is inlined, has no branch and no
-table, and so costs one vector instruction where the library costs a call per element.
+A call to the C library inside a loop keeps the loop scalar. A function from here is inlined and has
+no branch and no table, so the loop around it works on as many elements at once as a register holds.
 """
 
 from __future__ import annotations
 
-from . import error_function, exponential, gamma_function, hyperbolic, power, trigonometric
+# Imported because each enters its functions into the table.
+from . import (  # noqa: F401
+    error_function,
+    exponential,
+    gamma_function,
+    hyperbolic,
+    power,
+    trigonometric,
+)
 from .catalogue import FUNCTIONS, Accuracy, scalar_function
 
 __all__ = ["ACCURACY", "NAMES", "Accuracy", "scalar_function"]
-
-_FAMILIES = (exponential, power, trigonometric, hyperbolic, error_function, gamma_function)
 
 NAMES: frozenset[str] = frozenset(FUNCTIONS)
 """Every name that `scalar_function` knows."""

@@ -23,7 +23,7 @@ class Accuracy:
     f64, f32 : float
         Largest error, in units in the last place of the true result, over the stated range.
     absolute : float
-        An error that is also allowed, for results near zero: |error| ≤ max(ulps, absolute) in float64.
+        An error that is also allowed in float64, for results near zero.
     note : str
         Where the promise holds, or what happens outside.
     """
@@ -86,8 +86,8 @@ def scalar_function(
 ) -> ir.Function:
     """The function ``bdl.<name>.f64`` or ``.f32`` of a module, added on first use.
 
-    The function is internal, inlined everywhere, free of control flow and of memory access, so a loop
-    that calls it is widened by LLVM's loop vectoriser.
+    The function is internal, inlined everywhere, free of control flow and of memory access, so
+    LLVM's loop vectoriser widens a loop that calls it.
 
     Parameters
     ----------
@@ -110,8 +110,8 @@ def scalar_function(
 
     Notes
     -----
-    Errors and ranges stand in `ACCURACY`. No fast-math flag may be set on these functions: error-free
-    steps rely on the order in which they are written.
+    Errors and ranges stand in `ACCURACY`. No fast-math flag may be set on these functions:
+    error-free steps rely on the order in which they are written.
 
     Examples
     --------
@@ -121,7 +121,8 @@ def scalar_function(
     'bdl.tanh.f64'
     """
     if name not in FUNCTIONS:
-        raise KeyError(f"no scalar function named {name!r}; there are: {', '.join(sorted(FUNCTIONS))}")
+        known = ", ".join(sorted(FUNCTIONS))
+        raise KeyError(f"no scalar function named {name!r}; there are: {known}")
     format = DOUBLE if isinstance(type, ir.DoubleType) else SINGLE
     symbol = f"bdl.{name}.{format.suffix}"
     existing = module.globals.get(symbol)

@@ -1,4 +1,4 @@
-"""The error function, its complement and inverse, and the normal distribution function behind them."""
+"""The error function, its complement and inverse, and the normal distribution function."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def _scaled_complement(f: Formula, a: Real) -> Real:
 
 
 def _gaussian(f: Formula, a: Real, factor: Real, half: float) -> Real:
-    """factor · exp(-half·a²), with the square exact: its rounding error would be magnified by its size."""
+    """factor · exp(-half·a²), with an exact square: its rounding error would grow with its size."""
     high, low = f.split(a)
     return exponential(f, high * high * -half, low * (a + high) * -half).times(factor)
 
@@ -143,7 +143,7 @@ def erf(f: Formula, x: Real) -> Real:
     return f.select(a > 1.0, f.flip(above, x), f.muladd(x, f.polynomial(square, ERF), x))
 
 
-@scalar("erfc", Accuracy(4, 1), through_double=True)
+@scalar("erfc", Accuracy(5, 1), through_double=True)
 def erfc(f: Formula, x: Real) -> Real:
     """1 - erf x, with full relative accuracy in the upper tail."""
     a = f.at_most(f.absolute(x), 30.0)
@@ -155,7 +155,8 @@ def erfc(f: Formula, x: Real) -> Real:
 def log_ndtr(f: Formula, x: Real) -> Real:
     """The logarithm of the normal distribution function.
 
-    log(erfcx(-x/√2) / 2) - x²/2 for x ≤ 0, where both terms are negative; log1p(-erfc(x/√2) / 2) above.
+    log(erfcx(-x/√2) / 2) - x²/2 for x ≤ 0, where both terms are negative; above,
+    log1p(-erfc(x/√2) / 2).
     """
     a = f.absolute(x)
     half_scaled = _scaled_complement(f, f.at_most(a, 2.0**500) * SQRT_HALF) * 0.5
@@ -167,7 +168,7 @@ def log_ndtr(f: Formula, x: Real) -> Real:
 
 
 def _probit(f: Formula, q: Real, tail: Real) -> tuple[Mask, Real]:
-    """Whether |q| is central, and the quantile there divided by q; elsewhere the quantile's magnitude.
+    """Whether |q| is central, and the quantile over q where it is, else the quantile's magnitude.
 
     The probability is 1/2 + q, and tail = 1/2 - |q| exactly, which q alone cannot give.
     """

@@ -1,7 +1,8 @@
 """Exponentials and logarithms, and the two that neural nets live on: sigmoid and softplus.
 
-Each reduces its argument to a short interval around zero, where a polynomial is enough. Coefficients interpolate the
-function at Chebyshev nodes in 60 digits, of the smallest degree that leaves the rounding error in charge.
+Each reduces its argument to a short interval around zero, where a polynomial is enough. In this
+package, coefficients without a reference interpolate the function at Chebyshev nodes, in 60 digits,
+with the smallest degree that leaves the rounding error in charge.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from .formula import Bits, Formula, Mask, Real
 LOG2_E = 1.4426950408889634
 SQRT_HALF = 0.7071067811865476
 
-# ln 2 = high + low, high short enough that k·high is exact for every exponent k (Cody & Waite 1980).
+# ln 2 = high + low, high so short that k·high is exact for every exponent k (Cody & Waite 1980).
 LN2_DOUBLE = (6.93147180369123816490e-01, 1.90821492927058770002e-10)
 LN2_SINGLE = (0.693359375, -2.12194440e-4)
 
@@ -74,7 +75,7 @@ LOG_SINGLE = (0.6666667, 0.40000123, 0.28550822, 0.2333048)
 
 @dataclass(frozen=True, slots=True)
 class Exponential:
-    """eˣ = mantissa · 2^k, with 2^k kept as two factors so that no intermediate overflows or rounds."""
+    """eˣ = mantissa · 2^k, with 2^k in two factors so that nothing overflows or rounds early."""
 
     mantissa: Real
     half: Real
@@ -142,7 +143,8 @@ def exp2(f: Formula, x: Real) -> Real:
 def exponential_minus_one(f: Formula, x: Real) -> tuple[Real, Real, Real]:
     """y, k + shift and k with eˣ - 1 = y · 2^k, for x from about -40 up.
 
-    y = (1 - 2⁻ᵏ) + r + (eʳ - 1 - r), where the first two are added without error: they nearly cancel for k = 1.
+    y = (1 - 2⁻ᵏ) + r + (eʳ - 1 - r), where the first two are added without error: for k = 1 they
+    nearly cancel.
     """
     shifted, k, r, low = _reduce(f, x)
     one_over = power_of_two(f, f.bits(0) - shifted.bits())
@@ -169,7 +171,7 @@ def exponential_minus_one_moderate(f: Formula, x: Real) -> Real:
 
 
 def decompose(f: Formula, x: Real) -> tuple[Real, Real]:
-    """k and m with x = m·2^k and √½ ≤ m < √2, for 0 < x < ∞ (subnormal x too); garbage elsewhere."""
+    """k and m with x = m·2^k and √½ ≤ m < √2, for 0 < x < ∞, subnormals too; garbage elsewhere."""
     width = f.format.mantissa
     tiny = x < f.format.min_normal
     bits = f.select(tiny, x * 2.0 ** (width + 2), x).bits()
@@ -184,11 +186,12 @@ def decompose(f: Formula, x: Real) -> tuple[Real, Real]:
     return biased - f.select(tiny, offset + width + 2, offset), m
 
 
-def logarithm_of_mantissa(f: Formula, g: Real, addend: Real) -> Real:
-    """log(1 + g) + addend for √½ - 1 ≤ g ≤ √2 - 1; `addend` is small, or zero where g is small.
+def defect_of_logarithm(f: Formula, g: Real, addend: Real) -> Real:
+    """g - log(1 + g) - addend for √½ - 1 ≤ g ≤ √2 - 1; `addend` is small, or zero where g is small.
 
-    With s = g / (2 + g), log(1 + g) = g - (g²/2 - s (g²/2 + R(s²))), in which only the last terms are rounded
-    (the arrangement of FreeBSD's libm, K. C. Ng 1993). Returns the difference from g, negated.
+    With s = g / (2 + g), log(1 + g) = g - (g²/2 - s (g²/2 + R(s²))), so that rounding touches only
+    terms that are small beside g (Tang 1990, Table-driven implementation of the logarithm function;
+    this arrangement: K. C. Ng, fdlibm, 1993).
     """
     s = g / (g + 2.0)
     w = s * s
@@ -201,7 +204,7 @@ def log_of_product(f: Formula, k: Real, g: Real, correction: Real | None = None)
     """k ln 2 + log(1 + g) + correction."""
     high, low = LN2_DOUBLE if f.double else LN2_SINGLE
     addend = k * low if correction is None else f.muladd(k, low, correction)
-    return f.muladd(k, high, g - logarithm_of_mantissa(f, g, addend))
+    return f.muladd(k, high, g - defect_of_logarithm(f, g, addend))
 
 
 def logarithm(f: Formula, x: Real) -> Real:
@@ -227,7 +230,7 @@ def log2(f: Formula, x: Real) -> Real:
     """The logarithm to base 2; exact at powers of two."""
     k, m = decompose(f, x)
     g = m - 1.0
-    rest = logarithm_of_mantissa(f, g, f.real(0.0))
+    rest = defect_of_logarithm(f, g, f.real(0.0))
     # log2(e) and log(m) both as high + low, so that the product with the leading parts is exact.
     high, _ = f.split(g - rest)
     low = (g - high) - rest
@@ -246,7 +249,7 @@ def logarithm_of_one_plus(f: Formula, x: Real) -> Real:
 
 
 def logarithm_of_sum(f: Formula, u: Real, error: Real, near_zero: Real) -> Real:
-    """log(u + error), u > 0 the rounded sum; `near_zero` = u + error - 1 exactly where u is near 1."""
+    """log(u + error), u > 0 the rounded sum; `near_zero` is u + error - 1 where u is near 1."""
     k, m = decompose(f, u)
     plain: Mask = k.equals(0.0)
     g = f.select(plain, near_zero, m - 1.0)
@@ -266,7 +269,7 @@ def sigmoid(f: Formula, x: Real) -> Real:
     z = exponential(f, -f.absolute(x)).times()
     negative = x < 0.0
     y = f.select(negative, z, 1.0) / (z + 1.0)
-    # z - z·y = y too, but for small z the rounding errors of 1 + z and of the division hardly count.
+    # y = z - z·y: for small z, the errors of the sum and of the division then hardly count.
     return f.select(negative & (z < 0.25), z - z * y, y)
 
 

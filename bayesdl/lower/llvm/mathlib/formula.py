@@ -1,4 +1,4 @@
-"""A notation for formulas, so that a mathematical function reads as mathematics and writes LLVM IR."""
+"""A notation in which a mathematical function reads as mathematics and writes LLVM IR."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Format:
 
     @property
     def shift(self) -> float:
-        """1.5·2^mantissa: adding it rounds to an integer and leaves that integer in the low bits."""
+        """1.5·2^mantissa: adding it rounds to an integer, and puts that into the low bits."""
         return 1.5 * 2.0**self.mantissa
 
     @property
@@ -53,7 +53,8 @@ class Formula:
     format : Format
         The format of every `Real` that this formula makes.
     coarse : bool
-        Whether the result will be rounded from double to single, so that a relative error of 2⁻³⁰ is enough.
+        Whether the result will be rounded from double to single, so that a relative error of 2⁻³⁰
+        is enough.
     """
 
     __slots__ = ("builder", "coarse", "format", "module")
@@ -89,7 +90,7 @@ class Formula:
         return Real(self, self.builder.select(mask.value, yes.value, no.value))
 
     def muladd(self, a: Real | Number, b: Real | Number, c: Real | Number) -> Real:
-        """a·b + c, rounded once or twice as the machine likes: only for steps where both are right."""
+        """a·b + c, rounded once or twice, whichever is faster: for steps where both are right."""
         return self._intrinsic("llvm.fmuladd", self._coerce(a), self._coerce(b), self._coerce(c))
 
     def sqrt(self, x: Real) -> Real:
@@ -146,7 +147,7 @@ class Formula:
         return high, x - high
 
     def two_product(self, a: Real, b: Real) -> tuple[Real, Real]:
-        """p + e = a·b, p = fl(a·b), e exact but for its last bit (Dekker 1971), with or without FMA."""
+        """p + e = a·b, p = fl(a·b), e exact but for its last bit (Dekker 1971); needs no FMA."""
         p = a * b
         ah, al = self.split(a)
         bh, bl = self.split(b)
@@ -156,9 +157,8 @@ class Formula:
         return x if isinstance(x, Real) else self.real(x)
 
     def _intrinsic(self, name: str, *args: Real) -> Real:
-        function = self.module.declare_intrinsic(
-            name, [self.format.type], ir.FunctionType(self.format.type, [a.value.type for a in args])
-        )
+        signature = ir.FunctionType(self.format.type, [self.format.type] * len(args))
+        function = self.module.declare_intrinsic(name, [self.format.type], signature)
         return Real(self, self.builder.call(function, [a.value for a in args]))
 
 

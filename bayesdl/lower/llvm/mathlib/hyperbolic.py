@@ -1,12 +1,12 @@
-"""Hyperbolic functions and their inverses, from expm1 and log1p so that they are accurate near zero."""
+"""Hyperbolic functions and their inverses, from expm1 and log1p for accuracy near zero."""
 
 from __future__ import annotations
 
 from .catalogue import Accuracy, scalar
 from .exponential import (
+    expm1,
     exponential,
     exponential_minus_one_moderate,
-    expm1,
     log1p,
 )
 from .formula import Formula, Real
@@ -16,7 +16,10 @@ LN2 = 0.6931471805599453
 
 @scalar("tanh", Accuracy(2, 2))
 def tanh(f: Formula, x: Real) -> Real:
-    """t / (t + 2) with t = e²ˣ - 1, as 1 - 2 / (t + 2) for large x; near zero -x is better, since t + 2 < 2."""
+    """t / (t + 2) with t = e²ˣ - 1; as 1 - 2 / (t + 2) for large x, from -x near zero.
+
+    Near zero, t < 0 keeps t + 2 below 2, where it is rounded more finely.
+    """
     a = f.at_most(f.absolute(x), 20.0 if f.double else 9.5)
     t = exponential_minus_one_moderate(f, a * f.select(a < 0.255, -2.0, 2.0))
     large = a > 0.55
@@ -26,7 +29,7 @@ def tanh(f: Formula, x: Real) -> Real:
 
 @scalar("sinh", Accuracy(3, 3))
 def sinh(f: Formula, x: Real) -> Real:
-    """(t + t / (t + 1)) / 2 with t = e^|x| - 1; beyond 20, where eˣ may overflow first, e^|x| / 2."""
+    """(t + t / (t + 1)) / 2 with t = e^|x| - 1; e^|x| / 2 from 20, since eˣ overflows first."""
     a = f.absolute(x)
     t = expm1(f, f.at_most(a, 20.0))
     near = (t + t / (t + 1.0)) * 0.5

@@ -29,7 +29,8 @@ CBRT = (0.5569431441613982, 0.5469623271533837, -0.10422782887305863)
 def _logarithm_pair(f: Formula, x: Real) -> tuple[Real, Real]:
     """log x as high + low with about 65 correct bits, 0 < x < ∞.
 
-    With s = (m - 1) / (m + 1), log m = 2s + s³ (2/3 + s² P(s²)): the first terms in double-double arithmetic.
+    With s = (m - 1) / (m + 1), log m = 2s + s³ (2/3 + s² P(s²)); all but P in double-double
+    arithmetic.
     """
     k, m = decompose(f, x)
     g = m - 1.0
@@ -78,7 +79,7 @@ def power(f: Formula, x: Real, y: Real) -> Real:
 
 @scalar("cbrt", Accuracy(1, 1))
 def cbrt(f: Formula, x: Real) -> Real:
-    """The real cube root, by two steps of Halley's iteration; the last on a rounded iterate with exact square."""
+    """The real cube root, by two Halley steps; the second starts where the square is exact."""
     a = f.absolute(x)
     k, m = decompose(f, a)
     shifted = f.muladd(k, 1.0 / 3.0, f.format.shift)

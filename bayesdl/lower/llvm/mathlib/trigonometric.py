@@ -1,8 +1,8 @@
 """Circular functions and their inverses.
 
-The argument is reduced by multiples of π/2 in pieces of 23 bits, so that for |x| ≤ 2³⁰ every product is exact
-(Cody & Waite 1980), whether the machine fuses or not. Beyond, a reduction would need a table of the bits of 2/π: the
-result is NaN rather than a number without correct digits.
+The argument is reduced by multiples of π/2 in pieces of 23 bits, so that for |x| ≤ 2³⁰ every
+product is exact (Cody & Waite 1980), whether the machine fuses or not. Beyond, a reduction would
+need a table of the bits of 2/π: the result is NaN rather than a number without correct digits.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ def _cosine(f: Formula, r: Real, low: Real) -> Real:
 
 
 def _both(f: Formula, x: Real) -> tuple[Real, Real, Mask, Mask]:
-    """sin and cos of the reduced |x|; whether the quotient is odd; whether it is 2 or 3 modulo 4."""
+    """sin and cos of the reduced |x|; whether the quotient is odd; whether it is 2 or 3 mod 4."""
     a = f.absolute(x)
     a = f.select(a <= LARGEST_ARGUMENT, a, float("nan"))
     shifted, r, low = _reduce(f, a)

@@ -1,0 +1,130 @@
+"""Executable: what every backend makes of a Program, a plain callable on arrays."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from bayesdl._base.errors import DtypeError, ShapeError
+from bayesdl.ir.program import Program
+from bayesdl.ir.types import ArrayType
+
+Array = np.ndarray[Any, Any]
+
+
+class Executable(ABC):
+    """A Program that can be called.
+
+    It may be called from any number of threads at once. It is pickled as its Program and lowered again
+    where it is unpickled.
+
+    Parameters
+    ----------
+    program : Program
+        What it computes.
+
+    Attributes
+    ----------
+    program : Program
+    timings : dict of str to float
+        Seconds that each stage of making it took.
+    """
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.timings: dict[str, float] = {}
+
+    def __call__(self, *arrays: Any) -> list[Array]:
+        """Compute the outputs.
+
+        Parameters
+        ----------
+        *arrays : arrays or numbers
+            One per input, of exactly its shape and dtype. Only an array with gaps in it is copied.
+
+        Returns
+        -------
+        list of ndarray
+            New arrays, one per output.
+
+        Raises
+        ------
+        ShapeError
+            If their number or a shape is wrong.
+        DtypeError
+            If a dtype is wrong.
+        """
+        inputs = self._checked(arrays)
+        outputs = [np.empty(t.shape, t.dtype) for t in self.program.output_types]
+        self._run(inputs, outputs)
+        return outputs
+
+    def run(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> None:
+        """Compute the outputs into given arrays.
+
+        Parameters
+        ----------
+        inputs : sequence of ndarray
+            One per input, as for a call.
+        outputs : sequence of ndarray
+            One per output, of its shape and dtype, writeable and without gaps. None may share memory with an
+            input or another output.
+
+        Raises
+        ------
+        ShapeError
+            If a number or a shape is wrong, or an output has gaps or cannot be written.
+        DtypeError
+            If a dtype is wrong.
+        """
+        checked = self._checked(inputs)
+        _check(self.program, "output", outputs, self.program.output_types)
+        for i, (array, kind) in enumerate(zip(outputs, self.program.output_types, strict=True)):
+            if not (array.flags.c_contiguous and array.flags.writeable):
+                raise ShapeError(
+                    f"output {i} of the Program {self.program.name!r} cannot be written in place.",
+                    facts=[("array", kind, f"strides {array.strides}", f"writeable {array.flags.writeable}")],
+                    fix="give an array made by numpy.empty.",
+                    code="T109",
+                )
+        self._run(checked, outputs)
+
+    @abstractmethod
+    def _run(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> None:
+        """Compute on arrays that have been checked."""
+
+    def _checked(self, arrays: Sequence[Any]) -> list[Array]:
+        found = [np.asarray(a, order="C") for a in arrays]
+        _check(self.program, "input", found, self.program.input_types)
+        return found
+
+    def __reduce__(self) -> tuple[Callable[[Program], Executable], tuple[Program]]:
+        return type(self), (self.program,)
+
+
+def _check(program: Program, word: str, arrays: Sequence[Array], types: Sequence[ArrayType]) -> None:
+    if len(arrays) != len(types):
+        raise ShapeError(
+            f"the Program {program.name!r} has {len(types)} {word}s, and {len(arrays)} arrays were given.",
+            facts=[(f"{word} {i}", t) for i, t in enumerate(types)],
+            fix="give one array for each.",
+            code="T109",
+        )
+    for i, (array, kind) in enumerate(zip(arrays, types, strict=True)):
+        if array.shape != kind.shape:
+            raise ShapeError(
+                f"{word} {i} of the Program {program.name!r} has another shape than the one it was compiled for.",
+                facts=[("given", array.dtype, array.shape), ("compiled for", kind.dtype, kind.shape)],
+                fix="compile again for this shape, or reshape the array.",
+                code="T109",
+            )
+        if array.dtype != kind.dtype:
+            raise DtypeError(
+                f"{word} {i} of the Program {program.name!r} has another dtype than the one it was compiled for.",
+                facts=[("given", array.dtype, array.shape), ("compiled for", kind.dtype, kind.shape)],
+                fix=f"cast it, x.astype({kind.dtype.name!r}).",
+                code="T110",
+            )

@@ -1,0 +1,39 @@
+"""One Bayesian network on a noisy sine by NUTS, variational inference and MC dropout, in one table.
+
+Neal (1996), Bayesian Learning for Neural Networks; Kucukelbir et al. (2017), ADVI; Gal & Ghahramani (2016), MC
+dropout. Run it with ``python examples/network_regression.py``; ``--small`` takes few draws.
+"""
+
+import sys
+
+import numpy as np
+
+import bayesdl as bdl
+from bayesdl import dist, nn
+
+
+@bdl.model
+def regression(x, y=None):
+    f = nn.MLP(hidden=(20,), out=1, activation="tanh")(x)[:, 0]
+    sigma = bdl.sample("sigma", dist.HalfNormal(1.0))
+    with bdl.plate("rows", x.shape[0]):
+        bdl.sample("y", dist.Normal(f, sigma), obs=y)
+
+
+def data(rows, seed):
+    rng = np.random.default_rng(seed)
+    x = rng.uniform(-2.0, 2.0, size=(rows, 1))
+    return x, np.sin(2.0 * x[:, 0]) + 0.2 * rng.standard_normal(rows)
+
+
+if __name__ == "__main__":
+    small = "--small" in sys.argv
+    draws = 30 if small else 500
+    x, y = data(100, seed=0)
+    x_test, y_test = data(100, seed=1)
+    fits = {
+        "nuts": bdl.fit(regression, x, y, draws=draws, tune=draws, random_seed=1),
+        "advi": bdl.fit(regression, x, y, method="advi", draws=draws, random_seed=1),
+        "mc_dropout": bdl.fit(regression, x, y, method="mc_dropout", draws=draws, random_seed=1),
+    }
+    print(bdl.compare(fits, x_test, y_test))

@@ -1,0 +1,14 @@
+"""``bayesdl doctor`` names what a bug report needs."""
+
+from __future__ import annotations
+
+import pytest
+
+from bayesdl.cli import main
+
+
+def test_doctor_prints_versions(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor"]) == 0
+    printed = capsys.readouterr().out
+    for word in ("bayesdl", "numpy", "llvmlite", "usable cores", "backend"):
+        assert word in printed
