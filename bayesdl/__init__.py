@@ -89,7 +89,9 @@ def __getattr__(name: str) -> Any:
     home = _HOME_OF.get(name)
     if home is None:
         raise AttributeError(f"module 'bayesdl' has no attribute {name!r}")
-    found = import_module(f"{home}.{name}") if home in _MODULES else getattr(import_module(home), name)
+    found = (
+        import_module(f"{home}.{name}") if home in _MODULES else getattr(import_module(home), name)
+    )
     globals()[name] = found
     return found
 

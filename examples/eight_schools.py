@@ -1,8 +1,9 @@
 """Eight schools, non-centred: a hierarchical model by NUTS, with ArviZ's summary.
 
-Rubin (1981), Estimation in parallel randomized experiments; Gelman et al. (2013), Bayesian Data Analysis,
-section 5.5. Run it with ``python examples/eight_schools.py``; ``--small`` takes few draws.
+Rubin (1981), Estimation in parallel randomized experiments; Gelman et al. (2013), Bayesian Data
+Analysis, section 5.5.
 """
+from __future__ import annotations
 
 import sys
 

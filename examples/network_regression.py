@@ -1,8 +1,9 @@
-"""One Bayesian network on a noisy sine by NUTS, variational inference and MC dropout, in one table.
+"""A Bayesian network on a noisy sine by NUTS, variational inference and MC dropout.
 
-Neal (1996), Bayesian Learning for Neural Networks; Kucukelbir et al. (2017), ADVI; Gal & Ghahramani (2016), MC
-dropout. Run it with ``python examples/network_regression.py``; ``--small`` takes few draws.
+Neal (1996), Bayesian Learning for Neural Networks; Kucukelbir et al. (2017), ADVI; Gal &
+Ghahramani (2016), MC dropout.
 """
+from __future__ import annotations
 
 import sys
 

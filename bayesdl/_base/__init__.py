@@ -1,1 +1,1 @@
-"""The floor below the floor: errors, source lines, switches, registries and trees. Knows no arrays."""
+"""The floor below the floor: errors, source lines, switches, registries, trees. No arrays."""

@@ -111,7 +111,9 @@ class SampleError(BayesdlError):
     """A run could not start or could not go on."""
 
 
-def did_you_mean(name: str, candidates: Iterable[str], synonyms: dict[str, str] | None = None) -> str | None:
+def did_you_mean(
+    name: str, candidates: Iterable[str], synonyms: dict[str, str] | None = None
+) -> str | None:
     """The candidate that the user probably meant, or None."""
     known = list(candidates)
     if synonyms and synonyms.get(name) in known:

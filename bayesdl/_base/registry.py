@@ -1,4 +1,4 @@
-"""Name → record; refuses doubles; lists in order. Every list of things is read from one of these."""
+"""Name → record; refuses doubles; lists in order. Lists of things are read from these."""
 
 from __future__ import annotations
 

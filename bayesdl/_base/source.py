@@ -43,7 +43,7 @@ class Source:
 
 
 def user_source() -> Source | None:
-    """The innermost frame that is neither ours nor a library's: where the user's code stands now."""
+    """The innermost frame that is neither ours nor a library's: the user's line."""
     frame = sys._getframe(1)
     while frame is not None:
         file = frame.f_code.co_filename
@@ -61,6 +61,8 @@ def _is_library(file: str) -> bool:
     if path.startswith(_PACKAGE):
         # Models inside the package are user code as far as messages go.
         return not path.startswith(_EXAMPLES)
-    return file.startswith("<frozen") or f"{os.sep}site-packages{os.sep}" in path or (
-        path.startswith(os.path.dirname(os.path.abspath(os.__file__)) + os.sep)
+    return (
+        file.startswith("<frozen")
+        or f"{os.sep}site-packages{os.sep}" in path
+        or (path.startswith(os.path.dirname(os.path.abspath(os.__file__)) + os.sep))
     )

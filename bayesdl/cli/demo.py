@@ -31,9 +31,14 @@ def run(options: argparse.Namespace) -> int:
     """Fit, compare, plot and save."""
     folder = Path(options.out)
     x, y, x_test, y_test = diabetes()
-    print(f"data: scikit-learn's diabetes, {len(x)} rows to learn from, {len(x_test)} held out, {x.shape[1]} features")
+    rows = f"{len(x)} rows, {len(x_test)} held out, {x.shape[1]} features"
+    print(f"data: scikit-learn's diabetes, {rows}")
     print("model: 10 → 50 tanh → 1, weights Normal(0, 1/√fan_in), noise learned: 602 parameters\n")
-    small = {"draws": 20, "tune": 20} if options.small else {"draws": options.draws, "tune": options.tune}
+    small = (
+        {"draws": 20, "tune": 20}
+        if options.small
+        else {"draws": options.draws, "tune": options.tune}
+    )
     settings: dict[str, dict[str, Any]] = {
         "nuts": {**small, "chains": 4},
         "advi": {"draws": 50 if options.small else 1000},
@@ -83,8 +88,9 @@ def _verdict(nlpd: dict[str, float], ridge: float) -> str:
     if len(better) == len(nlpd):
         return "All three beat it."
     if not better:
-        return "None of the three beats it: these data are nearly linear, and the net has nothing to add."
-    return f"Better than it: {', '.join(better)}; not better: {', '.join(n for n in nlpd if n not in better)}."
+        return "None of the three beats it: on these nearly linear data the net has nothing to add."
+    others = [name for name in nlpd if name not in better]
+    return f"Better than it: {', '.join(better)}; not better: {', '.join(others)}."
 
 
 def _save(folder: Path, fits: dict[str, Any], x_test: Any, y_test: Any) -> None:

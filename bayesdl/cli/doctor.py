@@ -9,7 +9,16 @@ from importlib.metadata import PackageNotFoundError, version
 from bayesdl import __version__
 from bayesdl._base.config import config
 
-_PACKAGES = ("numpy", "scipy", "llvmlite", "xarray", "arviz", "h5netcdf", "threadpoolctl", "matplotlib")
+_PACKAGES = (
+    "numpy",
+    "scipy",
+    "llvmlite",
+    "xarray",
+    "arviz",
+    "h5netcdf",
+    "threadpoolctl",
+    "matplotlib",
+)
 
 
 def run() -> int:

@@ -29,8 +29,8 @@ def compare(fits: Mapping[str, Posterior], *data: Any, site: str | None = None) 
     Returns
     -------
     Table
-        A row a method: ``rmse nlpd crps cover90`` (lower is better but for coverage, which should be
-        0.90), the worst R-hat and the smallest bulk ESS *of predictions* (function space, over the
+        A row a method: ``rmse nlpd crps cover90`` (lower is better but for coverage, which should
+        be 0.90), the worst R-hat and the smallest bulk ESS *of predictions* (function space, over the
         held-out rows), seconds to compile and to run, peak memory of the process in MB.
 
     Raises
@@ -40,7 +40,7 @@ def compare(fits: Mapping[str, Posterior], *data: Any, site: str | None = None) 
 
     References
     ----------
-    Gneiting & Raftery (2007), Strictly proper scoring rules, section 4. Vehtari et al. (2021) for R-hat.
+    Gneiting & Raftery (2007), Strictly proper scoring rules, section 4; Vehtari et al. (2021).
     """
     if not fits:
         raise ArgumentError(

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from bayesdl.model.density import Density, build_density
 
 from bayesdl._base.errors import ShapeError
 from bayesdl._base.source import user_source
 from bayesdl.ir.types import ArrayType
 from bayesdl.lower.executable import Executable
-from bayesdl.model.density import Density, build_density
 from bayesdl.pipeline import compile
 from bayesdl.tracing import Traced, trace
 from bayesdl.transform.derived import value_and_grad
@@ -46,7 +46,9 @@ class LogDensity:
 
     def value_and_grad(self, position: Any) -> tuple[float, np.ndarray[Any, Any]]:
         """Log density and its gradient, shape (dim,)."""
-        value, gradient = self._run("value_and_grad", value_and_grad(self.density.function), position)
+        value, gradient = self._run(
+            "value_and_grad", value_and_grad(self.density.function), position
+        )
         return float(value), gradient
 
     def constrain(self, position: Any) -> dict[str, np.ndarray[Any, Any]]:
@@ -100,7 +102,11 @@ def log_density(model: Any, *data: Any, dtype: Any = np.float64) -> LogDensity:
     --------
     >>> import numpy as np
     >>> import bayesdl as bdl
-    >>> ld = log_density(lambda y: bdl.observe("y", bdl.dist.Normal(bdl.sample("m", bdl.dist.Normal(0.0, 1.0)), 1.0), y), 2.0)
+    >>> from bayesdl import dist
+    >>> def location(y):
+    ...     mu = bdl.sample("mu", dist.Normal(0.0, 1.0))
+    ...     bdl.observe("y", dist.Normal(mu, 1.0), y)
+    >>> ld = log_density(location, 2.0)
     >>> ld.dim, round(ld(np.zeros(1)), 4), ld.value_and_grad(np.zeros(1))[1].tolist()
     (1, -3.8379, [2.0])
     """

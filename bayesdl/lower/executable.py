@@ -18,8 +18,8 @@ Array = np.ndarray[Any, Any]
 class Executable(ABC):
     """A Program that can be called.
 
-    It may be called from any number of threads at once. It is pickled as its Program and lowered again
-    where it is unpickled.
+    It may be called from any number of threads at once. It is pickled as its Program, and lowered
+    again where it is unpickled.
 
     Parameters
     ----------
@@ -70,8 +70,8 @@ class Executable(ABC):
         inputs : sequence of ndarray
             One per input, as for a call.
         outputs : sequence of ndarray
-            One per output, of its shape and dtype, writeable and without gaps. None may share memory with an
-            input or another output.
+            One per output, of its shape and dtype, writeable and without gaps. None may share
+            memory with an input or another output.
 
         Raises
         ------
@@ -86,7 +86,14 @@ class Executable(ABC):
             if not (array.flags.c_contiguous and array.flags.writeable):
                 raise ShapeError(
                     f"output {i} of the Program {self.program.name!r} cannot be written in place.",
-                    facts=[("array", kind, f"strides {array.strides}", f"writeable {array.flags.writeable}")],
+                    facts=[
+                        (
+                            "array",
+                            kind,
+                            f"strides {array.strides}",
+                            f"writeable {array.flags.writeable}",
+                        )
+                    ],
                     fix="give an array made by numpy.empty.",
                     code="T109",
                 )
@@ -105,10 +112,12 @@ class Executable(ABC):
         return type(self), (self.program,)
 
 
-def _check(program: Program, word: str, arrays: Sequence[Array], types: Sequence[ArrayType]) -> None:
+def _check(
+    program: Program, word: str, arrays: Sequence[Array], types: Sequence[ArrayType]
+) -> None:
     if len(arrays) != len(types):
         raise ShapeError(
-            f"the Program {program.name!r} has {len(types)} {word}s, and {len(arrays)} arrays were given.",
+            f"the Program {program.name!r} has {len(types)} {word}s, but {len(arrays)} were given.",
             facts=[(f"{word} {i}", t) for i, t in enumerate(types)],
             fix="give one array for each.",
             code="T109",
@@ -116,15 +125,21 @@ def _check(program: Program, word: str, arrays: Sequence[Array], types: Sequence
     for i, (array, kind) in enumerate(zip(arrays, types, strict=True)):
         if array.shape != kind.shape:
             raise ShapeError(
-                f"{word} {i} of the Program {program.name!r} has another shape than the one it was compiled for.",
-                facts=[("given", array.dtype, array.shape), ("compiled for", kind.dtype, kind.shape)],
+                f"{word} {i} of the Program {program.name!r} has not the shape it was made for.",
+                facts=[
+                    ("given", array.dtype, array.shape),
+                    ("compiled for", kind.dtype, kind.shape),
+                ],
                 fix="compile again for this shape, or reshape the array.",
                 code="T109",
             )
         if array.dtype != kind.dtype:
             raise DtypeError(
-                f"{word} {i} of the Program {program.name!r} has another dtype than the one it was compiled for.",
-                facts=[("given", array.dtype, array.shape), ("compiled for", kind.dtype, kind.shape)],
+                f"{word} {i} of the Program {program.name!r} has not the dtype it was made for.",
+                facts=[
+                    ("given", array.dtype, array.shape),
+                    ("compiled for", kind.dtype, kind.shape),
+                ],
                 fix=f"cast it, x.astype({kind.dtype.name!r}).",
                 code="T110",
             )

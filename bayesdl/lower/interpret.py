@@ -11,7 +11,7 @@ from .executable import Array, Executable
 
 
 def interpret_program(program: Program) -> Executable:
-    """Make a Program callable without compiling it.
+    r"""Make a Program callable without compiling it.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ def interpret_program(program: Program) -> Executable:
     --------
     >>> import numpy as np
     >>> from bayesdl.ir.text import from_text
-    >>> double = from_text("program double(%a: f64[2]):\\n  %b: f64[2] = add %a %a\\n  return %b")
+    >>> double = from_text("program double(%a: f64[2]):\n  %b: f64[2] = add %a %a\n  return %b")
     >>> interpret_program(double)(np.array([1.0, 2.0]))[0].tolist()
     [2.0, 4.0]
     """

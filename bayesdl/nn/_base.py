@@ -1,4 +1,4 @@
-"""Layer, the abstract class: what a layer does to rows of inputs, with weights that are sample sites."""
+"""Layer, the abstract class: a function of rows whose weights are sample sites."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ Prior = Callable[[int], Distribution] | Distribution
 class Layer(ABC):
     """A function of rows whose weights are drawn from priors when a model runs.
 
-    Layers are abstract or final. A layer object holds sizes and priors, never numbers: the weights are
-    sites of the model that calls it.
+    Layers are abstract or final. A layer object holds sizes and priors, never numbers: the weights
+    are sites of the model that calls it.
     """
 
     @abstractmethod
@@ -33,7 +33,9 @@ def layer(cls: T) -> T:
     return cls
 
 
-def weight(name: str, prior: Prior, fan_in: int, shape: tuple[int, ...], role: str, owner: str) -> Any:
+def weight(
+    name: str, prior: Prior, fan_in: int, shape: tuple[int, ...], role: str, owner: str
+) -> Any:
     """Sample one array of weights under its prior.
 
     Parameters

@@ -58,8 +58,12 @@ class Linear(Layer):
                 code="T111",
             )
         fan_in = x.shape[1]
-        w = weight(f"{self.name}.weight", self.prior, fan_in, (fan_in, self.fan_out), "weight", self.name)
+        w = weight(
+            f"{self.name}.weight", self.prior, fan_in, (fan_in, self.fan_out), "weight", self.name
+        )
         y = bnp.matmul(units(self.name, x), w)
         if not self.bias:
             return y
-        return y + weight(f"{self.name}.bias", self.bias_prior, fan_in, (self.fan_out,), "bias", self.name)
+        return y + weight(
+            f"{self.name}.bias", self.bias_prior, fan_in, (self.fan_out,), "bias", self.name
+        )

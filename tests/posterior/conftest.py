@@ -1,4 +1,4 @@
-"""Where the reference posteriors lie: a folder `shared/data` beside the checkout, or the tests are skipped."""
+"""The reference posteriors: a folder `shared/data` beside the checkout, or a skip."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ def compile_program(program: Program) -> Executable:
     Raises
     ------
     CompileError
-        If an equation has no native code or LLVM refuses the module; the message carries the Program.
+        If an equation has no native code or LLVM refuses the module; the Program is in the message.
     """
     return NativeExecutable(program)
 
@@ -83,8 +83,12 @@ class NativeExecutable(Executable):
         self._size = unit.workspace
         self._memory = _Workspace()
 
-    def _run(self, inputs: Sequence[np.ndarray[Any, Any]], outputs: Sequence[np.ndarray[Any, Any]]) -> None:
-        self._linked.call(_addresses((*inputs, *outputs)), self._memory.address(self._size), self._table)
+    def _run(
+        self, inputs: Sequence[np.ndarray[Any, Any]], outputs: Sequence[np.ndarray[Any, Any]]
+    ) -> None:
+        self._linked.call(
+            _addresses((*inputs, *outputs)), self._memory.address(self._size), self._table
+        )
 
 
 class _Workspace(threading.local):

@@ -1,4 +1,4 @@
-"""What lives where: which values share a buffer, what is updated in place, and how large the workspace is."""
+"""What lives where: which values share a buffer, and what is updated in place."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ class Plan:
     storage : dict of Var to Storage
         For every array in memory.
     moves : list of (output, Var, Slot or None)
-        Outputs that were not made where they are wanted, and the buffer to save them in first if another
-        move may overwrite them.
+        Outputs that were not made where they are wanted, and the buffer to save them in first if
+        another move may overwrite them.
     size : int
         Bytes of workspace.
     constants : dict of Var to Equation
@@ -84,14 +84,16 @@ def plan(program: Program, shared: Mapping[int, int]) -> Plan:
 
 
 class _Planner:
-    """Linear scan over the steps, once backwards to let values follow each other, once to place them."""
+    """Goes over the steps backwards to let values follow each other, then finds places for them."""
 
     def __init__(self, program: Program, shared: Mapping[int, int]) -> None:
         self.program, self.shared = program, dict(shared)
         self.fusion = Fusion(program)
         self.end = len(self.fusion.steps)
         self.constants = {
-            e.outputs[0]: e for e in self.fusion.equations if e.primitive.name == "constant" and e.outputs[0].type.shape
+            e.outputs[0]: e
+            for e in self.fusion.equations
+            if e.primitive.name == "constant" and e.outputs[0].type.shape
         }
         self.last: dict[Var, int] = {}
         for i, reads in enumerate(self.fusion.step_reads):
@@ -105,7 +107,9 @@ class _Planner:
             if var not in self.rooms:
                 self.rooms[var] = self._open(var, wanted.get(var))
             self._take_over(var)
-        loose.extend((index, var) for var, index in wanted.items() if self.rooms[var].target is None)
+        loose.extend(
+            (index, var) for var, index in wanted.items() if self.rooms[var].target is None
+        )
         storage, size = self._allot()
         storage.update({v: Given(i) for v, i in self.given.items() if v.type.shape})
         moves: list[tuple[int, Var, Slot | None]] = []
@@ -117,7 +121,7 @@ class _Planner:
             moves.append((index, var, aside))
         return Plan(self.fusion, storage, moves, size, self.constants)
 
-    # --- outputs --------------------------------------------------------------------------------------
+    # --- outputs ---------------------------------------------------------------------------------
 
     def _claim_targets(self) -> tuple[dict[Var, int], list[tuple[int, Var]]]:
         """The output that each value is made in the place of, and the outputs that need a copy."""
@@ -182,21 +186,27 @@ class _Planner:
 
     def _follows(self, former: Var, var: Var) -> bool:
         """Whether a value may be written over another in the step that reads that one last."""
-        return _bytes(former) == _bytes(var) and former in heirs(self.fusion, self.fusion.step_of[var], var)
+        return _bytes(former) == _bytes(var) and former in heirs(
+            self.fusion, self.fusion.step_of[var], var
+        )
 
-    # --- offsets --------------------------------------------------------------------------------------
+    # --- offsets ---------------------------------------------------------------------------------
 
     def _allot(self) -> tuple[dict[Var, Storage], int]:
         """First fit, the largest first, among rooms that live at the same time."""
         storage: dict[Var, Storage] = {}
         placed: list[tuple[int, int, _Room]] = []
         size = 0
-        for room in sorted(set(self.rooms.values()), key=lambda r: (-_bytes(r.tenants[0]), r.start)):
+        for room in sorted(
+            set(self.rooms.values()), key=lambda r: (-_bytes(r.tenants[0]), r.start)
+        ):
             if room.target is not None:
                 storage.update(dict.fromkeys(room.tenants, Target(room.target)))
                 continue
             need, offset = _rounded(_bytes(room.tenants[0])), 0
-            busy = sorted((o, n) for o, n, r in placed if r.start <= room.end and room.start <= r.end)
+            busy = sorted(
+                (o, n) for o, n, r in placed if r.start <= room.end and room.start <= r.end
+            )
             for other, length in busy:
                 if offset + need <= other:
                     break
@@ -210,19 +220,34 @@ class _Planner:
 def heirs(fusion: Fusion, at: int, var: Var) -> list[Var]:
     """The operands whose buffer a step may turn into that of a value it makes.
 
-    A nest may where it reads an operand only at the place that it writes; a window and a loop's carry
-    always, if nothing else in the step reads the operand.
+    A nest may where it reads an operand only at the place that it writes; a window and a loop's
+    carry always, if nothing else in the step reads the operand.
     """
     step = fusion.steps[at]
     if isinstance(step, Nest):
         if not any(e.outputs[0] is var and is_pointwise(e) for e in step.roots):
             return []
         size = var.type.dtype.itemsize
-        return [u for u, here in fusion.step_reads[at].items() if here and u.type.shape and u.type.dtype.itemsize == size]
+        return [
+            u
+            for u, here in fusion.step_reads[at].items()
+            if here and u.type.shape and u.type.dtype.itemsize == size
+        ]
     equation = step.equation
-    atoms = [a for a in (equation.inputs[i] for i in _handed(equation, equation.outputs.index(var))) if isinstance(a, Var)]
-    counts = [sum(1 for b in equation.inputs if isinstance(b, Var) and fusion.base(b) is fusion.base(a)) for a in atoms]
-    return [fusion.base(a) for a, n in zip(atoms, counts, strict=True) if n == 1 and fusion.stored(a) is not None]
+    atoms = [
+        a
+        for a in (equation.inputs[i] for i in _handed(equation, equation.outputs.index(var)))
+        if isinstance(a, Var)
+    ]
+    counts = [
+        sum(1 for b in equation.inputs if isinstance(b, Var) and fusion.base(b) is fusion.base(a))
+        for a in atoms
+    ]
+    return [
+        fusion.base(a)
+        for a, n in zip(atoms, counts, strict=True)
+        if n == 1 and fusion.stored(a) is not None
+    ]
 
 
 def _handed(equation: Equation, output: int) -> list[int]:

@@ -1,4 +1,4 @@
-"""Write LLVM IR as text, one function at a time: instructions, loops and branches, and the module around them."""
+"""LLVM IR as text, written one function at a time: instructions, loops, branches, the module."""
 
 from __future__ import annotations
 
@@ -14,7 +14,15 @@ from llvmlite import ir
 
 from . import mathlib
 
-_VALUE = {"f8": "double", "f4": "float", "i8": "i64", "u8": "i64", "i4": "i32", "u4": "i32", "b1": "i1"}
+_VALUE = {
+    "f8": "double",
+    "f4": "float",
+    "i8": "i64",
+    "u8": "i64",
+    "i4": "i32",
+    "u4": "i32",
+    "b1": "i1",
+}
 
 
 def value_type(dtype: np.dtype[Any]) -> str:
@@ -62,9 +70,23 @@ class Module:
         """Add a function or global of this name, once."""
         self.definitions.setdefault(name, text)
 
-    def math(self, name: str, dtype: np.dtype[Any]) -> str:
-        """The name of a function of `mathlib`, whose text joins the module."""
+    def math(self, name: str, dtype: np.dtype[Any], arity: int, inline: bool) -> str:
+        """The name of a function of `mathlib`, whose text joins the module.
+
+        Inside loops it is inlined, so that the loop can be widened; elsewhere a call keeps the code
+        small.
+        """
         symbol = f"bdl.{name}.f{8 * dtype.itemsize}"
+        if not inline:
+            kind, inner = value_type(dtype), self.math(name, dtype, arity, True)
+            given = ", ".join(f"{kind} %x{i}" for i in range(arity))
+            body = f"  %y = call {kind} @{inner}({given})\n  ret {kind} %y"
+            self.define(
+                f"{symbol}.call",
+                f"define internal {kind} @{symbol}.call({given}) "
+                f"noinline nounwind willreturn memory(none) {{\n{body}\n}}",
+            )
+            return f"{symbol}.call"
         if symbol not in self.definitions:
             definitions, declarations = _math_text(name, dtype.itemsize)
             self.definitions.update(definitions)
@@ -107,7 +129,12 @@ class Module:
 
     def text(self) -> str:
         """The whole module."""
-        parts = (self.declarations.values(), self.definitions.values(), self.functions, self.metadata)
+        parts = (
+            self.declarations.values(),
+            self.definitions.values(),
+            self.functions,
+            self.metadata,
+        )
         return "\n".join(line for part in parts for line in part) + "\n"
 
 
@@ -120,7 +147,8 @@ def _math_text(name: str, itemsize: int) -> tuple[dict[str, str], dict[str, str]
     """Definitions and declarations that one function of `mathlib` needs, as text."""
     module = ir.Module()
     mathlib.scalar_function(module, name, ir.DoubleType() if itemsize == 8 else ir.FloatType())
-    definitions, declarations = {}, {}
+    definitions: dict[str, str] = {}
+    declarations: dict[str, str] = {}
     for function in module.functions:
         (declarations if function.is_declaration else definitions)[function.name] = str(function)
     return definitions, declarations
@@ -174,6 +202,7 @@ class Code:
         self.lines: list[str] = []
         self.locals: list[str] = []
         self.block = "entry"
+        self.looping = False
         self.count = 0
 
     def let(self, instruction: str) -> str:
@@ -211,7 +240,7 @@ class Code:
             return a if factor == 1 else "0"
         return self.let(f"mul nsw i64 {a}, {factor}")
 
-    # --- memory -----------------------------------------------------------------------------------
+    # --- memory ----------------------------------------------------------------------------------
 
     def at(self, pointer: str, offset: str, dtype: np.dtype[Any]) -> str:
         """The address of an element."""
@@ -222,10 +251,14 @@ class Code:
     def load(self, pointer: str, offset: str, dtype: np.dtype[Any], group: str = "") -> str:
         """The element at an offset, in elements."""
         kind = memory_type(dtype)
-        value = self.let(f"load {kind}, ptr {self.at(pointer, offset, dtype)}, align {dtype.itemsize}{group}")
+        value = self.let(
+            f"load {kind}, ptr {self.at(pointer, offset, dtype)}, align {dtype.itemsize}{group}"
+        )
         return self.let(f"icmp ne i8 {value}, 0") if dtype.kind == "b" else value
 
-    def store(self, value: str, pointer: str, offset: str, dtype: np.dtype[Any], group: str = "") -> None:
+    def store(
+        self, value: str, pointer: str, offset: str, dtype: np.dtype[Any], group: str = ""
+    ) -> None:
         """Put a value at an offset, in elements."""
         if dtype.kind == "b":
             value = self.let(f"zext i1 {value} to i8")
@@ -257,7 +290,7 @@ class Code:
         self.locals.append(f"  %v{self.count} = alloca {kind}, i64 {count}, align 16")
         return f"%v{self.count}"
 
-    # --- control ----------------------------------------------------------------------------------
+    # --- control ---------------------------------------------------------------------------------
 
     @contextmanager
     def loop(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bayesdl.ir.program import Equation, Program
+from bayesdl.ir.program import Equation
 
 from .code import value_type
 from .emit import Scope, emits, nbytes
@@ -13,7 +13,11 @@ from .fuse import kept_carry
 def _call(scope: Scope, equation: Equation) -> None:
     program = equation.params["program"]
     inputs = [scope.value(a) for a in equation.inputs]
-    _define(scope, equation, scope.apply(program, inputs, _targets(scope, equation), _shared(scope, equation, 0)))
+    _define(
+        scope,
+        equation,
+        scope.apply(program, inputs, _targets(scope, equation), _shared(scope, equation, 0)),
+    )
 
 
 @emits("cond")
@@ -85,7 +89,9 @@ def _scan(scope: Scope, equation: Equation) -> None:
             address = code.at(pointer, code.scale(at, row.size), row.dtype)
             xs.append(address if row.shape else code.load(address, "0", row.dtype))
         rows = [code.at(p, code.scale(at, t.size), t.dtype) for p, t in results]
-        found = scope.apply(params["body"], [*fixed, *carry, *xs], [*targets[:count], *rows], shared)
+        found = scope.apply(
+            params["body"], [*fixed, *carry, *xs], [*targets[:count], *rows], shared
+        )
         for address, value, (_, row) in zip(rows, found[count:], results, strict=True):
             if not row.shape:
                 code.store(value, address, "0", row.dtype)
@@ -129,15 +135,24 @@ def _moving(equation: Equation) -> list[int]:
 
 
 def _targets(scope: Scope, equation: Equation) -> list[str]:
-    return [scope.pointer(v) if v.type.shape and scope.fusion.stored(v) else "" for v in equation.outputs]
+    return [
+        scope.pointer(v) if v.type.shape and scope.fusion.stored(v) else ""
+        for v in equation.outputs
+    ]
 
 
 def _shared(scope: Scope, equation: Equation, skip: int) -> dict[int, int]:
     """Outputs that are made in the buffer of an operand."""
     places = {
-        scope.place(a): i for i, a in enumerate(equation.inputs[skip:]) if a.type.shape and scope.place(a) is not None
+        scope.place(a): i
+        for i, a in enumerate(equation.inputs[skip:])
+        if a.type.shape and scope.place(a) is not None
     }
-    return {k: places[p] for k, v in enumerate(equation.outputs) if v.type.shape and (p := scope.place(v)) in places}
+    return {
+        k: places[p]
+        for k, v in enumerate(equation.outputs)
+        if v.type.shape and (p := scope.place(v)) in places
+    }
 
 
 def _define(scope: Scope, equation: Equation, values: list[str]) -> None:

@@ -37,7 +37,7 @@ def emits(*names: str) -> Callable[[Emit], Emit]:
 
 
 class Unit:
-    """One module under construction: the functions that exist, and the Programs used more than once.
+    """One module under construction: its functions, and the Programs that are used more than once.
 
     Parameters
     ----------
@@ -48,7 +48,9 @@ class Unit:
     def __init__(self, program: Program) -> None:
         self.program = program
         self.module = Module()
-        self.uses = Counter(id(q) for p in subprograms(program) for e in p.equations for q in programs_in(e))
+        self.uses = Counter(
+            id(q) for p in subprograms(program) for e in p.equations for q in programs_in(e)
+        )
         self.functions: dict[Any, tuple[str, int]] = {}
         self.plans: dict[Any, Plan] = {}
         self.workspace = self.named = 0
@@ -61,7 +63,10 @@ class Unit:
         return self.plans[key]
 
     def write(self) -> None:
-        """Write the entry: ``void (ptr arrays, ptr workspace, ptr constants)``, arrays being inputs, then outputs."""
+        """Write the entry: ``void (ptr arrays, ptr workspace, ptr constants)``.
+
+        The arrays are inputs, then outputs.
+        """
         frame = Frame(self)
         code, count = frame.code, len(self.program.inputs)
         pointers = [frame.entry_of("%arrays", i) for i in range(count + len(self.program.outputs))]
@@ -70,11 +75,16 @@ class Unit:
             for p, t in zip(pointers[:count], self.program.input_types, strict=True)
         ]
         results = frame.inline(self.program, inputs, pointers[count:], {}, 0)
-        for value, pointer, kind in zip(results, pointers[count:], self.program.output_types, strict=True):
+        for value, pointer, kind in zip(
+            results, pointers[count:], self.program.output_types, strict=True
+        ):
             if not kind.shape:
                 code.store(value, pointer, "0", kind.dtype)
         code.do("ret void")
-        frame.close(f"define void @{ENTRY}(ptr noalias %arrays, ptr noalias %workspace, ptr noalias %constants)")
+        frame.close(
+            f"define void @{ENTRY}"
+            "(ptr noalias %arrays, ptr noalias %workspace, ptr noalias %constants)"
+        )
         self.workspace = frame.extent
 
     def function(self, program: Program, shared: Mapping[int, int]) -> tuple[str, int]:
@@ -220,7 +230,7 @@ class Scope:
         self._move()
         return [self.scalar(a) if not a.type.shape else "" for a in self.program.outputs]
 
-    # --- values -------------------------------------------------------------------------------------
+    # --- values ----------------------------------------------------------------------------------
 
     def scalar(self, atom: Atom) -> str:
         """The register or constant that holds a scalar."""
@@ -274,10 +284,14 @@ class Scope:
             return self.frame.entry_of("%constants", module.keep(value))
         return module.table(value)
 
-    # --- Programs inside ------------------------------------------------------------------------------
+    # --- Programs inside -------------------------------------------------------------------------
 
     def apply(
-        self, program: Program, inputs: Sequence[str], targets: Sequence[str], shared: Mapping[int, int]
+        self,
+        program: Program,
+        inputs: Sequence[str],
+        targets: Sequence[str],
+        shared: Mapping[int, int],
     ) -> list[str]:
         """Write or call a Program; as `Frame.inline`."""
         unit = self.frame.unit
@@ -288,7 +302,9 @@ class Scope:
         arguments = [f"ptr {self._workspace(self.top)}", "ptr %constants"]
         for value, t in zip(inputs, program.input_types, strict=True):
             arguments.append(f"{'ptr' if t.shape else value_type(t.dtype)} {value}")
-        arguments += [f"ptr {p}" for p, t in zip(targets, program.output_types, strict=True) if t.shape]
+        arguments += [
+            f"ptr {p}" for p, t in zip(targets, program.output_types, strict=True) if t.shape
+        ]
         kinds = [value_type(t.dtype) for t in program.output_types if not t.shape]
         call = f"call {struct(kinds)} @{name}({', '.join(arguments)})"
         if not kinds:
@@ -296,11 +312,13 @@ class Scope:
             return [""] * len(program.outputs)
         result, at, found = self.code.let(call), 0, []
         for t in program.output_types:
-            found.append("" if t.shape else self.code.let(f"extractvalue {struct(kinds)} {result}, {at}"))
+            found.append(
+                "" if t.shape else self.code.let(f"extractvalue {struct(kinds)} {result}, {at}")
+            )
             at += not t.shape
         return found
 
-    # --- outputs --------------------------------------------------------------------------------------
+    # --- outputs ---------------------------------------------------------------------------------
 
     def _move(self) -> None:
         """Bring outputs where they are wanted; what another move may overwrite is saved first."""

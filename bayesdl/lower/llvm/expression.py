@@ -1,4 +1,4 @@
-"""One element of an array as an expression over the loop counters: how fused equations read each other."""
+"""One element of an array as an expression over loop counters: how fused equations are read."""
 
 from __future__ import annotations
 
@@ -68,8 +68,8 @@ class Node:
     ----------
     dtype : dtype
     kind : str
-        ``number`` (data: the value), ``scalar`` (data: a Var held in a register), ``load`` (data: Var or
-        address, Index), ``position`` (data: Index) or ``element`` (data: name, parameters).
+        ``number`` (data: the value), ``scalar`` (data: a Var held in a register), ``load`` (data: Var
+        or address, Index), ``position`` (data: Index) or ``element`` (data: name, parameters).
     data : object
     args : tuple of Node
         Operands of an ``element``.
@@ -186,7 +186,9 @@ def _broadcast(reader: Reader, equation: Equation, place: Place) -> Node:
 @_reads("transpose")
 def _transpose(reader: Reader, equation: Equation, place: Place) -> Node:
     permutation = equation.params["permutation"]
-    return reader.read(equation.inputs[0], tuple(place[permutation.index(i)] for i in range(len(place))))
+    return reader.read(
+        equation.inputs[0], tuple(place[permutation.index(i)] for i in range(len(place)))
+    )
 
 
 @_reads("reshape")
@@ -207,7 +209,10 @@ def _slice(reader: Reader, equation: Equation, place: Place) -> Node:
 @_reads("reverse")
 def _reverse(reader: Reader, equation: Equation, place: Place) -> Node:
     axes, shape = equation.params["axes"], equation.outputs[0].type.shape
-    found = tuple(p.times(-1).plus(n - 1) if i in axes else p for i, (p, n) in enumerate(zip(place, shape, strict=True)))
+    found = tuple(
+        p.times(-1).plus(n - 1) if i in axes else p
+        for i, (p, n) in enumerate(zip(place, shape, strict=True))
+    )
     return reader.read(equation.inputs[0], found)
 
 
@@ -243,18 +248,28 @@ def _outer(reader: Reader, equation: Equation, place: Place) -> Node:
 
 def product_places(equation: Equation, free: Place, contracted: Place) -> tuple[Place, Place]:
     """Where a product reads its two operands, for one element of the result and one of the sum."""
-    (contract, batch), rank = (equation.params["contract"], equation.params["batch"]), len(equation.params["batch"][0])
+    (contract, batch), rank = (
+        (equation.params["contract"], equation.params["batch"]),
+        len(equation.params["batch"][0]),
+    )
     rest, found = list(free[rank:]), []
     for side, operand in enumerate(equation.inputs[:2]):
-        known = dict(zip(batch[side], free[:rank], strict=True)) | dict(zip(contract[side], contracted, strict=True))
-        found.append(tuple(known[i] if i in known else rest.pop(0) for i in range(operand.type.ndim)))
+        known = dict(zip(batch[side], free[:rank], strict=True)) | dict(
+            zip(contract[side], contracted, strict=True)
+        )
+        found.append(
+            tuple(known[i] if i in known else rest.pop(0) for i in range(operand.type.ndim))
+        )
     return found[0], found[1]
 
 
-def window_start(reader: Reader, starts: list[Atom], full: ArrayType, sizes: tuple[int, ...]) -> Place:
+def window_start(
+    reader: Reader, starts: list[Atom], full: ArrayType, sizes: tuple[int, ...]
+) -> Place:
     """The first element of a window, moved so that the window fits."""
     return tuple(
-        clamped(reader.read(s, ()), n - k) for s, n, k in zip(starts, full.shape, sizes, strict=True)
+        clamped(reader.read(s, ()), n - k)
+        for s, n, k in zip(starts, full.shape, sizes, strict=True)
     )
 
 

@@ -1,4 +1,4 @@
-"""Cholesky factors, triangular and general solves, determinants: own loops when small, LAPACK when large."""
+"""Cholesky factors, solves, determinants: loops of our own when small, LAPACK when large."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class _Matrix:
         self.code.store(value, self.pointer, self.at(i, j), self.dtype)
 
 
-# --- cholesky ---------------------------------------------------------------------------------------
+# --- cholesky -----------------------------------------------------------------------------------
 
 
 @emits("cholesky")
@@ -72,13 +72,17 @@ def _cholesky(scope: Scope, equation: Equation) -> None:
         start = code.scale(loop.index, n * n)
         matrix = _Matrix(code, code.at(source, start, dtype), n, dtype)
         factor = _Matrix(code, code.at(target, start, dtype), n, dtype)
-        bad = _cholesky_loops(matrix, factor, n) if n <= SMALL else _cholesky_library(matrix, factor, n)
+        bad = (
+            _cholesky_loops(matrix, factor, n)
+            if n <= SMALL
+            else _cholesky_library(matrix, factor, n)
+        )
         with code.when(bad):
             _fill(code, factor.pointer, n * n, dtype, np.nan)
 
 
 def _cholesky_loops(a: _Matrix, factor: _Matrix, n: int) -> str:
-    """Row by row; each element is a dot product of two rows already known. Whether a pivot was not positive."""
+    """Row by row, by dot products of the rows above. Whether a pivot was not positive."""
     code, dtype, kind = a.code, a.dtype, value_type(a.dtype)
     with code.loop(n, [("i1", "false")]) as row:
         i = row.index
@@ -111,7 +115,9 @@ def _cholesky_library(a: _Matrix, factor: _Matrix, n: int) -> str:
     kind, zero = value_type(dtype), constant(0, dtype)
     with code.loop(n) as row, code.loop(n) as column:
         below = code.let(f"icmp sge i64 {row.index}, {column.index}")
-        value = code.let(f"select i1 {below}, {kind} {a.load(row.index, column.index)}, {kind} {zero}")
+        value = code.let(
+            f"select i1 {below}, {kind} {a.load(row.index, column.index)}, {kind} {zero}"
+        )
         factor.store(value, row.index, column.index)
     info, size = code.local("i32"), integer(code, n)
     name = code.module.external(_letter_of(dtype) + "potrf", 5)
@@ -121,7 +127,7 @@ def _cholesky_library(a: _Matrix, factor: _Matrix, n: int) -> str:
     return code.let(f"or i1 {failed}, {code.let(f'fcmp uno {kind} {last}, {last}')}")
 
 
-# --- triangular_solve -------------------------------------------------------------------------------
+# --- triangular_solve ---------------------------------------------------------------------------
 
 
 @emits("triangular_solve")
@@ -141,8 +147,10 @@ def _triangular_solve(scope: Scope, equation: Equation) -> None:
             _substitute(matrix, x, n, lower, turned)
         else:
             name = code.module.external(_letter_of(dtype) + "trsm", 11)
-            # By columns both matrices are their transposes: xᵀ op(a)ᵀ = bᵀ, with the other triangle.
-            flags = [letter(code, f) for f in ("R", "U" if lower else "L", "T" if turned else "N", "N")]
+            # By columns both are their transposes: xᵀ op(a)ᵀ = bᵀ, with the other triangle.
+            flags = [
+                letter(code, f) for f in ("R", "U" if lower else "L", "T" if turned else "N", "N")
+            ]
             sizes = [integer(code, columns), integer(code, n)]
             one = code.module.table(np.array([1], dtype))
             steps = [integer(code, n), integer(code, columns)]
@@ -150,8 +158,8 @@ def _triangular_solve(scope: Scope, equation: Equation) -> None:
 
 
 def _substitute(a: _Matrix, x: _Matrix, n: int, lower: bool, turned: bool) -> None:
-    """Rows in the order in which they become known; each, divided, is taken off those that follow."""
-    code, dtype, kind = a.code, a.dtype, value_type(a.dtype)
+    """Rows in the order in which they become known."""
+    code, kind = a.code, value_type(a.dtype)
     down = lower != turned
     with code.loop(n) as step:
         i = step.index if down else code.let(f"sub nsw i64 {n - 1}, {step.index}")
@@ -187,7 +195,9 @@ def _gather_rows(a: _Matrix, x: _Matrix, i: str, first: str, count: str, turned:
         tag = f", !llvm.access.group {group}"
         with code.loop(x.width, group=group) as column:
             done, here = (code.load(x.pointer, x.at(r, column.index), dtype, tag) for r in (at, i))
-            value = arithmetic(code, "sub", dtype, here, arithmetic(code, "mul", dtype, factor, done))
+            value = arithmetic(
+                code, "sub", dtype, here, arithmetic(code, "mul", dtype, factor, done)
+            )
             code.store(value, x.pointer, x.at(i, column.index), dtype, tag)
 
 
@@ -205,7 +215,7 @@ def _scatter_one(a: _Matrix, x: _Matrix, i: str, n: int, down: bool) -> None:
         code.store(left, x.pointer, at, dtype, tag)
 
 
-# --- solve and slogdet ------------------------------------------------------------------------------
+# --- solve and slogdet --------------------------------------------------------------------------
 
 
 @emits("solve")
@@ -219,13 +229,19 @@ def _solve(scope: Scope, equation: Equation) -> None:
     name = code.module.external(_letter_of(dtype) + "getrs", 9)
     size, info = integer(code, n), code.local("i32")
     with code.loop(count) as loop:
-        bad = _factorise(code, code.at(matrices, code.scale(loop.index, n * n), dtype), lu, pivots, n, dtype)
+        bad = _factorise(
+            code, code.at(matrices, code.scale(loop.index, n * n), dtype), lu, pivots, n, dtype
+        )
         start = code.scale(loop.index, n * columns)
         x = _Matrix(code, code.at(target, start, dtype), columns, dtype)
         side = _Matrix(code, code.at(sides, start, dtype), columns, dtype)
         other = _Matrix(code, turned, n, dtype)
         _transpose(side, other, n, columns)
-        call(code, name, [letter(code, "T"), size, integer(code, columns), lu, size, pivots, turned, size, info])
+        call(
+            code,
+            name,
+            [letter(code, "T"), size, integer(code, columns), lu, size, pivots, turned, size, info],
+        )
         _transpose(other, x, columns, n)
         with code.when(bad):
             _fill(code, x.pointer, n * columns, dtype, np.nan)
@@ -236,23 +252,30 @@ def _slogdet(scope: Scope, equation: Equation) -> None:
     """Sign and logarithm of the product of the pivots of LU."""
     code, (a,), (sign, logarithm) = scope.code, equation.inputs, equation.outputs
     (count, n), dtype = _batches(a.type), a.type.dtype
-    kind, one = value_type(dtype), constant(1, dtype)
+    kind, one, nothing = value_type(dtype), constant(1, dtype), constant(0, dtype)
     if not count:
         return
     matrices = scope.pointer(a)
     lu, pivots = scope.scratch(n * n * dtype.itemsize, 4 * n)
     with code.loop(count) as loop:
-        _factorise(code, code.at(matrices, code.scale(loop.index, n * n), dtype), lu, pivots, n, dtype)
-        with code.loop(n, [(kind, one), (kind, constant(0, dtype))]) as row:
+        _factorise(
+            code, code.at(matrices, code.scale(loop.index, n * n), dtype), lu, pivots, n, dtype
+        )
+        with code.loop(n, [(kind, one), (kind, nothing)]) as row:
             pivot = code.load(lu, code.scale(row.index, n + 1), dtype)
             moved = code.load(pivots, row.index, I32)
             here = code.let(f"trunc i64 {code.add(row.index, '1')} to i32")
             swapped = code.let(f"icmp ne i32 {moved}, {here}")
             unit = code.intrinsic("copysign", dtype, one, pivot)
-            unit = code.let(f"select i1 {code.let(f'fcmp oeq {kind} {pivot}, {constant(0, dtype)}')}, {kind} {constant(0, dtype)}, {kind} {unit}")
-            flipped = code.let(f"select i1 {swapped}, {kind} {code.let(f'fneg {kind} {unit}')}, {kind} {unit}")
+            zero = code.let(f"fcmp oeq {kind} {pivot}, {nothing}")
+            unit = code.let(f"select i1 {zero}, {kind} {nothing}, {kind} {unit}")
+            flipped = code.let(
+                f"select i1 {swapped}, {kind} {code.let(f'fneg {kind} {unit}')}, {kind} {unit}"
+            )
             size = code.intrinsic("fabs", dtype, pivot)
-            log = code.let(f"call {kind} @{code.module.math('log', dtype)}({kind} {size})")
+            log = code.let(
+                f"call {kind} @{code.module.math('log', dtype, 1, inline=False)}({kind} {size})"
+            )
             row.next = [
                 arithmetic(code, "mul", dtype, row.state[0], flipped),
                 arithmetic(code, "add", dtype, row.state[1], log),
@@ -268,7 +291,11 @@ def _factorise(code: Code, source: str, lu: str, pivots: str, n: int, dtype: DTy
     """LU of the transpose, which is what LAPACK sees; whether a pivot is zero."""
     code.copy(lu, source, n * n * dtype.itemsize)
     info, size = code.local("i32"), integer(code, n)
-    call(code, code.module.external(_letter_of(dtype) + "getrf", 6), [size, size, lu, size, pivots, info])
+    call(
+        code,
+        code.module.external(_letter_of(dtype) + "getrf", 6),
+        [size, size, lu, size, pivots, info],
+    )
     return code.let(f"icmp ne i32 {code.load(info, '0', I32)}, 0")
 
 

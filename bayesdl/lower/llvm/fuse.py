@@ -1,4 +1,4 @@
-"""Equations → steps: which values live in registers only, and which loops are written as one nest."""
+"""Equations → steps: which values live in registers only, and which loops become one nest."""
 
 from __future__ import annotations
 
@@ -8,17 +8,24 @@ from math import prod
 from bayesdl.ir.program import Atom, Equation, Program, Var
 from bayesdl.ir.walk import live_equations
 
-from . import scalars
+from . import mathlib
 from .expression import READ
 
 Shape = tuple[int, ...]
 
-REDUCTIONS = {"reduce_sum": "add", "reduce_max": "max", "reduce_min": "min", "reduce_and": "and", "reduce_or": "or"}
+REDUCTIONS = {
+    "reduce_sum": "add",
+    "reduce_max": "max",
+    "reduce_min": "min",
+    "reduce_and": "and",
+    "reduce_or": "or",
+}
 WINDOWS = {"concatenate": (), "pad": (), "dynamic_update_slice": (0,), "scatter_add": (0,)}
 IN_MEMORY = {"gather": (0,), "dynamic_slice": (0,)} | WINDOWS
 
-# Weights of one element, in units of an addition. A value worth less than CHEAP is computed again rather
-# than stored; an expression deeper than DEEP or larger than LARGE is cut, so that no nest grows without bound.
+# Weights of one element, in units of an addition. A value worth up to CHEAP is computed again rather
+# than stored. An expression deeper than DEEP or heavier than LARGE is cut, so that no nest grows
+# without bound; a nest takes up to CROWDED equations.
 CHEAP, DEEP, LARGE, CROWDED = 4, 40, 300, 12
 _HEAVY = {"div": 4, "sqrt": 4, "floor_div": 8, "remainder": 8, "gather": 4, "dynamic_slice": 1}
 
@@ -64,7 +71,7 @@ class Fusion:
     step_of : dict of Var to int
         The step that makes a value.
     step_reads : list of dict
-        Per step, the buffers and scalars that it reads, and whether only at the place being written.
+        Per step, the buffers and scalars it reads, and whether only at the place being written.
     memory : set of Var
         The arrays that have a buffer.
     alias : dict of Var to Var
@@ -90,7 +97,7 @@ class Fusion:
         self._drop_private()
         self.step_reads = [self._step_reads(step) for step in self.steps]
 
-    # --- questions ----------------------------------------------------------------------------------
+    # --- questions -------------------------------------------------------------------------------
 
     def stored(self, var: Var) -> Var | None:
         """The Var whose buffer holds this one, or None where it is computed when read."""
@@ -127,7 +134,7 @@ class Fusion:
                 found[var] = found.get(var, True) and here and same
         return found
 
-    # --- decisions ----------------------------------------------------------------------------------
+    # --- decisions -------------------------------------------------------------------------------
 
     def _note_needs(self) -> None:
         for equation in self.equations:
@@ -167,7 +174,9 @@ class Fusion:
                 continue
             found.add(atom)
             equation = self.made.get(atom) if isinstance(atom, Var) else None
-            if equation is not None and (is_pointwise(equation) or equation.primitive.name == "reshape"):
+            if equation is not None and (
+                is_pointwise(equation) or equation.primitive.name == "reshape"
+            ):
                 waiting.extend(equation.inputs)
         return found
 
@@ -209,7 +218,10 @@ class Fusion:
 
     def _weigh(self, equation: Equation) -> tuple[int, int]:
         name = equation.primitive.name
-        own = _HEAVY.get(name, 12 if name in scalars.mathlib.NAMES else 1 if equation.primitive.elementwise else 0)
+        own = _HEAVY.get(
+            name,
+            12 if name in mathlib.NAMES else 1 if equation.primitive.elementwise else 0,
+        )
         arrays = [a for a in equation.inputs if isinstance(a, Var) and a.type.shape]
         cost = own + sum(self._cost.get(a, 0) for a in arrays)
         return cost, 1 + max((self._depth.get(a, 0) for a in arrays), default=0)
@@ -222,7 +234,7 @@ class Fusion:
             if e.primitive.name in ("broadcast", "dot_general")
         )
 
-    # --- steps --------------------------------------------------------------------------------------
+    # --- steps -----------------------------------------------------------------------------------
 
     def _group(self) -> None:
         open_nests: dict[Shape, list[int]] = {}
@@ -242,7 +254,11 @@ class Fusion:
         if space:
             for at in reversed(open_nests.get(space, ())):
                 nest = self.steps[at]
-                if isinstance(nest, Nest) and len(nest.roots) < CROWDED and self._joins(equation, at, nest):
+                if (
+                    isinstance(nest, Nest)
+                    and len(nest.roots) < CROWDED
+                    and self._joins(equation, at, nest)
+                ):
                     nest.roots.append(equation)
                     return at
         self.steps.append(Nest(space, [equation]))
@@ -296,7 +312,11 @@ def is_pointwise(equation: Equation) -> bool:
 def in_nest(equation: Equation) -> bool:
     """Whether loop nests make the result, by themselves or as part of another."""
     name = equation.primitive.name
-    return is_pointwise(equation) or name in REDUCTIONS or (name == "dot_general" and is_thin(equation))
+    return (
+        is_pointwise(equation)
+        or name in REDUCTIONS
+        or (name == "dot_general" and is_thin(equation))
+    )
 
 
 def contracted(equation: Equation) -> int:
@@ -315,7 +335,7 @@ def free_axes(equation: Equation) -> tuple[list[int], list[int]]:
 
 
 def is_thin(equation: Equation) -> bool:
-    """Whether a product is one of vectors, or of a matrix and a vector: bound by memory, not arithmetic."""
+    """Whether a product is of vectors, or of a matrix and a vector: bound by memory."""
     left, right = free_axes(equation)
     x, y = equation.inputs[0].type.shape, equation.inputs[1].type.shape
     return prod(x[i] for i in left) == 1 or prod(y[i] for i in right) == 1

@@ -1,4 +1,4 @@
-"""LLVM text → address: optimise for this machine, resolve BLAS and LAPACK, and keep the code alive."""
+"""LLVM text → address: optimise for this machine, resolve BLAS and LAPACK, keep the code alive."""
 
 from __future__ import annotations
 
@@ -47,7 +47,9 @@ class Linked:
             address = self._engine.get_function_address(ENTRY)
             timings["link"] = time.perf_counter() - start
         # A ctypes function releases the GIL while it runs.
-        self.call = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)(address)
+        self.call = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)(
+            address
+        )
 
 
 def optimised_text(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Loop nests → instructions: every value at the outermost level where it is known, every store in the innermost."""
+"""Loop nests → instructions: every value at the outermost level where it is known."""
 
 from __future__ import annotations
 
@@ -143,7 +143,10 @@ class _Writer:
         self.levels: dict[Node, int] = {}
         for node in self.order:
             parts = [self.levels[a] for a in _parts(node)]
-            self.levels[node] = max([*parts, *(self.depth_of.get(a, 0) for i in _indices(node) for a, _ in i.axes)], default=0)
+            self.levels[node] = max(
+                [*parts, *(self.depth_of.get(a, 0) for i in _indices(node) for a, _ in i.axes)],
+                default=0,
+            )
         sequential = any(s.add for s in stores)
         self.group = scope.code.module.group() if self.loops and not sequential else None
 
@@ -158,7 +161,7 @@ class _Writer:
         for var, node in self.scalars:
             self.scope.define(var, self.values[node])
 
-    # --- what is where ----------------------------------------------------------------------------
+    # --- what is where ---------------------------------------------------------------------------
 
     def _in_order(self) -> list[Node]:
         """All nodes, operands first."""
@@ -204,7 +207,7 @@ class _Writer:
         kept = {self.depth_of[a] for a in reduce.kept if a in self.depth_of}
         return len(kept) < self._register_depth(reduce)
 
-    # --- loops --------------------------------------------------------------------------------------
+    # --- loops -----------------------------------------------------------------------------------
 
     def _level(self, depth: int, totals: dict[Reduce, str]) -> dict[Reduce, str]:
         """Write the body at a depth; the running values of the accumulators after it."""
@@ -228,13 +231,17 @@ class _Writer:
         active = [r for r in self.reduces if self._register_depth(r) <= depth]
         state = [(value_type(r.dtype), totals.get(r, _neutral(r))) for r in active]
         innermost = depth + 1 == len(self.loops)
-        with self.code.loop(prod(self.space[a] for a in axes), state, self.group if innermost else None) as loop:
+        with self.code.loop(
+            prod(self.space[a] for a in axes), state, self.group if innermost else None
+        ) as loop:
             self.counters[axes[-1]] = loop.index
+            self.code.looping = innermost
             inner = self._level(depth + 1, dict(zip(active, loop.state, strict=True)))
             loop.next = [inner[r] for r in active]
+            self.code.looping = False
         return dict(zip(active, loop.next, strict=True))
 
-    # --- values -------------------------------------------------------------------------------------
+    # --- values ----------------------------------------------------------------------------------
 
     def _value(self, node: Node, depth: int) -> str:
         if node.kind == "number":
@@ -272,10 +279,12 @@ class _Writer:
     def _store(self, store: Store) -> None:
         value, offset, dtype = self.values[store.node], self._index(store.offset), store.node.dtype
         if store.add:
-            value = arithmetic(self.code, "add", dtype, self.code.load(store.pointer, offset, dtype), value)
+            value = arithmetic(
+                self.code, "add", dtype, self.code.load(store.pointer, offset, dtype), value
+            )
         self.code.store(value, store.pointer, offset, dtype, self._tag(len(self.loops)))
 
-    # --- reductions ---------------------------------------------------------------------------------
+    # --- reductions ------------------------------------------------------------------------------
 
     def _widened(self, reduce: Reduce) -> str:
         return convert(self.code, reduce.node.dtype, reduce.dtype, self.values[reduce.node])

@@ -1,8 +1,9 @@
-"""Matrix products: register tiles of our own for the small fixed shapes of networks, BLAS for the rest."""
+"""Matrix products: register tiles of our own for the small shapes of networks, else BLAS."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from math import prod
 from typing import Any
 
@@ -61,7 +62,12 @@ def _dot_general(scope: Scope, equation: Equation) -> None:
         return
     target = Matrix(scope.pointer(out), x.rows, y.columns, y.columns, 1, x.rows * y.columns)
     batch = out.type.size // (x.rows * y.columns)
-    blas = dtype.kind == "f" and x.rows * x.columns * y.columns >= LARGE and _is_plain(x) and _is_plain(y)
+    blas = (
+        dtype.kind == "f"
+        and x.rows * x.columns * y.columns >= LARGE
+        and _is_plain(x)
+        and _is_plain(y)
+    )
     if not blas and y.right != 1 and dtype.kind == "f":
         y = _packed(scope, y, batch, dtype)
     with code.loop(batch) as loop:
@@ -74,14 +80,17 @@ def _dot_general(scope: Scope, equation: Equation) -> None:
             _plain_loops(code, a, b, c, dtype)
 
 
-# --- layout -----------------------------------------------------------------------------------------
+# --- layout -------------------------------------------------------------------------------------
 
 
 def _operands(scope: Scope, equation: Equation) -> tuple[Matrix, Matrix]:
     """Both operands as batches of matrices, rearranged where their axes do not allow it."""
     contract, batch = equation.params["contract"], equation.params["batch"]
     free = free_axes(equation)
-    orders = [(list(batch[0]), free[0], list(contract[0])), (list(batch[1]), list(contract[1]), free[1])]
+    orders = [
+        (list(batch[0]), free[0], list(contract[0])),
+        (list(batch[1]), list(contract[1]), free[1]),
+    ]
     pointers, needed = [], []
     for atom, groups in zip(equation.inputs, orders, strict=True):
         pointers.append(scope.pointer(atom))
@@ -89,13 +98,19 @@ def _operands(scope: Scope, equation: Equation) -> tuple[Matrix, Matrix]:
         needed.append(atom.type.size * atom.type.dtype.itemsize if rough else 0)
     room = scope.scratch(*needed)
     found = []
-    for atom, groups, pointer, size, spare in zip(equation.inputs, orders, pointers, needed, room, strict=True):
+    for atom, groups, pointer, size, spare in zip(
+        equation.inputs, orders, pointers, needed, room, strict=True
+    ):
         shape = atom.type.shape
         if size:
             _rearrange(scope, atom.type.shape, groups, pointer, spare, atom.type.dtype)
             shape = tuple(shape[a] for g in groups for a in g)
             at, pointer = iter(range(len(shape))), spare
-            groups = tuple([next(at) for _ in g] for g in groups)
+            groups = (
+                [next(at) for _ in groups[0]],
+                [next(at) for _ in groups[1]],
+                [next(at) for _ in groups[2]],
+            )
         lead, down, right = (_step(shape, g) or 0 for g in groups)
         rows, columns = (prod(shape[a] for a in g) for g in groups[1:])
         found.append(Matrix(pointer, rows, columns, down, right, lead))
@@ -106,12 +121,14 @@ def _step(shape: tuple[int, ...], axes: list[int]) -> int | None:
     """The common step of several axes that are walked through as one; None where there is none."""
     steps = strides(shape)
     real = [a for a in axes if shape[a] != 1]
-    if any(steps[a] != steps[b] * shape[b] for a, b in zip(real, real[1:], strict=False)):
+    if any(steps[a] != steps[b] * shape[b] for a, b in pairwise(real)):
         return None
     return steps[real[-1]] if real else 0
 
 
-def _rearrange(scope: Scope, shape: tuple[int, ...], groups: Any, source: str, target: str, dtype: DType) -> None:
+def _rearrange(
+    scope: Scope, shape: tuple[int, ...], groups: Any, source: str, target: str, dtype: DType
+) -> None:
     """Copy an array with its axes in another order."""
     order, steps = [a for g in groups for a in g], strides(shape)
     space = tuple(shape[a] for a in order)
@@ -126,7 +143,12 @@ def _packed(scope: Scope, y: Matrix, batch: int, dtype: DType) -> Matrix:
 
 
 def _copy(
-    scope: Scope, source: str, target: str, space: tuple[int, ...], steps: tuple[int, ...], dtype: DType
+    scope: Scope,
+    source: str,
+    target: str,
+    space: tuple[int, ...],
+    steps: tuple[int, ...],
+    dtype: DType,
 ) -> None:
     place, start, goal = identity(space), Index(), Index()
     for p, near, far in zip(place, steps, strides(space), strict=True):
@@ -139,7 +161,7 @@ def _is_plain(m: Matrix) -> bool:
     return (m.right == 1 and m.down >= m.columns) or (m.down == 1 and m.right >= m.rows)
 
 
-# --- loops ------------------------------------------------------------------------------------------
+# --- loops --------------------------------------------------------------------------------------
 
 
 def _plain_loops(code: Code, a: Matrix, b: Matrix, c: Matrix, dtype: DType) -> None:
@@ -150,8 +172,12 @@ def _plain_loops(code: Code, a: Matrix, b: Matrix, c: Matrix, dtype: DType) -> N
             with code.loop(a.columns, [(kind, "0")]) as k:
                 x = code.load(a.pointer, _at(code, a, i.index, k.index), dtype)
                 y = code.load(b.pointer, _at(code, b, k.index, j.index), dtype)
-                k.next = [arithmetic(code, "add", dtype, k.state[0], arithmetic(code, "mul", dtype, x, y))]
-        code.store(k.next[0] if a.columns else "0", c.pointer, _at(code, c, i.index, j.index), dtype)
+                k.next = [
+                    arithmetic(code, "add", dtype, k.state[0], arithmetic(code, "mul", dtype, x, y))
+                ]
+        code.store(
+            k.next[0] if a.columns else "0", c.pointer, _at(code, c, i.index, j.index), dtype
+        )
 
 
 def _at(code: Code, m: Matrix, i: str, j: str) -> str:
@@ -196,9 +222,15 @@ class _Tile:
         if self.a.columns:
             with code.loop(self.a.columns, totals, rolled=True) as loop:
                 y_at = code.add(code.scale(loop.index, self.b.down), column)
-                ys = [self._load(self.b.pointer, code.add(y_at, s), k) for s, k in zip(starts, kinds, strict=True)]
+                ys = [
+                    self._load(self.b.pointer, code.add(y_at, s), k)
+                    for s, k in zip(starts, kinds, strict=True)
+                ]
                 for i in range(height):
-                    x_at = code.add(code.scale(code.add(row, str(i)), self.a.down), code.scale(loop.index, self.a.right))
+                    x_at = code.add(
+                        code.scale(code.add(row, str(i)), self.a.down),
+                        code.scale(loop.index, self.a.right),
+                    )
                     x = code.load(self.a.pointer, x_at, self.dtype)
                     for v, (w, k) in enumerate(zip(widths, kinds, strict=True)):
                         total = loop.state[i * len(widths) + v]
@@ -208,7 +240,8 @@ class _Tile:
             at = code.add(code.scale(code.add(row, str(i)), self.c.down), column)
             for v, k in enumerate(kinds):
                 address = code.at(self.c.pointer, code.add(at, starts[v]), self.dtype)
-                code.do(f"store {k} {sums[i * len(widths) + v]}, ptr {address}, align {self.dtype.itemsize}")
+                value = sums[i * len(widths) + v]
+                code.do(f"store {k} {value}, ptr {address}, align {self.dtype.itemsize}")
 
     def _load(self, pointer: str, at: str, kind: str) -> str:
         address = self.code.at(pointer, at, self.dtype)
@@ -216,7 +249,9 @@ class _Tile:
 
     def _spread(self, x: str, width: int, kind: str) -> str:
         one = self.code.let(f"insertelement {kind} poison, {value_type(self.dtype)} {x}, i64 0")
-        return self.code.let(f"shufflevector {kind} {one}, {kind} poison, <{width} x i32> zeroinitializer")
+        return self.code.let(
+            f"shufflevector {kind} {one}, {kind} poison, <{width} x i32> zeroinitializer"
+        )
 
     def _muladd(self, x: str, y: str, total: str, width: int, kind: str) -> str:
         name = f"llvm.fmuladd.v{width}f{8 * self.dtype.itemsize}"
@@ -224,7 +259,7 @@ class _Tile:
         return self.code.let(f"call {kind} @{name}({kind} {x}, {kind} {y}, {kind} {total})")
 
 
-# --- BLAS -------------------------------------------------------------------------------------------
+# --- BLAS ---------------------------------------------------------------------------------------
 
 
 def _call_blas(code: Code, a: Matrix, b: Matrix, c: Matrix, dtype: DType) -> None:
@@ -260,5 +295,5 @@ def integer(code: Code, value: int) -> str:
 def letter(code: Code, value: str) -> str:
     """The address of a character constant."""
     name = f"@letter{value}"
-    code.module.define(name, f"{name} = private unnamed_addr constant [2 x i8] c\"{value}\\00\"")
+    code.module.define(name, f'{name} = private unnamed_addr constant [2 x i8] c"{value}\\00"')
     return name

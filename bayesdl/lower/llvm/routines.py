@@ -1,8 +1,9 @@
-"""Primitives with loops of their own: cumulative sums, positions of extrema, sorting, random bits."""
+"""Loops of their own: cumulative sums, positions of extrema, sorting, random bits."""
 
 from __future__ import annotations
 
 from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -60,14 +61,22 @@ def _arg_extremum(scope: Scope, equation: Equation) -> None:
             value = code.load(source, code.add(start, code.scale(step.index, inner)), dtype)
             better = compare(code, word, dtype, value, best)
             if dtype.kind == "f":
-                is_nan, was_number = (code.let(f"fcmp {t} {kind} {v}, {v}") for t, v in (("uno", value), ("ord", best)))
+                is_nan, was_number = (
+                    code.let(f"fcmp {t} {kind} {v}, {v}")
+                    for t, v in (("uno", value), ("ord", best))
+                )
                 better = code.let(f"or i1 {better}, {code.let(f'and i1 {is_nan}, {was_number}')}")
             step.next = [
                 code.let(f"select i1 {better}, {kind} {value}, {kind} {best}"),
                 code.let(f"select i1 {better}, i64 {step.index}, i64 {where}"),
             ]
         if out.type.shape:
-            code.store(step.next[1], scope.pointer(out), code.add(code.scale(block.index, inner), lane.index), I64)
+            code.store(
+                step.next[1],
+                scope.pointer(out),
+                code.add(code.scale(block.index, inner), lane.index),
+                I64,
+            )
         else:
             scope.define(out, step.next[1])
 
@@ -88,7 +97,7 @@ def _argsort(scope: Scope, equation: Equation) -> None:
         code.do(f"call void @{name}(ptr {a}, ptr {b}, {sizes}, ptr {here}, ptr {there})")
 
 
-def _sort_function(scope: Scope, dtype: np.dtype[object]) -> str:
+def _sort_function(scope: Scope, dtype: np.dtype[Any]) -> str:
     """A stable merge sort of positions, from runs of one upwards; NaN goes last."""
     name = f"bdl.argsort.{dtype.kind}{dtype.itemsize}"
     code = Code(scope.code.module)
@@ -105,12 +114,13 @@ def _sort_function(scope: Scope, dtype: np.dtype[object]) -> str:
         position = code.load(turn.next[1], give.index, I64)
         code.store(position, "%out", code.let(f"mul i64 {give.index}, %stride"), I64)
     code.do("ret void")
-    head = f"define internal void @{name}(ptr %x, ptr %out, i64 %stride, i64 %n, i64 %rounds, ptr %here, ptr %there)"
+    arguments = "ptr %x, ptr %out, i64 %stride, i64 %n, i64 %rounds, ptr %here, ptr %there"
+    head = f"define internal void @{name}({arguments})"
     scope.code.module.define(name, "\n".join([head + " nounwind {", "entry:", *code.lines, "}"]))
     return name
 
 
-def _merge(code: Code, dtype: np.dtype[object], low: str, width: str, read: str, write: str) -> None:
+def _merge(code: Code, dtype: np.dtype[Any], low: str, width: str, read: str, write: str) -> None:
     """Merge two neighbouring runs of positions."""
     middle = code.intrinsic("umin", U64, code.let(f"add i64 {low}, {width}"), "%n")
     high = code.intrinsic("umin", U64, code.let(f"add i64 {middle}, {width}"), "%n")
@@ -133,7 +143,10 @@ def _merge(code: Code, dtype: np.dtype[object], low: str, width: str, read: str,
         chosen = code.let(f"select i1 {take}, i64 {positions[1]}, i64 {positions[0]}")
         code.store(chosen, write, code.let(f"add i64 {low}, {step.index}"), I64)
         one = code.let(f"zext i1 {take} to i64")
-        step.next = [code.let(f"add i64 {i}, {code.let(f'xor i64 {one}, 1')}"), code.let(f"add i64 {j}, {one}")]
+        step.next = [
+            code.let(f"add i64 {i}, {code.let(f'xor i64 {one}, 1')}"),
+            code.let(f"add i64 {j}, {one}"),
+        ]
 
 
 @emits("random_bits")
@@ -172,9 +185,16 @@ def _philox(code: Code, key: list[str], block: str, domain: int) -> tuple[str, s
     c, (k0, k1) = [low32, high32, "0", str(domain)], key
     for turn in range(10):
         if turn:
-            k0, k1 = (code.let(f"add i32 {k}, {w - 2**32}") for k, w in ((k0, WEYL[0]), (k1, WEYL[1])))
-        (high0, low0), (high1, low1) = (_wide_product(code, m, x) for m, x in zip(MULTIPLIERS, c[::2], strict=True))
-        mixed = (code.let(f"xor i32 {code.let(f'xor i32 {a}, {b}')}, {k}") for a, b, k in ((high1, c[1], k0), (high0, c[3], k1)))
+            k0, k1 = (
+                code.let(f"add i32 {k}, {w - 2**32}") for k, w in ((k0, WEYL[0]), (k1, WEYL[1]))
+            )
+        (high0, low0), (high1, low1) = (
+            _wide_product(code, m, x) for m, x in zip(MULTIPLIERS, c[::2], strict=True)
+        )
+        mixed = (
+            code.let(f"xor i32 {code.let(f'xor i32 {a}, {b}')}, {k}")
+            for a, b, k in ((high1, c[1], k0), (high0, c[3], k1))
+        )
         c = [next(mixed), low1, next(mixed), low0]
     words = [code.let(f"zext i32 {x} to i64") for x in c]
     pairs = [(words[0], words[1]), (words[2], words[3])]

@@ -61,7 +61,9 @@ Rule = Callable[..., str]
 RULES: dict[str, Rule] = {}
 
 
-def element(code: Code, name: str, inputs: Sequence[DType], dtype: DType, params: Any, args: Sequence[str]) -> str:
+def element(
+    code: Code, name: str, inputs: Sequence[DType], dtype: DType, params: Any, args: Sequence[str]
+) -> str:
     """Write one element of a primitive's result; the name of the value."""
     use = Element(code, tuple(inputs), dtype, params)
     if name in RULES:
@@ -69,7 +71,8 @@ def element(code: Code, name: str, inputs: Sequence[DType], dtype: DType, params
     if name in mathlib.NAMES:
         kind = value_type(dtype)
         operands = ", ".join(f"{kind} {a}" for a in args)
-        return code.let(f"call {kind} @{code.module.math(name, dtype)}({operands})")
+        symbol = code.module.math(name, dtype, len(args), code.looping)
+        return code.let(f"call {kind} @{symbol}({operands})")
     rule = PRIMITIVES[name].llvm
     if rule is None:
         raise NotImplementedError(f"no native code for the elementwise primitive {name!r}")
@@ -99,7 +102,14 @@ def extremum(code: Code, name: str, dtype: DType, a: str, b: str) -> str:
 
 def compare(code: Code, name: str, dtype: DType, a: str, b: str) -> str:
     """A comparison of two values of one dtype."""
-    word = {"equal": "eq", "not_equal": "ne", "less": "lt", "less_equal": "le", "greater": "gt", "greater_equal": "ge"}
+    word = {
+        "equal": "eq",
+        "not_equal": "ne",
+        "less": "lt",
+        "less_equal": "le",
+        "greater": "gt",
+        "greater_equal": "ge",
+    }
     short = word[name]
     if dtype.kind == "f":
         return code.let(f"fcmp {'u' if short == 'ne' else 'o'}{short} {value_type(dtype)} {a}, {b}")
@@ -116,7 +126,9 @@ def convert(code: Code, source: DType, target: DType, x: str) -> str:
         test = "fcmp une" if source.kind == "f" else "icmp ne"
         return code.let(f"{test} {a} {x}, {constant(0, source)}")
     if source.kind == "f" and target.kind == "f":
-        return code.let(f"{'fpext' if target.itemsize > source.itemsize else 'fptrunc'} {a} {x} to {b}")
+        return code.let(
+            f"{'fpext' if target.itemsize > source.itemsize else 'fptrunc'} {a} {x} to {b}"
+        )
     if source.kind == "f":
         return _float_to_integer(code, source, target, x)
     if target.kind == "f":
@@ -181,7 +193,9 @@ RULES["where"] = lambda u, c, x, y: u.select(c, x, y)
 RULES["convert"] = lambda u, x: convert(u.code, u.operand, u.dtype, x)
 RULES["stop_gradient"] = lambda u, x: x
 RULES["isnan"] = lambda u, x: u.code.let(f"fcmp uno {u.kind} {x}, {x}")
-RULES["not"] = lambda u, x: u.code.let(f"xor {u.kind} {x}, {'true' if u.operand.kind == 'b' else '-1'}")
+RULES["not"] = lambda u, x: u.code.let(
+    f"xor {u.kind} {x}, {'true' if u.operand.kind == 'b' else '-1'}"
+)
 
 
 @_rule("neg")
@@ -237,7 +251,9 @@ def _integer_power(u: Element, x: str) -> str:
     if u.operand.kind == "f":
         return u.code.let(f"fdiv {u.kind} {u.number(1)}, {result}")
     wide = np.dtype(np.float64)
-    inverse = u.code.let(f"fdiv double {constant(1, wide)}, {convert(u.code, u.operand, wide, result)}")
+    inverse = u.code.let(
+        f"fdiv double {constant(1, wide)}, {convert(u.code, u.operand, wide, result)}"
+    )
     return convert(u.code, wide, u.operand, inverse)
 
 

@@ -23,7 +23,12 @@ def _concatenate(scope: Scope, equation: Equation) -> None:
     axis, at = equation.params["axis"], 0
     for part in equation.inputs:
         place = identity(part.type.shape)
-        _write(scope, equation, part, tuple(p.plus(at) if i == axis else p for i, p in enumerate(place)))
+        _write(
+            scope,
+            equation,
+            part,
+            tuple(p.plus(at) if i == axis else p for i, p in enumerate(place)),
+        )
         at += part.type.shape[axis]
 
 
@@ -36,7 +41,12 @@ def _pad(scope: Scope, equation: Equation) -> None:
     low, interior = equation.params["low"], equation.params["interior"]
     scope.code.clear(scope.pointer(out), nbytes(out))
     place = identity(x.type.shape)
-    _write(scope, equation, x, tuple(p.times(s + 1).plus(a) for p, a, s in zip(place, low, interior, strict=True)))
+    _write(
+        scope,
+        equation,
+        x,
+        tuple(p.times(s + 1).plus(a) for p, a, s in zip(place, low, interior, strict=True)),
+    )
 
 
 @emits("dynamic_update_slice")
@@ -74,9 +84,13 @@ def _bring(scope: Scope, equation: Equation) -> None:
         scope.code.copy(scope.pointer(out), scope.pointer(x), nbytes(out))
 
 
-def _write(scope: Scope, equation: Equation, part: Atom, place: Place, reader: Reader | None = None) -> None:
+def _write(
+    scope: Scope, equation: Equation, part: Atom, place: Place, reader: Reader | None = None
+) -> None:
     """Store an operand into the result, element by element, at a place."""
     (out,) = equation.outputs
     reader = reader or Reader(scope.fusion)
     node = reader.read(part, identity(part.type.shape))
-    write_stores(scope, part.type.shape, [Store(scope.pointer(out), linear(place, out.type.shape), node)])
+    write_stores(
+        scope, part.type.shape, [Store(scope.pointer(out), linear(place, out.type.shape), node)]
+    )
