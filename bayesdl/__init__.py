@@ -42,8 +42,8 @@ if TYPE_CHECKING:
     from bayesdl.tracing.flow import fori_loop as fori_loop
     from bayesdl.tracing.flow import scan as scan
     from bayesdl.tracing.flow import while_loop as while_loop
-    from bayesdl.transform.derived import check_grads as check_grads
-    from bayesdl.transform.derived import custom_vjp as custom_vjp
+    from bayesdl.transform.checking import check_grads as check_grads
+    from bayesdl.transform.custom import custom_vjp as custom_vjp
     from bayesdl.transform.derived import grad as grad
     from bayesdl.transform.derived import hessian as hessian
     from bayesdl.transform.derived import hvp as hvp
@@ -66,9 +66,9 @@ _HOMES = {
     "bayesdl.ops.numpy": ("stop_gradient",),
     "bayesdl.pipeline": ("jit",),
     "bayesdl.tracing.flow": ("cond", "fori_loop", "scan", "while_loop"),
+    "bayesdl.transform.checking": ("check_grads",),
+    "bayesdl.transform.custom": ("custom_vjp",),
     "bayesdl.transform.derived": (
-        "check_grads",
-        "custom_vjp",
         "grad",
         "hessian",
         "hvp",

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
+from importlib import import_module
 from typing import Any
-
-import numpy as np
 
 from bayesdl._base.config import config
 from bayesdl._base.errors import ArgumentError
-from bayesdl._base.tree import flatten, unflatten
+from bayesdl._base.source import user_source
+from bayesdl._base.tree import Tree, flatten, unflatten
 from bayesdl.ir.builder import Handle
 from bayesdl.ir.check import check
 from bayesdl.ir.program import Program
@@ -20,7 +20,7 @@ from bayesdl.ir.types import ArrayType
 from bayesdl.lower.executable import Executable
 from bayesdl.lower.simplify import simplify
 from bayesdl.ops import numpy as bnp
-from bayesdl.tracing import inline, trace
+from bayesdl.tracing import Traced, inline, trace
 
 PASSES: list[tuple[str, Callable[[Program], Program]]] = [("simplify", simplify)]
 
@@ -59,33 +59,54 @@ def compile(program: Program, backend: str | None = None) -> Executable:
 def jit(function: Callable[..., Any]) -> Callable[..., Any]:
     """A function that is traced and compiled once per types of its arguments.
 
+    Parameters
+    ----------
+    function : callable
+        Of arrays, numbers, and containers of them; gives the same.
+
+    Returns
+    -------
+    callable
+        The same function. Under another transform it is inlined there.
+
     Examples
     --------
+    >>> import numpy as np
     >>> from bayesdl import numpy as bnp
     >>> float(jit(lambda x: bnp.exp(x).sum())(np.zeros(3)))
     3.0
     """
-    known: dict[Any, Any] = {}
+    known: dict[Any, tuple[Traced, list[Executable]]] = {}
 
     @wraps(function)
-    def wrapped(*args: Any) -> Any:
-        leaves, tree = flatten(args)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        leaves, tree = flatten((args, kwargs))
         arrays = [bnp.asarray(leaf) for leaf in leaves]
-        types = tuple(ArrayType(np.shape(x), np.dtype(x.dtype)) for x in arrays)
-        traced_here = any(isinstance(x, Handle) for x in arrays)
-        key = (tree, types)
-        if key not in known:
-            known[key] = [trace(lambda *v: function(*unflatten(tree, v)), *types), None]
-        entry = known[key]
-        traced = entry[0]
-        if traced_here or traced.captures:
+        key = (tree, tuple(bnp.type_of(x) for x in arrays), bnp.default_dtype())
+        if key in known:
+            traced, compiled = known[key]
+        else:
+            traced, compiled = _traced(function, tree, key[1]), []
+            # What captures arrays of a surrounding trace belongs to that trace alone.
+            if not traced.captures:
+                known[key] = traced, compiled
+        if traced.captures or any(isinstance(x, Handle) for x in arrays):
             outputs = inline(traced.program, *arrays, *traced.captures)
         else:
-            entry[1] = entry[1] or compile(traced.program)
-            outputs = entry[1](*arrays)
+            if not compiled:
+                compiled.append(compile(traced.program))
+            outputs = compiled[0](*arrays)
         return unflatten(traced.tree, outputs)
 
     return wrapped
+
+
+def _traced(function: Callable[..., Any], tree: Tree, types: Sequence[ArrayType]) -> Traced:
+    def flat(*v: Any) -> Any:
+        args, kwargs = unflatten(tree, v)
+        return function(*args, **kwargs)
+
+    return trace(flat, *types, name=getattr(function, "__name__", "f").strip("<>"))
 
 
 def _observe(stage: str, program: Program) -> None:
@@ -95,16 +116,22 @@ def _observe(stage: str, program: Program) -> None:
         print(f"--- {stage}\n{program!r}", file=sys.stderr)
 
 
+# Where each backend lives: the compiler's libraries load with the first compile, not with the package.
+BACKENDS = {
+    "interpret": ("bayesdl.lower.interpret", "interpret_program"),
+    "llvm": ("bayesdl.lower.llvm", "compile_program"),
+}
+
+
 def _backend(name: str) -> Callable[[Program], Executable]:
-    if name == "interpret":
-        from bayesdl.lower.interpret import interpret_program
-
-        return interpret_program
-    if name == "llvm":
-        # The one heavy door: llvmlite loads with the first compile, not with the package.
-        from bayesdl.lower.llvm import compile_program
-
-        return compile_program
-    raise ArgumentError(
-        f"there is no backend {name!r}.", fix='use "llvm" or "interpret".', code="A101"
-    )
+    if name not in BACKENDS:
+        raise ArgumentError(
+            f"there is no backend {name!r}.",
+            facts=[("known", ", ".join(BACKENDS))],
+            fix='use "llvm" or "interpret" (BAYESDL_BACKEND).',
+            where=user_source(),
+            code="A101",
+        )
+    module, function = BACKENDS[name]
+    found: Callable[[Program], Executable] = getattr(import_module(module), function)
+    return found

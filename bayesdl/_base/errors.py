@@ -7,7 +7,8 @@ BayesdlError
 │   └── ConcreteError a number was needed, an array in flight was there
 ├── ModelError        the statistical statement is wrong
 │   ├── SiteError     about a named site
-│   └── SupportError  a value outside a distribution's support
+│   ├── SupportError  a value outside a distribution's support
+│   └── ClosedFormError  a distribution has no formula for what was asked
 ├── ArgumentError     an argument of a public function is unknown or out of range
 ├── CompileError      a pass or a backend failed: our fault; the message carries the Program as text
 └── SampleError       a run could not start or go on
@@ -97,6 +98,10 @@ class SiteError(ModelError):
 
 class SupportError(ModelError):
     """A value lies outside a distribution's support."""
+
+
+class ClosedFormError(ModelError, NotImplementedError):
+    """A distribution has no formula for what was asked of it."""
 
 
 class ArgumentError(BayesdlError, ValueError):

@@ -66,7 +66,11 @@ class Builder:
         return self.handle(self, var, value)
 
     def append(
-        self, primitive: Primitive, atoms: Sequence[Atom], params: dict[str, Any], source: Source | None
+        self,
+        primitive: Primitive,
+        atoms: Sequence[Atom],
+        params: dict[str, Any],
+        source: Source | None,
     ) -> tuple[Var, ...]:
         """Append one equation; its output types come from the primitive's own rule."""
         types = primitive.type(*(a.type for a in atoms), **params)
@@ -109,7 +113,9 @@ class Builder:
 
     def build(self, name: str, outputs: Sequence[Handle]) -> Program:
         """The finished Program; captured values are its last inputs."""
-        return Program(name, tuple(self.inputs), tuple(self.equations), tuple(o.atom for o in outputs))
+        return Program(
+            name, tuple(self.inputs), tuple(self.equations), tuple(o.atom for o in outputs)
+        )
 
 
 class _Stack(threading.local):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from bayesdl._base.errors import CompileError
+from bayesdl._base.errors import CompileError, TraceError
 
 from .program import Atom, Equation, Program, Var
-from .walk import programs_in
+from .walk import subprograms
 
 
 def check(program: Program) -> Program:
@@ -14,9 +14,15 @@ def check(program: Program) -> Program:
     Raises
     ------
     CompileError
-        If a value is used before it is computed or defined twice, or if a type is not the one that
-        the primitive's own rule gives.
+        If a value is used before it is computed or defined twice, if a type is not the one that the
+        primitive's own rule gives, or if an elementwise equation mixes shapes.
     """
+    for inner in subprograms(program):
+        _check_one(inner)
+    return program
+
+
+def _check_one(program: Program) -> None:
     defined: set[Var] = set()
 
     def define(var: Var, where: str) -> None:
@@ -34,21 +40,24 @@ def check(program: Program) -> Program:
         where = f"equation {i}, `{equation.primitive.name}`,"
         for atom in equation.inputs:
             use(atom, where)
-        for inner in programs_in(equation):
-            check(inner)
         _check_types(program, equation, where)
         for var in equation.outputs:
             define(var, where)
     for atom in program.outputs:
         use(atom, "the return")
-    return program
 
 
 def _check_types(program: Program, equation: Equation, where: str) -> None:
-    expected = equation.primitive.type(*(a.type for a in equation.inputs), **equation.params)
+    try:
+        expected = equation.primitive.type(*(a.type for a in equation.inputs), **equation.params)
+    except TraceError as error:
+        raise _fault(program, f"{where} is refused: {error.headline}") from error
     found = tuple(v.type for v in equation.outputs)
     if tuple(expected) != found:
         raise _fault(program, f"{where} has outputs {found} where the rule gives {tuple(expected)}")
+    shapes = {a.type.shape for a in equation.inputs if isinstance(a, Var)}
+    if equation.primitive.elementwise and len(shapes) > 1:
+        raise _fault(program, f"{where} has operands of several shapes")
 
 
 def _fault(program: Program, what: str) -> CompileError:

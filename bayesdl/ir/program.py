@@ -167,8 +167,8 @@ def _param(value: Any, indent: str) -> str:
     if isinstance(value, np.ndarray):
         flat = " ".join(_number(v) for v in value.ravel())
         return f"<{ArrayType(value.shape, value.dtype)} {flat}>"
-    if isinstance(value, float):
-        return repr(value)
+    if isinstance(value, (float, np.floating)):
+        return repr(float(value))
     if isinstance(value, (int, np.integer)):
         return str(int(value))
     if isinstance(value, str):

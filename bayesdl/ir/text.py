@@ -28,7 +28,6 @@ def from_text(text: str) -> Program:
     return program
 
 
-
 _TOKEN = re.compile(
     r"""\s*(?:
       (?P<type>(?:f64|f32|i64|i32|u64|u32|bool)\[[0-9,]*\])
@@ -82,7 +81,7 @@ class _Parser:
         self.take(")")
         self.take(":")
         equations = []
-        while self.peek()[1] != "return":
+        while self.peek()[1] not in ("return", ""):
             equations.append(self.equation(scope))
         self.take("return")
         outputs = self.atoms(scope)
@@ -118,7 +117,7 @@ class _Parser:
         while True:
             kind, text = self.peek()
             if kind == "var" and self.peek(1)[1] != ":":
-                found.append(scope[self.take()])
+                found.append(self.known(scope))
             elif (kind == "number" or text in ("true", "false")) and self.peek(1)[1] == ":":
                 self.take()
                 self.take(":")
@@ -126,6 +125,12 @@ class _Parser:
                 found.append(Literal(_value(text, dtype), ArrayType((), dtype)))
             else:
                 return found
+
+    def known(self, scope: dict[str, Var]) -> Var:
+        name = self.take()
+        if name not in scope:
+            raise ValueError(f"{name} is used before it is defined (token {self.at - 1})")
+        return scope[name]
 
     def param(self) -> Any:
         kind, text = self.peek()
@@ -143,7 +148,9 @@ class _Parser:
             return int(text) if re.fullmatch(r"[-+]?\d+", text) else float(text)
         if kind == "string":
             return text[1:-1]
-        return {"true": True, "false": False, "none": None}[text] if text in _WORDS else NAMES[text]
+        if text not in _WORDS and text not in NAMES:
+            raise ValueError(f"{text!r} is not a parameter (token {self.at - 1})")
+        return _WORDS[text] if text in _WORDS else NAMES[text]
 
     def items(self) -> tuple[Any, ...]:
         self.take("(")
@@ -163,7 +170,7 @@ class _Parser:
         return np.array(values, dtype=kind.dtype).reshape(kind.shape)
 
 
-_WORDS = ("true", "false", "none")
+_WORDS = {"true": True, "false": False, "none": None}
 
 
 def _value(text: str, dtype: np.dtype[Any]) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-NAMES = {
+NAMES: dict[str, np.dtype[Any]] = {
     "f64": np.dtype(np.float64),
     "f32": np.dtype(np.float32),
     "i64": np.dtype(np.int64),
@@ -16,7 +16,7 @@ NAMES = {
     "u32": np.dtype(np.uint32),
     "bool": np.dtype(np.bool_),
 }
-SHORT = {dtype: name for name, dtype in NAMES.items()}
+SHORT: dict[np.dtype[Any], str] = {dtype: name for name, dtype in NAMES.items()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,12 @@ import numpy as np
 from bayesdl._base.errors import DtypeError, ShapeError
 from bayesdl.ir.program import Program
 from bayesdl.ir.types import ArrayType
+from bayesdl.ops import control, elementwise, linalg, random, special, structural
 
 Array = np.ndarray[Any, Any]
+
+# A Program that is unpickled finds its primitives in the registry, so all of them must be there.
+VOCABULARY = (control, elementwise, linalg, random, special, structural)
 
 
 class Executable(ABC):
@@ -35,6 +39,7 @@ class Executable(ABC):
 
     def __init__(self, program: Program) -> None:
         self.program = program
+        self._types = program.input_types, program.output_types
         self.timings: dict[str, float] = {}
 
     def __call__(self, *arrays: Any) -> list[Array]:
@@ -58,7 +63,7 @@ class Executable(ABC):
             If a dtype is wrong.
         """
         inputs = self._checked(arrays)
-        outputs = [np.empty(t.shape, t.dtype) for t in self.program.output_types]
+        outputs = [np.empty(t.shape, t.dtype) for t in self._types[1]]
         self._run(inputs, outputs)
         return outputs
 
@@ -81,8 +86,8 @@ class Executable(ABC):
             If a dtype is wrong.
         """
         checked = self._checked(inputs)
-        _check(self.program, "output", outputs, self.program.output_types)
-        for i, (array, kind) in enumerate(zip(outputs, self.program.output_types, strict=True)):
+        _check(self.program, "output", outputs, self._types[1])
+        for i, (array, kind) in enumerate(zip(outputs, self._types[1], strict=True)):
             if not (array.flags.c_contiguous and array.flags.writeable):
                 raise ShapeError(
                     f"output {i} of the Program {self.program.name!r} cannot be written in place.",
@@ -105,7 +110,7 @@ class Executable(ABC):
 
     def _checked(self, arrays: Sequence[Any]) -> list[Array]:
         found = [np.asarray(a, order="C") for a in arrays]
-        _check(self.program, "input", found, self.program.input_types)
+        _check(self.program, "input", found, self._types[0])
         return found
 
     def __reduce__(self) -> tuple[Callable[[Program], Executable], tuple[Program]]:

@@ -7,18 +7,30 @@ from typing import Any
 
 import numpy as np
 
+from bayesdl.ir.primitive import PRIMITIVES
 from bayesdl.ir.program import Atom, Equation, Literal, Program, Var
 from bayesdl.ir.walk import live_equations, substitute
 from bayesdl.ops._bind import compute
 
-Rewrite = Callable[[Equation, dict[Var, Equation]], Atom | None]
+Defined = dict[Var, Equation]
+Rewrite = Callable[[Equation, Defined], Atom | None]
+Recast = Callable[[Equation, Defined], Equation]
 
 
 def simplify(program: Program) -> Program:
     """A Program with the same meaning and fewer equations.
 
     Inner Programs are simplified once each, however often they are used. Floating-point arithmetic
-    is not reordered; ``x · 0`` is not folded, because x may be infinite.
+    is not reordered, but for the sum of equal numbers, which becomes a product; ``x · 0`` is not
+    folded, because x may be infinite. Derivatives are taken before: `stop_gradient` goes here.
+
+    Parameters
+    ----------
+    program : Program
+
+    Returns
+    -------
+    Program
     """
     done: dict[int, Program] = {}
     return _simplify(program, done)
@@ -28,13 +40,14 @@ def _simplify(program: Program, done: dict[int, Program]) -> Program:
     if id(program) in done:
         return done[id(program)]
     mapping: dict[Var, Atom] = {}
-    defined: dict[Var, Equation] = {}
+    defined: Defined = {}
     known: dict[Any, tuple[Var, ...]] = {}
     kept: list[Equation] = []
     for equation in live_equations(program):
         inputs = substitute(equation.inputs, mapping)
         params = {k: _inner(v, done) for k, v in equation.params.items()}
         equation = Equation(equation.primitive, inputs, params, equation.outputs, equation.source)
+        equation = _recast(equation, defined)
         replacement = _replacement(equation, defined)
         if replacement is not None:
             mapping[equation.outputs[0]] = replacement
@@ -54,10 +67,12 @@ def _simplify(program: Program, done: dict[int, Program]) -> Program:
 
 
 def _inner(value: Any, done: dict[int, Program]) -> Any:
+    if isinstance(value, tuple) and any(isinstance(v, Program) for v in value):
+        return tuple(_inner(v, done) for v in value)
     return _simplify(value, done) if isinstance(value, Program) else value
 
 
-def _replacement(equation: Equation, defined: dict[Var, Equation]) -> Atom | None:
+def _replacement(equation: Equation, defined: Defined) -> Atom | None:
     """What the (single) output equals without this equation, if anything."""
     if len(equation.outputs) != 1:
         return None
@@ -75,12 +90,107 @@ def _folded(equation: Equation) -> Atom:
     return Literal.of(np.asarray(result))
 
 
+def _recast(equation: Equation, defined: Defined) -> Equation:
+    """The same outputs from an equation that reads less."""
+    if equation.primitive.elementwise:
+        return _spread_late(_literal_operands(equation, defined), defined)
+    recast = RECASTS.get(equation.primitive.name)
+    return recast(equation, defined) if recast else equation
+
+
+def _made_by(atom: Atom, name: str, defined: Defined) -> Equation | None:
+    found = defined.get(atom) if isinstance(atom, Var) else None
+    return found if found is not None and found.primitive.name == name else None
+
+
+def _spread_literal(atom: Atom, defined: Defined) -> Literal | None:
+    """The literal of which an array is the broadcast."""
+    source = _made_by(atom, "broadcast", defined)
+    inner = source.inputs[0] if source is not None else atom
+    return inner if isinstance(inner, Literal) else None
+
+
+def _literal_operands(equation: Equation, defined: Defined) -> Equation:
+    """Broadcast literals become literals where another operand still has the shape."""
+    literals = [_spread_literal(a, defined) for a in equation.inputs]
+    if all(x is not None for x in literals):
+        return equation
+    inputs = tuple(
+        x if x is not None else a for a, x in zip(equation.inputs, literals, strict=True)
+    )
+    return _with(equation, inputs)
+
+
+def _spread_late(equation: Equation, defined: Defined) -> Equation:
+    """An elementwise equation of broadcast literals alone is done on one number, then broadcast."""
+    literals = [_spread_literal(a, defined) for a in equation.inputs]
+    shape = equation.outputs[0].type.shape
+    if not shape or any(x is None for x in literals):
+        return equation
+    params = {"shape": shape, "axes": tuple(range(len(shape)))}
+    number = _folded(_with(equation, tuple(x for x in literals if x is not None)))
+    return _with(equation, (number,), "broadcast", params)
+
+
+def _sum_of_equals(equation: Equation, defined: Defined) -> Equation:
+    """The sum of a broadcast literal is the literal times the count."""
+    literal, axes = _spread_literal(equation.inputs[0], defined), equation.params["axes"]
+    if literal is None or literal.type.dtype.kind == "b":
+        return equation
+    before, after = equation.inputs[0].type, equation.outputs[0].type
+    count = before.size // max(after.size, 1) if after.size else 0
+    with np.errstate(all="ignore"):
+        total = Literal.of(np.multiply(literal.value, np.asarray(count).astype(before.dtype)))
+    if not axes or not np.isfinite(literal.value):
+        return equation
+    params = {"shape": after.shape, "axes": tuple(range(after.ndim))}
+    return _with(equation, (total,), "broadcast", params)
+
+
+def _broadcast_once(equation: Equation, defined: Defined) -> Equation:
+    """A broadcast of a broadcast."""
+    inner = _made_by(equation.inputs[0], "broadcast", defined)
+    if inner is None:
+        return equation
+    shape, new = equation.params["shape"], equation.params["axes"]
+    kept = [i for i in range(len(shape)) if i not in new]
+    axes = tuple(sorted((*new, *(kept[i] for i in inner.params["axes"]))))
+    return _with(equation, inner.inputs, "broadcast", {"shape": shape, "axes": axes})
+
+
+def _reshape_once(equation: Equation, defined: Defined) -> Equation:
+    """A reshape of a reshape."""
+    inner = _made_by(equation.inputs[0], "reshape", defined)
+    return equation if inner is None else _with(equation, inner.inputs)
+
+
+def _with(
+    equation: Equation,
+    inputs: tuple[Atom, ...],
+    name: str | None = None,
+    params: dict[str, Any] | None = None,
+) -> Equation:
+    primitive = PRIMITIVES[name] if name is not None else equation.primitive
+    kept = equation.params if params is None else params
+    return Equation(primitive, inputs, kept, equation.outputs, equation.source)
+
+
+RECASTS: dict[str, Recast] = {
+    "broadcast": _broadcast_once,
+    "reduce_sum": _sum_of_equals,
+    "reshape": _reshape_once,
+}
+
+
 def _is(atom: Atom, value: float) -> bool:
-    return isinstance(atom, Literal) and bool(atom.value == value)
+    """Whether an atom is that number, and not its negative zero."""
+    if not isinstance(atom, Literal) or atom.value != value:
+        return False
+    return atom.type.dtype.kind != "f" or bool(np.signbit(atom.value) == np.signbit(value))
 
 
 def _neutral(value: float, both: bool) -> Rewrite:
-    def rewrite(equation: Equation, _: dict[Var, Equation]) -> Atom | None:
+    def rewrite(equation: Equation, _: Defined) -> Atom | None:
         x, y = equation.inputs
         if _is(y, value):
             return x
@@ -92,7 +202,7 @@ def _neutral(value: float, both: bool) -> Rewrite:
 def _undoes(name: str) -> Rewrite:
     """f(f(x)) = x."""
 
-    def rewrite(equation: Equation, defined: dict[Var, Equation]) -> Atom | None:
+    def rewrite(equation: Equation, defined: Defined) -> Atom | None:
         x = equation.inputs[0]
         inner = defined.get(x) if isinstance(x, Var) else None
         if inner is not None and inner.primitive.name == name and inner.params == equation.params:
@@ -102,22 +212,22 @@ def _undoes(name: str) -> Rewrite:
     return rewrite
 
 
-def _same_type(equation: Equation, _: dict[Var, Equation]) -> Atom | None:
+def _same_type(equation: Equation, _: Defined) -> Atom | None:
     """Reshapes and casts that change nothing (the types are compared by the caller)."""
     return equation.inputs[0]
 
 
-def _identity_permutation(equation: Equation, _: dict[Var, Equation]) -> Atom | None:
+def _identity_permutation(equation: Equation, _: Defined) -> Atom | None:
     order = equation.params["permutation"]
     return equation.inputs[0] if order == tuple(range(len(order))) else None
 
 
-def _no_padding(equation: Equation, _: dict[Var, Equation]) -> Atom | None:
+def _no_padding(equation: Equation, _: Defined) -> Atom | None:
     flat = [*equation.params["low"], *equation.params["high"], *equation.params["interior"]]
     return equation.inputs[0] if not any(flat) else None
 
 
-def _where(equation: Equation, _: dict[Var, Equation]) -> Atom | None:
+def _where(equation: Equation, _: Defined) -> Atom | None:
     condition, x, y = equation.inputs
     if isinstance(condition, Literal):
         return x if condition.value else y
@@ -131,6 +241,7 @@ REWRITES: dict[str, Rewrite] = {
     "div": _neutral(1.0, both=False),
     "neg": _undoes("neg"),
     "not": _undoes("not"),
+    "broadcast": _same_type,
     "reshape": _same_type,
     "convert": _same_type,
     "stop_gradient": _same_type,
@@ -153,4 +264,7 @@ def _param_key(value: Any) -> Any:
         return id(value)
     if isinstance(value, np.ndarray):
         return value.dtype.str, value.shape, value.tobytes()
-    return value
+    if isinstance(value, tuple):
+        return tuple(_param_key(v) for v in value)
+    # 1 and 1.0 and True are one dictionary key, and so are 0.0 and −0.0.
+    return (repr(value), type(value).__name__) if isinstance(value, (bool, int, float)) else value

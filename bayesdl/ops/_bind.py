@@ -12,6 +12,7 @@ from bayesdl._base.source import user_source
 from bayesdl.ir.builder import Handle, active_builders
 from bayesdl.ir.primitive import Primitive
 from bayesdl.ir.program import Program, Var
+from bayesdl.ir.types import type_of
 
 
 def bind(primitive: Primitive, *args: Any, **params: Any) -> Any:
@@ -25,6 +26,8 @@ def bind(primitive: Primitive, *args: Any, **params: Any) -> Any:
     if any(isinstance(a, Handle) for a in args) or (primitive.generates and active_builders()):
         outputs = _bind_traced(primitive, args, params)
     else:
+        if primitive.has_programs:
+            _check_types(primitive, args, params)
         outputs = compute(primitive, args, params)
     return outputs[0] if len(outputs) == 1 else outputs
 
@@ -49,7 +52,18 @@ def evaluate(program: Program, *args: Any) -> list[Any]:
     return [values[a] if isinstance(a, Var) else a.value for a in program.outputs]
 
 
-def _bind_traced(primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> tuple[Any, ...]:
+def _check_types(primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> None:
+    """Loops and branches on numbers are held to the types that they would have in a Program."""
+    try:
+        primitive.type(*(type_of(a) for a in args), **params)
+    except BayesdlError as error:
+        error.where = error.where or user_source()
+        raise
+
+
+def _bind_traced(
+    primitive: Primitive, args: Sequence[Any], params: dict[str, Any]
+) -> tuple[Any, ...]:
     builder = active_builders()[-1]
     handles = [builder.lift(a) for a in args]
     if primitive.elementwise:

@@ -27,6 +27,7 @@ def elementwise(
     gives: Any = None,
     guarded: bool = False,
     linear_in: tuple[int, ...] | None = None,
+    multilinear: bool = False,
     transpose: Rule | None = None,
     llvm: Rule | None = None,
     arity: int | None = None,
@@ -55,7 +56,7 @@ def elementwise(
         Output dtype where it is not that of the inputs.
     guarded : bool
         Whether a zero cotangent times an infinite partial must be zero.
-    linear_in, transpose
+    linear_in, multilinear, transpose
         For the few elementwise primitives that are linear in some inputs only (`where`).
     llvm : callable, optional
         Scalar code, where the backend has none of this name.
@@ -86,6 +87,7 @@ def elementwise(
             partials=partials,
             guarded=guarded,
             linear_in=linear_in,
+            multilinear=multilinear,
             transpose=transpose,
             llvm=llvm,
             cases=cases,

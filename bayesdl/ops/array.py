@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from inspect import signature
 from typing import Any, NoReturn
 
 import numpy as np
 
-from bayesdl._base.errors import ConcreteError
+from bayesdl._base.errors import ConcreteError, TraceError
 from bayesdl._base.source import user_source
 from bayesdl.ir.builder import Handle
 
@@ -51,7 +52,7 @@ class Array(Handle):
         return self.atom.type.size
 
     @property
-    def T(self) -> Any:  # noqa: N802  (NumPy's name)
+    def T(self) -> Any:
         """Axes reversed."""
         return surface.transpose(self)
 
@@ -69,9 +70,12 @@ class Array(Handle):
     # --- numbers are not known while tracing --------------------------------------------------
 
     def _number(self, asked: str, fix: str) -> Any:
-        if self.value is not None:
-            return self.value
-        raise ConcreteError(
+        if self.value is None:
+            raise self._unknown(asked, fix)
+        return self.value
+
+    def _unknown(self, asked: str, fix: str) -> ConcreteError:
+        return ConcreteError(
             f"{asked} needs a number, but this value is known only when the Program runs.",
             facts=[("value", repr(self.atom.type))],
             fix=fix,
@@ -89,40 +93,49 @@ class Array(Handle):
         )
 
     def __float__(self) -> float:
+        if self.dtype.kind == "f":
+            # Also where the number is known: its derivative would be lost without a word.
+            raise self._unknown("float()", "keep the array; math functions have twins in numpy.")
         return float(self._number("float()", "keep the array, or use x.astype(float)."))
 
     def __int__(self) -> int:
         return int(self._number("int()", "keep the array, or use x.astype(int)."))
 
     def __index__(self) -> int:
-        return int(self._number("an index or a size", "use bayesdl.numpy.take, or a Python int for a size."))
+        fix = "use bayesdl.numpy.take, or a Python int for a size."
+        return int(self._number("an index or a size", fix))
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> NoReturn:
-        self._number(
+        raise self._unknown(
             "np.asarray(), or a NumPy function that bayesdl does not know,",
             "use the function of the same name in bayesdl.numpy.",
         )
-        raise TypeError("an Array being traced cannot become a NumPy array; use bayesdl.numpy")
 
     # --- NumPy's protocols --------------------------------------------------------------------
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         name = ufunc.__name__
         if method == "reduce":
-            name = {"add": "sum", "multiply": "prod", "maximum": "max", "minimum": "min"}.get(name, "")
+            name = _REDUCTIONS.get(name, "")
             kwargs.setdefault("axis", 0)
-            kwargs = {k: v for k, v in kwargs.items() if k in ("axis", "keepdims")}
         function = surface.FUNCTIONS.get(name) if method in ("__call__", "reduce") else None
-        if function is None or kwargs.get("out") is not None:
-            return NotImplemented
+        given = {k for k, v in kwargs.items() if v is not None}
+        if function is None or not given <= {"axis", "keepdims"}:
+            called = f"numpy.{ufunc.__name__}" + ("" if method == "__call__" else f".{method}")
+            raise _not_traced(called, sorted(given - {"axis", "keepdims"}))
         return function(*inputs, **kwargs)
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
         module = func.__module__.rpartition(".")[2]
-        function = surface.FUNCTIONS.get(f"linalg.{func.__name__}" if module == "linalg" else func.__name__)
+        name = f"linalg.{func.__name__}" if module == "linalg" else func.__name__
+        function = surface.FUNCTIONS.get(name)
         if function is None:
-            return NotImplemented
-        return function(*args, **kwargs)
+            raise _not_traced(f"numpy.{name}", [])
+        known = signature(function).parameters
+        strange = sorted(k for k, v in kwargs.items() if k not in known and v is not None)
+        if strange:
+            raise _not_traced(f"numpy.{name}", strange)
+        return function(*args, **{k: v for k, v in kwargs.items() if k in known})
 
     # --- operators ----------------------------------------------------------------------------
 
@@ -216,6 +229,15 @@ class Array(Handle):
     def __xor__(self, other: Any) -> Any:
         return surface.bitwise_xor(self, other)
 
+    def __rxor__(self, other: Any) -> Any:
+        return surface.bitwise_xor(other, self)
+
+    def __lshift__(self, other: Any) -> Any:
+        return surface.left_shift(self, other)
+
+    def __rshift__(self, other: Any) -> Any:
+        return surface.right_shift(self, other)
+
     def __invert__(self) -> Any:
         return surface.invert(self)
 
@@ -244,6 +266,30 @@ class Array(Handle):
     def ravel(self) -> Any:
         """All elements along one axis."""
         return surface.ravel(self)
+
+    def flatten(self) -> Any:
+        """All elements along one axis."""
+        return surface.ravel(self)
+
+    def swapaxes(self, axis1: int, axis2: int) -> Any:
+        """Two axes exchanged."""
+        return surface.swapaxes(self, axis1, axis2)
+
+    def clip(self, min: Any = None, max: Any = None) -> Any:
+        """Limited to an interval."""
+        return surface.clip(self, min, max)
+
+    def take(self, indices: Any, axis: int | None = None) -> Any:
+        """Elements by their indices."""
+        return surface.take(self, indices, axis)
+
+    def diagonal(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+        """Elements with equal indices along two axes."""
+        return surface.diagonal(self, offset, axis1, axis2)
+
+    def trace(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+        """Sum of a diagonal."""
+        return surface.trace(self, offset, axis1, axis2)
 
     def transpose(self, *axes: Any) -> Any:
         """Axes in another order."""
@@ -304,3 +350,22 @@ class Array(Handle):
     def dot(self, other: Any) -> Any:
         """Product as in ``numpy.dot``."""
         return surface.dot(self, other)
+
+
+_REDUCTIONS = {
+    "add": "sum",
+    "multiply": "prod",
+    "maximum": "max",
+    "minimum": "min",
+    "logical_and": "all",
+    "logical_or": "any",
+}
+
+
+def _not_traced(called: str, arguments: list[str]) -> TraceError:
+    return TraceError(
+        f"{called} cannot be traced" + (f" with {', '.join(arguments)}=." if arguments else "."),
+        fix="write it with the functions of bayesdl.numpy.",
+        where=user_source(),
+        code="T203",
+    )

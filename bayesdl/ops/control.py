@@ -148,14 +148,18 @@ def _cond_vjp(transform: Any, active: Any, args: Any, *, true: Program, false: P
     return outputs, pullback
 
 
-def _cond_batch(transform: Any, size: int, args: Any, flags: Any, *, true: Program, false: Program) -> Any:
+def _cond_batch(
+    transform: Any, size: int, args: Any, flags: Any, *, true: Program, false: Program
+) -> Any:
     """One predicate keeps a cond; one per example computes both branches and chooses."""
     force = (True,) * len(true.outputs)
     t, _ = transform.vmap(true, tuple(flags[1:]), size, force)
     f, _ = transform.vmap(false, tuple(flags[1:]), size, force)
     if not flags[0]:
         return listed(cond(*args, true=t, false=f)), force
-    chosen = zip(listed(call(*args[1:], program=t)), listed(call(*args[1:], program=f)), strict=True)
+    chosen = zip(
+        listed(call(*args[1:], program=t)), listed(call(*args[1:], program=f)), strict=True
+    )
     return [select(args[0], x, y) for x, y in chosen], force
 
 
@@ -187,7 +191,14 @@ cond = general(
 
 def _while_type(*types: ArrayType, test: Program, body: Program, constants: int) -> Any:
     carry = types[constants:]
-    _checked("while_loop", types, test)
+    answer = _checked("while_loop", types, test)
+    if answer != (ArrayType((), np.dtype(np.bool_)),):
+        raise ShapeError(
+            "the test of `while_loop` must return one boolean.",
+            facts=[("returned", *answer)],
+            fix="compare, and reduce with any() or all() where there are several elements.",
+            code="T101",
+        )
     _checked("while_loop", types, body)
     _same_carry("while_loop", carry, body.output_types)
     return carry
@@ -200,7 +211,9 @@ def _while_numpy(evaluate: Any, *args: Any, test: Program, body: Program, consta
     return tuple(carry)
 
 
-def _while_jvp(transform: Any, args: Any, tangents: Any, *, test: Program, body: Program, constants: int) -> Any:
+def _while_jvp(
+    transform: Any, args: Any, tangents: Any, *, test: Program, body: Program, constants: int
+) -> Any:
     types = [a.type for a in body.inputs]
     live = [t is not None for t in tangents[:constants]] + list(floats(types[constants:]))
     fixed = pick(tangents[:constants], live[:constants])
@@ -229,16 +242,29 @@ def _while_jvp(transform: Any, args: Any, tangents: Any, *, test: Program, body:
     return out[: n - k], spread(out[n - k :], live[k:])
 
 
-def _while_vjp(transform: Any, active: Any, args: Any, **_: Any) -> Any:
-    raise TraceError(
-        "reverse mode cannot go through `while_loop`: the number of steps is not known.",
-        fix="use scan or fori_loop with a fixed number of steps, or forward mode (jvp, jacobian with mode='forward').",
-        code="T105",
-    )
+def _while_vjp(transform: Any, active: Any, args: Any, **params: Any) -> Any:
+    """Refuses when a cotangent arrives, so that results without a derivative may come from a loop."""
+
+    def pullback(cts: Any) -> Any:
+        raise TraceError(
+            "reverse mode cannot go through `while_loop`: the number of steps is not known.",
+            fix="use scan or fori_loop with a fixed number of steps, or forward mode "
+            "(jvp, jacobian with mode='forward').",
+            code="T105",
+        )
+
+    return listed(while_loop(*args, **params)), pullback
 
 
 def _while_batch(
-    transform: Any, size: int, args: Any, flags: Any, *, test: Program, body: Program, constants: int
+    transform: Any,
+    size: int,
+    args: Any,
+    flags: Any,
+    *,
+    test: Program,
+    body: Program,
+    constants: int,
 ) -> Any:
     """Runs until every example is done; finished ones stand still."""
     k, n = constants, len(args)
@@ -266,7 +292,9 @@ def _while_batch(
     return listed(out), (True,) * (n - k)
 
 
-_TEST = from_text("program test(%s: f64[], %i: i64[], %x: f64[3]):\n  %b: bool[] = less %i 4:i64\n  return %b")
+_TEST = from_text(
+    "program test(%s: f64[], %i: i64[], %x: f64[3]):\n  %b: bool[] = less %i 4:i64\n  return %b"
+)
 _BODY = from_text(
     """program body(%s: f64[], %i: i64[], %x: f64[3]):
   %j: i64[] = add %i 1:i64
@@ -296,7 +324,9 @@ while_loop = general(
 # inputs: constants, carry, stacked xs. body(constants, carry, x) -> (carry, y); outputs: carry, stacked ys
 
 
-def _scan_type(*types: ArrayType, body: Program, constants: int, carry: int, length: int, reverse: bool) -> Any:
+def _scan_type(
+    *types: ArrayType, body: Program, constants: int, carry: int, length: int, reverse: bool
+) -> Any:
     k = constants + carry
     if any(not t.shape or t.shape[0] != length for t in types[k:]):
         raise ShapeError(
@@ -326,7 +356,15 @@ def _scan_numpy(
 
 
 def _scan_jvp(
-    transform: Any, args: Any, tangents: Any, *, body: Program, constants: int, carry: int, length: int, reverse: bool
+    transform: Any,
+    args: Any,
+    tangents: Any,
+    *,
+    body: Program,
+    constants: int,
+    carry: int,
+    length: int,
+    reverse: bool,
 ) -> Any:
     k = constants + carry
     types = body.input_types
@@ -344,7 +382,12 @@ def _scan_jvp(
         out = listed(call(*c, *s, *x, *tc, *ts, *tx, program=derived))
         primal, tangent = out[: len(body.outputs)], spread(out[len(body.outputs) :], out_flags)
         moving = pick(tangent[:carry], out_flags[:carry])
-        return [*primal[:carry], *moving, *primal[carry:], *pick(tangent[carry:], out_flags[carry:])]
+        return [
+            *primal[:carry],
+            *moving,
+            *primal[carry:],
+            *pick(tangent[carry:], out_flags[carry:]),
+        ]
 
     operands = [*args[:constants], *dc, *args[constants:k], *ds, *args[k:], *dx]
     kinds = _step_types(operands, sum(sizes[:4]))
@@ -363,7 +406,15 @@ def _scan_jvp(
 
 
 def _scan_vjp(
-    transform: Any, active: Any, args: Any, *, body: Program, constants: int, carry: int, length: int, reverse: bool
+    transform: Any,
+    active: Any,
+    args: Any,
+    *,
+    body: Program,
+    constants: int,
+    carry: int,
+    length: int,
+    reverse: bool,
 ) -> Any:
     """Forward: the same scan, with the carry of each step kept. Backward: a scan the other way."""
     k, n_out = constants + carry, len(body.outputs)
@@ -416,10 +467,21 @@ def _scan_vjp(
 
 
 def _scan_batch(
-    transform: Any, size: int, args: Any, flags: Any, *, body: Program, constants: int, carry: int, length: int, reverse: bool
+    transform: Any,
+    size: int,
+    args: Any,
+    flags: Any,
+    *,
+    body: Program,
+    constants: int,
+    carry: int,
+    length: int,
+    reverse: bool,
 ) -> Any:
     k = constants + carry
-    state = [to_front(a, f, size) for a, f in zip(args[constants:k], flags[constants:k], strict=True)]
+    state = [
+        to_front(a, f, size) for a, f in zip(args[constants:k], flags[constants:k], strict=True)
+    ]
     xs = [swap_front(a) if f else a for a, f in zip(args[k:], flags[k:], strict=True)]
     inside = (*flags[:constants], *(True,) * carry, *flags[k:])
     batched, _ = transform.vmap(body, inside, size, (True,) * len(body.outputs))
@@ -476,14 +538,18 @@ scan = general(
 # of float inputs
 
 
-def _custom_vjp(transform: Any, active: Any, args: Any, *, program: Program, forward: Program, backward: Program) -> Any:
+def _custom_vjp(
+    transform: Any, active: Any, args: Any, *, program: Program, forward: Program, backward: Program
+) -> Any:
     n = len(program.outputs)
     out = listed(call(*args, program=forward))
     outputs, residuals = out[:n], out[n:]
 
     def pullback(cts: Any) -> Any:
         solid_cts = solid(cts, outputs, floats(program.output_types))
-        return spread(listed(call(*residuals, *solid_cts, program=backward)), floats(program.input_types))
+        return spread(
+            listed(call(*residuals, *solid_cts, program=backward)), floats(program.input_types)
+        )
 
     return outputs, pullback
 
@@ -497,7 +563,14 @@ def _custom_jvp(transform: Any, args: Any, tangents: Any, **_: Any) -> Any:
 
 
 def _custom_batch(
-    transform: Any, size: int, args: Any, flags: Any, *, program: Program, forward: Program, backward: Program
+    transform: Any,
+    size: int,
+    args: Any,
+    flags: Any,
+    *,
+    program: Program,
+    forward: Program,
+    backward: Program,
 ) -> Any:
     """Everything is batched, so that the three Programs agree on what carries the axis."""
     args = [to_front(a, f, size) for a, f in zip(args, flags, strict=True)]
@@ -521,7 +594,9 @@ custom_call = general(
             ("f64[3]",),
             {
                 "program": _TRUE,
-                "forward": from_text("program g(%a: f64[3]):\n  %b: f64[3] = sin %a\n  return %b %a"),
+                "forward": from_text(
+                    "program g(%a: f64[3]):\n  %b: f64[3] = sin %a\n  return %b %a"
+                ),
                 "backward": from_text(
                     "program h(%a: f64[3], %c: f64[3]):\n  %b: f64[3] = cos %a\n  %d: f64[3] = mul %b %c\n  return %d"
                 ),
@@ -549,7 +624,7 @@ def _same_carry(name: str, given: Sequence[ArrayType], returned: Sequence[ArrayT
         raise ShapeError(
             f"the body of `{name}` returns a carry of another type than it was given.",
             facts=[("given", *given), ("returned", *returned)],
-            fix="return the carry with the shapes and dtypes that it came with.",
+            fix="start from the type that comes back (0.0 instead of 0), or cast what is returned.",
             code="T104",
         )
 

@@ -17,7 +17,9 @@ _NUMBERS = ("f64", "f32", "i64", "i32", "u32", "u64")
 
 # --- arithmetic -------------------------------------------------------------------------------
 
-add = elementwise("add", numpy=np.add, partials=lambda o, x, y: (1, 1), accepts=NUMBER, kinds=_NUMBERS)
+add = elementwise(
+    "add", numpy=np.add, partials=lambda o, x, y: (1, 1), accepts=NUMBER, kinds=_NUMBERS
+)
 sub = elementwise(
     "sub", numpy=np.subtract, partials=lambda o, x, y: (1, -1), accepts=NUMBER, kinds=_NUMBERS
 )
@@ -31,31 +33,51 @@ div = elementwise(
     guarded=True,
     domain=(0.5, 2.0),
 )
-neg = elementwise("neg", numpy=np.negative, partials=lambda o, x: (-1,), accepts="fi", kinds=("f64", "f32", "i64"))
-absolute = elementwise("abs", numpy=np.abs, partials=lambda o, x: (sign(x),), accepts="fi", domain=(0.2, 2.0))
-sign = elementwise("sign", numpy=np.sign, partials=lambda o, x: (None,), accepts="fi")
+neg = elementwise(
+    "neg", numpy=np.negative, partials=lambda o, x: (-1,), accepts="fi", kinds=("f64", "f32", "i64")
+)
+absolute = elementwise(
+    "abs", numpy=np.abs, partials=lambda o, x: (sign(x),), accepts="fi", domain=(0.2, 2.0)
+)
+sign = elementwise("sign", numpy=np.sign, accepts="fi")
 maximum = elementwise(
-    "max", numpy=np.maximum, partials=lambda o, x, y: _tie_split(x, y, o), accepts=NUMBER, kinds=_NUMBERS
+    "max",
+    numpy=np.maximum,
+    partials=lambda o, x, y: _tie_split(x, y, o),
+    accepts=NUMBER,
+    kinds=_NUMBERS,
 )
 minimum = elementwise(
-    "min", numpy=np.minimum, partials=lambda o, x, y: _tie_split(x, y, o), accepts=NUMBER, kinds=_NUMBERS
+    "min",
+    numpy=np.minimum,
+    partials=lambda o, x, y: _tie_split(x, y, o),
+    accepts=NUMBER,
+    kinds=_NUMBERS,
 )
-floor = elementwise("floor", numpy=np.floor, partials=lambda o, x: (None,))
-ceil = elementwise("ceil", numpy=np.ceil, partials=lambda o, x: (None,))
-rint = elementwise("rint", numpy=np.rint, partials=lambda o, x: (None,))
+floor = elementwise("floor", numpy=np.floor)
+ceil = elementwise("ceil", numpy=np.ceil)
+rint = elementwise("rint", numpy=np.rint)
 square = elementwise(
-    "square", numpy=np.square, partials=lambda o, x: (mul(2.0, x),), accepts="fi", kinds=("f64", "f32", "i64")
+    "square",
+    numpy=np.square,
+    partials=lambda o, x: (mul(2.0, x),),
+    accepts="fi",
+    kinds=("f64", "f32", "i64"),
 )
 floor_div = elementwise(
     "floor_div", numpy=np.floor_divide, accepts=INTEGER, domain=(1, 9), kinds=_INTS
 )
-remainder = elementwise("remainder", numpy=np.remainder, accepts=INTEGER, domain=(1, 9), kinds=_INTS)
-# The product of a cotangent with a partial that may be infinite: zero wherever the cotangent is.
+remainder = elementwise(
+    "remainder", numpy=np.remainder, accepts=INTEGER, domain=(1, 9), kinds=_INTS
+)
+# The product of a cotangent with a partial that may be infinite: zero wherever the cotangent is. Its
+# derivatives are guarded by the same cotangent, so that second derivatives stay finite too.
 guarded_mul = elementwise(
     "guarded_mul",
     numpy=lambda c, p: np.where(c == 0, np.zeros_like(c), c * p),
-    partials=lambda o, c, p: (p, c),
-    guarded=True,
+    linear_in=(0, 1),
+    multilinear=True,
+    transpose=lambda ct, c, p: (guarded_mul(ct, p), guarded_mul(c, ct)),
     arity=2,
 )
 
@@ -63,11 +85,19 @@ guarded_mul = elementwise(
 
 exp = elementwise("exp", numpy=np.exp, partials=lambda o, x: (o,))
 expm1 = elementwise("expm1", numpy=np.expm1, partials=lambda o, x: (add(o, 1.0),))
-log = elementwise("log", numpy=np.log, partials=lambda o, x: (div(1.0, x),), guarded=True, domain=(0.2, 3.0))
-log1p = elementwise(
-    "log1p", numpy=np.log1p, partials=lambda o, x: (div(1.0, add(1.0, x)),), guarded=True, domain=(-0.5, 2.0)
+log = elementwise(
+    "log", numpy=np.log, partials=lambda o, x: (div(1.0, x),), guarded=True, domain=(0.2, 3.0)
 )
-sqrt = elementwise("sqrt", numpy=np.sqrt, partials=lambda o, x: (div(0.5, o),), guarded=True, domain=(0.2, 3.0))
+log1p = elementwise(
+    "log1p",
+    numpy=np.log1p,
+    partials=lambda o, x: (div(1.0, add(1.0, x)),),
+    guarded=True,
+    domain=(-0.5, 2.0),
+)
+sqrt = elementwise(
+    "sqrt", numpy=np.sqrt, partials=lambda o, x: (div(0.5, o),), guarded=True, domain=(0.2, 3.0)
+)
 power = elementwise(
     "power",
     numpy=np.power,
@@ -90,37 +120,70 @@ integer_power = elementwise(
 
 sin = elementwise("sin", numpy=np.sin, partials=lambda o, x: (cos(x),))
 cos = elementwise("cos", numpy=np.cos, partials=lambda o, x: (neg(sin(x)),))
-tan = elementwise("tan", numpy=np.tan, partials=lambda o, x: (add(1.0, square(o)),), domain=(-1.0, 1.0))
+tan = elementwise(
+    "tan", numpy=np.tan, partials=lambda o, x: (add(1.0, square(o)),), domain=(-1.0, 1.0)
+)
 arcsin = elementwise(
-    "arcsin", numpy=np.arcsin, partials=lambda o, x: (_inverse_sqrt(_one_minus_square(x)),), guarded=True, domain=(-0.8, 0.8)
+    "arcsin",
+    numpy=np.arcsin,
+    partials=lambda o, x: (_inverse_sqrt(_one_minus_square(x)),),
+    guarded=True,
+    domain=(-0.8, 0.8),
 )
 arccos = elementwise(
-    "arccos", numpy=np.arccos, partials=lambda o, x: (neg(_inverse_sqrt(_one_minus_square(x))),), guarded=True, domain=(-0.8, 0.8)
+    "arccos",
+    numpy=np.arccos,
+    partials=lambda o, x: (neg(_inverse_sqrt(_one_minus_square(x))),),
+    guarded=True,
+    domain=(-0.8, 0.8),
 )
-arctan = elementwise("arctan", numpy=np.arctan, partials=lambda o, x: (div(1.0, add(1.0, square(x))),))
-arctan2 = elementwise("arctan2", numpy=np.arctan2, partials=lambda o, y, x: _arctan2_partials(y, x), guarded=True, domain=(0.3, 2.0))
+arctan = elementwise(
+    "arctan", numpy=np.arctan, partials=lambda o, x: (div(1.0, add(1.0, square(x))),)
+)
+arctan2 = elementwise(
+    "arctan2",
+    numpy=np.arctan2,
+    partials=lambda o, y, x: _arctan2_partials(y, x),
+    guarded=True,
+    domain=(0.3, 2.0),
+)
 sinh = elementwise("sinh", numpy=np.sinh, partials=lambda o, x: (cosh(x),))
 cosh = elementwise("cosh", numpy=np.cosh, partials=lambda o, x: (sinh(x),))
 tanh = elementwise("tanh", numpy=np.tanh, partials=lambda o, x: (_one_minus_square(o),))
-arcsinh = elementwise("arcsinh", numpy=np.arcsinh, partials=lambda o, x: (_inverse_sqrt(add(1.0, square(x))),))
+arcsinh = elementwise(
+    "arcsinh", numpy=np.arcsinh, partials=lambda o, x: (_inverse_sqrt(add(1.0, square(x))),)
+)
 arccosh = elementwise(
-    "arccosh", numpy=np.arccosh, partials=lambda o, x: (_inverse_sqrt(sub(square(x), 1.0)),), guarded=True, domain=(1.3, 3.0)
+    "arccosh",
+    numpy=np.arccosh,
+    partials=lambda o, x: (_inverse_sqrt(sub(square(x), 1.0)),),
+    guarded=True,
+    domain=(1.3, 3.0),
 )
 arctanh = elementwise(
-    "arctanh", numpy=np.arctanh, partials=lambda o, x: (div(1.0, _one_minus_square(x)),), guarded=True, domain=(-0.8, 0.8)
+    "arctanh",
+    numpy=np.arctanh,
+    partials=lambda o, x: (div(1.0, _one_minus_square(x)),),
+    guarded=True,
+    domain=(-0.8, 0.8),
 )
 sigmoid = elementwise(
     "sigmoid", numpy=lambda x: _sigmoid(x), partials=lambda o, x: (mul(o, sub(1.0, o)),), arity=1
 )
 softplus = elementwise(
-    "softplus", numpy=lambda x: np.logaddexp(x, np.zeros_like(x)), partials=lambda o, x: (sigmoid(x),), arity=1
+    "softplus",
+    numpy=lambda x: np.logaddexp(x, np.zeros_like(x)),
+    partials=lambda o, x: (sigmoid(x),),
+    arity=1,
 )
 
 # --- comparisons, logic, bits -----------------------------------------------------------------
 
 
 def _comparison(name: str, ufunc: Any) -> Any:
-    return elementwise(name, numpy=ufunc, accepts=ANY, gives=np.bool_, arity=2, kinds=("f64", "f32", "i64", "u32"))
+    return elementwise(
+        name, numpy=ufunc, accepts=ANY, gives=np.bool_, arity=2, kinds=("f64", "f32", "i64", "u32")
+    )
 
 
 equal = _comparison("equal", np.equal)
@@ -137,8 +200,12 @@ bit_and = elementwise("and", numpy=np.bitwise_and, accepts=_BITS, kinds=(*_INTS,
 bit_or = elementwise("or", numpy=np.bitwise_or, accepts=_BITS, kinds=(*_INTS, "bool"))
 bit_xor = elementwise("xor", numpy=np.bitwise_xor, accepts=_BITS, kinds=(*_INTS, "bool"))
 bit_not = elementwise("not", numpy=np.invert, accepts=_BITS, kinds=(*_INTS, "bool"))
-shift_left = elementwise("shift_left", numpy=np.left_shift, accepts=INTEGER, domain=(0, 9), kinds=_INTS)
-shift_right = elementwise("shift_right", numpy=np.right_shift, accepts=INTEGER, domain=(0, 9), kinds=_INTS)
+shift_left = elementwise(
+    "shift_left", numpy=np.left_shift, accepts=INTEGER, domain=(0, 9), kinds=_INTS
+)
+shift_right = elementwise(
+    "shift_right", numpy=np.right_shift, accepts=INTEGER, domain=(0, 9), kinds=_INTS
+)
 
 # --- choice and casts -------------------------------------------------------------------------
 
@@ -160,7 +227,11 @@ where = elementwise(
     type=_where_type,
     linear_in=(1, 2),
     transpose=lambda ct, c, x, y: (where(c, ct, 0.0), where(c, 0.0, ct)),
-    cases=tuple(Case((f"bool[{n}]", f"{k}[{n}]", f"{k}[{n}]")) for k in ("f64", "f32", "i64") for n in ("", "2,3")),
+    cases=tuple(
+        Case((f"bool[{n}]", f"{k}[{n}]", f"{k}[{n}]"))
+        for k in ("f64", "f32", "i64")
+        for n in ("", "2,3")
+    ),
 )
 convert = elementwise(
     "convert",
@@ -169,7 +240,11 @@ convert = elementwise(
     linear_in=(0,),
     transpose=lambda ct, x, *, dtype: (convert(ct, dtype=x.dtype),),
     arity=1,
-    params=({"dtype": np.dtype(np.float32)}, {"dtype": np.dtype(np.float64)}, {"dtype": np.dtype(np.int64)}),
+    params=(
+        {"dtype": np.dtype(np.float32)},
+        {"dtype": np.dtype(np.float64)},
+        {"dtype": np.dtype(np.int64)},
+    ),
 )
 bitcast = elementwise(
     "bitcast",
@@ -180,7 +255,7 @@ bitcast = elementwise(
     params=({"dtype": np.dtype(np.float64)},),
     kinds=("i64", "u64"),
 )
-stop_gradient = elementwise("stop_gradient", numpy=np.positive, accepts=NUMBER, partials=lambda o, x: (None,), arity=1)
+stop_gradient = elementwise("stop_gradient", numpy=np.positive, accepts=NUMBER, arity=1)
 
 
 # --- pieces of the formulas above, and of the two derivative modes -----------------------------

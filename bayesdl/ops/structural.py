@@ -32,7 +32,10 @@ constant = general(
     "constant",
     type=lambda *, value: type_of(value),
     numpy=lambda *, value: value,
-    cases=(Case((), {"value": np.arange(6.0).reshape(2, 3)}), Case((), {"value": np.array([True, False])})),
+    cases=(
+        Case((), {"value": np.arange(6.0).reshape(2, 3)}),
+        Case((), {"value": np.array([True, False])}),
+    ),
 )
 iota = general(
     "iota",
@@ -47,7 +50,9 @@ iota = general(
 
 
 def _iota(shape: Axes, axis: int, dtype: Any) -> Any:
-    along = np.arange(shape[axis], dtype=dtype).reshape([-1 if i == axis else 1 for i in range(len(shape))])
+    along = np.arange(shape[axis], dtype=dtype).reshape(
+        [-1 if i == axis else 1 for i in range(len(shape))]
+    )
     return np.ascontiguousarray(np.broadcast_to(along, shape))
 
 
@@ -169,7 +174,11 @@ def _arg_extremum(name: str, function: Any) -> Any:
         type=lambda x, *, axis: x.drop((axis,)).with_dtype(np.int64),
         numpy=lambda x, *, axis: np.asarray(function(x, axis=axis), dtype=np.int64),
         batch=lambda _, size, args, flags, *, axis: ((op(args[0], axis=axis + 1),), (True,)),
-        cases=(Case(("f64[3,4]",), {"axis": 0}), Case(("f32[3,4]",), {"axis": 1}), Case(("i64[5]",), {"axis": 0})),
+        cases=(
+            Case(("f64[3,4]",), {"axis": 0}),
+            Case(("f32[3,4]",), {"axis": 1}),
+            Case(("i64[5]",), {"axis": 0}),
+        ),
     )
     return op
 
@@ -208,7 +217,11 @@ reshape = linear(
     numpy=lambda x, *, shape: np.reshape(x, shape),
     transpose=lambda ct, x, *, shape: (reshape(ct, shape=np.shape(x)),),
     batch=lambda size, args, flags, *, shape: (reshape(args[0], shape=(size, *shape)), True),
-    cases=(Case(("f64[3,4]",), {"shape": (2, 6)}), Case(("f64[1]",), {"shape": ()}), Case(("bool[2,3]",), {"shape": (6,)})),
+    cases=(
+        Case(("f64[3,4]",), {"shape": (2, 6)}),
+        Case(("f64[1]",), {"shape": ()}),
+        Case(("bool[2,3]",), {"shape": (6,)}),
+    ),
 )
 
 
@@ -228,7 +241,9 @@ transpose = linear(
     "transpose",
     type=lambda x, *, permutation: x.with_shape(tuple(x.shape[p] for p in permutation)),
     numpy=lambda x, *, permutation: np.asarray(np.transpose(x, permutation), order="C"),
-    transpose=lambda ct, x, *, permutation: (transpose(ct, permutation=tuple(np.argsort(permutation).tolist())),),
+    transpose=lambda ct, x, *, permutation: (
+        transpose(ct, permutation=tuple(np.argsort(permutation).tolist())),
+    ),
     batch=lambda size, args, flags, *, permutation: (
         transpose(args[0], permutation=(0, *shifted(permutation))),
         True,
@@ -259,7 +274,9 @@ def _concatenate_type(*types: ArrayType, axis: int) -> ArrayType:
             code="T101",
         )
     return first.with_shape(
-        tuple(sum(t.shape[axis] for t in types) if i == axis else n for i, n in enumerate(first.shape))
+        tuple(
+            sum(t.shape[axis] for t in types) if i == axis else n for i, n in enumerate(first.shape)
+        )
     )
 
 
@@ -281,7 +298,9 @@ concatenate = linear(
     transpose=lambda ct, *parts, axis: _split_back(ct, parts, axis),
     linear_in=ALL,
     batch=lambda size, args, flags, *, axis: (
-        concatenate(*(to_front(a, f, size) for a, f in zip(args, flags, strict=True)), axis=axis + 1),
+        concatenate(
+            *(to_front(a, f, size) for a, f in zip(args, flags, strict=True)), axis=axis + 1
+        ),
         True,
     ),
     cases=(
@@ -434,7 +453,11 @@ dynamic_slice = linear(
     transpose=lambda ct, x, *starts, sizes: (dynamic_update_slice(zeros_like(x), ct, *starts),),
     batch=_batch_dynamic_slice,
     cases=(
-        Case(("f64[5,3]", "i64[]", "i64[]"), {"sizes": (2, 3)}, values=(None, np.int64(1), np.int64(0))),
+        Case(
+            ("f64[5,3]", "i64[]", "i64[]"),
+            {"sizes": (2, 3)},
+            values=(None, np.int64(1), np.int64(0)),
+        ),
         Case(("f32[5]", "i64[]"), {"sizes": (2,)}, values=(None, np.int64(9))),
     ),
 )
@@ -449,7 +472,10 @@ dynamic_update_slice = linear(
     linear_in=(0, 1),
     batch=_batch_dynamic_update,
     cases=(
-        Case(("f64[5,3]", "f64[2,3]", "i64[]", "i64[]"), values=(None, None, np.int64(1), np.int64(0))),
+        Case(
+            ("f64[5,3]", "f64[2,3]", "i64[]", "i64[]"),
+            values=(None, None, np.int64(1), np.int64(0)),
+        ),
         Case(("i64[5]", "i64[1]", "i64[]"), values=(None, None, np.int64(7))),
     ),
 )
@@ -475,7 +501,9 @@ def _scatter_numpy(x: Any, indices: Any, updates: Any) -> Any:
 def _with_batch_index(indices: Any, flag: bool, size: int) -> Any:
     indices = to_front(indices, flag, size)
     shape = (*np.shape(indices)[:-1], 1)
-    return concatenate(iota(shape=shape, axis=0, dtype=np.dtype(np.int64)), indices, axis=len(shape) - 1)
+    return concatenate(
+        iota(shape=shape, axis=0, dtype=np.dtype(np.int64)), indices, axis=len(shape) - 1
+    )
 
 
 def _batch_gather(size: int, args: Any, flags: Any) -> Any:
@@ -527,7 +555,11 @@ argsort = general(
         Case(("f64[7]",), {"axis": 0}),
         Case(("f32[3,5]",), {"axis": 1}),
         Case(("i64[6]",), {"axis": 0}, values=(np.array([2, 1, 2, 0, 1, 0]),)),
-        Case(("u64[5]",), {"axis": 0}, values=(np.array([2**63, 1, 2**64 - 1, 0, 1], dtype=np.uint64),)),
+        Case(
+            ("u64[5]",),
+            {"axis": 0},
+            values=(np.array([2**63, 1, 2**64 - 1, 0, 1], dtype=np.uint64),),
+        ),
     ),
 )
 
@@ -535,4 +567,8 @@ argsort = general(
 def zeros_like(x: Any) -> Any:
     """Zeros of the operand's shape and dtype."""
     shape = np.shape(x)
-    return broadcast(x.dtype.type(0), shape=shape, axes=tuple(range(len(shape)))) if shape else x.dtype.type(0)
+    return (
+        broadcast(x.dtype.type(0), shape=shape, axes=tuple(range(len(shape))))
+        if shape
+        else x.dtype.type(0)
+    )

@@ -1,8 +1,8 @@
-"""Random well-typed Programs: what no one would think of writing, to try the laws and the backends on.
+"""Random well-typed Programs: what no one would think of writing, to try laws and backends on.
 
-A Program grows one equation at a time over a pool of values. Elementwise primitives are read off the registry,
-and their operands are squeezed into the domain that their own cases name; the other families have a rule each.
-Bodies of loops and branches are Programs grown in the same way.
+A Program grows one equation at a time over a pool of values. Elementwise primitives are read off
+the registry, and their operands are squeezed into the domain that their own cases name; the other
+families have a rule each. Bodies of loops and branches are Programs grown in the same way.
 """
 
 from __future__ import annotations
@@ -15,19 +15,38 @@ import numpy as np
 
 from bayesdl.ir.primitive import PRIMITIVES, Primitive
 from bayesdl.ir.program import Program
-from bayesdl.ir.types import NAMES, SHORT, ArrayType, parse_type
-from bayesdl.ops import control
+from bayesdl.ir.types import NAMES, ArrayType, parse_type
+from bayesdl.ops import control, linalg, random, special  # noqa: F401  (declared on import)
 from bayesdl.ops import elementwise as ew
-from bayesdl.ops import linalg, random, special  # noqa: F401  (declared on import)
 from bayesdl.ops import structural as st
 from bayesdl.ops._bind import bind
 from bayesdl.tracing import trace_flat
 
-from .primitives import Arrays, draw
+from .laws import Arrays, draw
 
 # Not differentiable somewhere inside their domain, or constant between jumps.
-KINKED = frozenset("abs max min sign floor ceil rint stop_gradient convert bitcast equal not_equal less "
-                   "less_equal greater greater_equal isfinite isnan".split())
+KINKED = frozenset(
+    [
+        "abs",
+        "max",
+        "min",
+        "sign",
+        "floor",
+        "ceil",
+        "rint",
+        "stop_gradient",
+        "convert",
+        "bitcast",
+        "equal",
+        "not_equal",
+        "less",
+        "less_equal",
+        "greater",
+        "greater_equal",
+        "isfinite",
+        "isnan",
+    ]
+)
 SHAPES = ((), (3,), (4,), (2, 3), (3, 3), (2, 1, 3))
 I64 = np.dtype(np.int64)
 
@@ -39,7 +58,8 @@ class Style:
     Parameters
     ----------
     smooth : bool
-        Only operations that are differentiable everywhere, so that difference quotients can be trusted.
+        Only operations that are differentiable everywhere, so that difference quotients can be
+        trusted.
     dtypes : tuple of str
         Dtypes of the inputs.
     loops : bool
@@ -76,7 +96,11 @@ def random_program(seed: int, size: int, style: Style = Style()) -> tuple[Progra
 
 
 def _grown(
-    rng: np.random.Generator, types: Sequence[ArrayType], size: int, style: Style, results: Callable[..., Any]
+    rng: np.random.Generator,
+    types: Sequence[ArrayType],
+    size: int,
+    style: Style,
+    results: Callable[..., Any],
 ) -> Program:
     def body(*inputs: Any) -> Any:
         writer = _Writer(rng, list(inputs), style)
@@ -106,7 +130,12 @@ class _Writer:
             *(self.choice, self.linear_algebra, self.constant, self.order),
         ]
         if style.depth:
-            self.rules += [self.branch, self.scan, self.call, *((self.while_loop,) if style.loops else ())]
+            self.rules += [
+                self.branch,
+                self.scan,
+                self.call,
+                *((self.while_loop,) if style.loops else ()),
+            ]
 
     # --- the pool -----------------------------------------------------------------------------
 
@@ -133,8 +162,12 @@ class _Writer:
 
     def fitting(self, kind: ArrayType) -> Any:
         """A value of a type, made from one of the pool; floats stay bounded, so that loops do."""
-        x = self.some(lambda v: _kind(v) == kind)
+        x = self.of_type(kind)
         return ew.tanh(x) if kind.is_float else x
+
+    def of_type(self, kind: ArrayType) -> Any:
+        """A value of a type, or None."""
+        return self.some(lambda v: _kind(v) == kind)
 
     # --- rules: each gives a value, several, or None where nothing fits -------------------------
 
@@ -142,13 +175,15 @@ class _Writer:
         primitive = _pick(self.rng, _elementwise_primitives(self.style.smooth))
         case = _pick(self.rng, primitive.cases)
         dtypes = [parse_type(t).dtype for t in case.types]
-        shape_of = self.some(lambda x: x.dtype in dtypes)
-        if shape_of is None:
+        first = self.some(lambda x: x.dtype in dtypes)
+        if first is None:
             return None
-        operands = [self.some(lambda x, d=d: x.dtype == d and x.shape == shape_of.shape) for d in dtypes]
+        operands = [self.of_type(_kind(first).with_dtype(d)) for d in dtypes]
         if any(o is None for o in operands):
             return None
-        domains = case.domain if isinstance(case.domain[0], tuple) else (case.domain,) * len(operands)
+        domains = (
+            case.domain if isinstance(case.domain[0], tuple) else (case.domain,) * len(operands)
+        )
         squeezed = [_squeezed(x, d) for x, d in zip(operands, domains, strict=True)]
         if len(squeezed) > 1 and primitive.name != "where" and self.rng.random() < 0.2:
             squeezed[1] = draw(self.rng, ArrayType((), dtypes[1]), domains[1])[()]
@@ -162,7 +197,9 @@ class _Writer:
         if x.dtype.kind == "b":
             return _pick(self.rng, [st.reduce_and, st.reduce_or])(x, axes=axes)
         smooth = [st.reduce_sum]
-        return _pick(self.rng, smooth if self.style.smooth else [*smooth, st.reduce_max, st.reduce_min])(x, axes=axes)
+        return _pick(
+            self.rng, smooth if self.style.smooth else [*smooth, st.reduce_max, st.reduce_min]
+        )(x, axes=axes)
 
     def shape(self) -> Any:
         x = self.some(lambda v: True)
@@ -178,7 +215,11 @@ class _Writer:
                 lambda: st.reverse(x, axes=(at % rank,)),
             ]
             if x.dtype.kind != "b":
-                rules.append(lambda: st.cumulative_sum(x, axis=at % rank, reverse=bool(self.rng.random() < 0.5)))
+                rules.append(
+                    lambda: st.cumulative_sum(
+                        x, axis=at % rank, reverse=bool(self.rng.random() < 0.5)
+                    )
+                )
         return _pick(self.rng, rules)()
 
     def window(self) -> Any:
@@ -186,7 +227,9 @@ class _Writer:
         if x is None:
             return None
         start = tuple(int(self.rng.integers(n)) for n in x.shape)
-        limit = tuple(int(self.rng.integers(a + 1, n + 1)) for a, n in zip(start, x.shape, strict=True))
+        limit = tuple(
+            int(self.rng.integers(a + 1, n + 1)) for a, n in zip(start, x.shape, strict=True)
+        )
         stride = tuple(int(s) for s in self.rng.integers(1, 3, x.ndim))
         low, high, gaps = (tuple(int(i) for i in self.rng.integers(0, 2, x.ndim)) for _ in range(3))
         sizes = tuple(int(self.rng.integers(1, n + 1)) for n in x.shape)
@@ -230,16 +273,16 @@ class _Writer:
         x = self.some(lambda v: _is_f64(v) and v.shape)
         if x is None:
             return None
-        y = self.some(lambda v: _is_f64(v) and set(v.shape) & set(x.shape))
+        y = self.some(lambda v: _is_f64(v) and not set(v.shape).isdisjoint(x.shape))
         pairs = [(i, j) for i, n in enumerate(x.shape) for j, m in enumerate(y.shape) if n == m]
         i, j = _pick(self.rng, pairs)
-        rest = [(k, l) for k, l in pairs if k != i and l != j]
+        rest = [(k, m) for k, m in pairs if k != i and m != j]
         batch = [_pick(self.rng, rest)] if rest and self.rng.random() < 0.4 else []
         return linalg.dot_general(
             ew.tanh(x),
             ew.tanh(y),
             contract=((i,), (j,)),
-            batch=(tuple(k for k, _ in batch), tuple(l for _, l in batch)),
+            batch=(tuple(k for k, _ in batch), tuple(m for _, m in batch)),
         )
 
     def choice(self) -> Any:
@@ -255,8 +298,8 @@ class _Writer:
         if x is None:
             return None
         x = ew.tanh(x)
-        definite = ew.add(linalg.matrix_product(x, x, transpose_y=True), linalg.identity_like(
-            linalg.matrix_product(x, x, transpose_y=True)))
+        square = linalg.matrix_product(x, x, transpose_y=True)
+        definite = ew.add(square, linalg.identity_like(square))
         factor = linalg.cholesky(definite)
         return _pick(
             self.rng,
@@ -271,11 +314,13 @@ class _Writer:
     def constant(self) -> Any:
         shape = _pick(self.rng, SHAPES[1:])
         if self.rng.random() < 0.5:
-            return st.iota(shape=shape, axis=int(self.rng.integers(len(shape))), dtype=np.dtype(np.float64))
+            return st.iota(
+                shape=shape, axis=int(self.rng.integers(len(shape))), dtype=np.dtype(np.float64)
+            )
         table = self.rng.normal(size=shape)
         like = self.some(_is_f64)
-        return ew.add(st.broadcast(st.reduce_sum(like, axes=tuple(range(like.ndim))) if like.ndim else like,
-                                   shape=shape, axes=tuple(range(len(shape)))), table)
+        total = st.reduce_sum(like, axes=tuple(range(like.ndim))) if like.ndim else like
+        return ew.add(st.broadcast(total, shape=shape, axes=tuple(range(len(shape)))), table)
 
     def order(self) -> Any:
         x = self.some(lambda v: v.shape and all(v.shape) and v.dtype.kind != "b")
@@ -298,7 +343,9 @@ class _Writer:
 
     def call(self) -> Any:
         args = self.operands()
-        return control.call(*args, program=self.inner([_kind(x) for x in args], lambda w: w.last(2)))
+        return control.call(
+            *args, program=self.inner([_kind(x) for x in args], lambda w: w.last(2))
+        )
 
     def branch(self) -> Any:
         args = self.operands()
@@ -306,7 +353,9 @@ class _Writer:
         p = bool(self.rng.random() < 0.5) if p is None else p
         types = [_kind(x) for x in args]
         true, false = (self.inner(types, lambda w: [w.fitting(t) for t in types]) for _ in range(2))
-        return control.cond(np.bool_(p) if isinstance(p, bool) else p, *args, true=true, false=false)
+        return control.cond(
+            np.bool_(p) if isinstance(p, bool) else p, *args, true=true, false=false
+        )
 
     def scan(self) -> Any:
         fixed, state = self.operands()[:1], self.operands()
@@ -336,7 +385,9 @@ class _Writer:
         number = ArrayType((), I64)
         rounds = int(self.rng.integers(4))
         test = trace_flat(lambda i, *_: [ew.less(i, rounds)], [number, *kinds], "test")
-        body = self.inner([number, *kinds], lambda w: [ew.add(w.pool[0], 1), *(w.fitting(t) for t in kinds)])
+        body = self.inner(
+            [number, *kinds], lambda w: [ew.add(w.pool[0], 1), *(w.fitting(t) for t in kinds)]
+        )
         return control.while_loop(np.int64(0), *state, test=test, body=body, constants=0)
 
 
@@ -356,6 +407,3 @@ def _squeezed(x: Any, domain: Sequence[float]) -> Any:
     if x.dtype.kind in "iu" and low >= 0:
         return ew.add(ew.remainder(x, int(high - low) + 1), int(low))
     return x
-
-
-__all__ = ["KINKED", "SHORT", "SMOOTH", "SMOOTH_LOOPS", "Style", "random_program"]

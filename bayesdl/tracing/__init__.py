@@ -9,13 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from bayesdl._base.errors import TraceError
+from bayesdl._base.errors import BayesdlError, TraceError
 from bayesdl._base.tree import Tree, flatten, unflatten
 from bayesdl.ir.builder import Builder, Handle, active_builders
 from bayesdl.ir.program import Program, Var
 from bayesdl.ir.types import ArrayType, type_of
 from bayesdl.ops._bind import bind
 from bayesdl.ops.array import Array
+from bayesdl.ops.control import listed
+from bayesdl.ops.numpy import asarray
 
 
 @dataclass(frozen=True)
@@ -114,8 +116,8 @@ def inline(program: Program, *args: Any) -> list[Any]:
     for equation in program.equations:
         inputs = [values[a] if isinstance(a, Var) else a.value for a in equation.inputs]
         with source_of(equation.source):
-            outputs = bind(equation.primitive, *inputs, **equation.params)
-        values.update(zip(equation.outputs, outputs if len(equation.outputs) > 1 else (outputs,), strict=True))
+            outputs = listed(bind(equation.primitive, *inputs, **equation.params))
+        values.update(zip(equation.outputs, outputs, strict=True))
     return [values[a] if isinstance(a, Var) else a.value for a in program.outputs]
 
 
@@ -132,17 +134,19 @@ def building(builder: Builder) -> Iterator[None]:
 
 @contextmanager
 def source_of(source: Any) -> Iterator[None]:
-    """Equations appended inside carry this source line instead of the Python caller's."""
-    stack = active_builders()
-    if not stack:
-        yield
-        return
-    builder = stack[-1]
-    previous, builder.source = builder.source, source or builder.source
+    """Equations appended inside, and errors raised, carry this line instead of the caller's."""
+    builders = active_builders()[-1:]
+    previous = [b.source for b in builders]
+    for b in builders:
+        b.source = source or b.source
     try:
         yield
+    except BayesdlError as error:
+        error.where = error.where or source
+        raise
     finally:
-        builder.source = previous
+        for b, earlier in zip(builders, previous, strict=True):
+            b.source = earlier
 
 
 def type_of_leaf(leaf: Any) -> ArrayType:
@@ -168,4 +172,4 @@ def as_leaf(value: Any) -> Any:
             fix="return arrays, numbers, or dicts, lists and tuples of them.",
             code="T107",
         )
-    return array
+    return asarray(array)

@@ -10,7 +10,7 @@ import numpy as np
 from bayesdl._base.errors import ShapeError
 from bayesdl._base.source import user_source
 from bayesdl._base.tree import Tree, flatten, unflatten
-from bayesdl.ir.builder import Handle
+from bayesdl.ir.builder import Handle, active_builders
 from bayesdl.ir.program import Program, Var
 from bayesdl.ir.types import ArrayType
 from bayesdl.ops import control
@@ -19,7 +19,9 @@ from bayesdl.ops import numpy as bnp
 from . import Traced, trace
 
 
-def cond(predicate: Any, true: Callable[..., Any], false: Callable[..., Any], *operands: Any) -> Any:
+def cond(
+    predicate: Any, true: Callable[..., Any], false: Callable[..., Any], *operands: Any
+) -> Any:
     """One of two functions, chosen when the Program runs.
 
     Parameters
@@ -46,7 +48,10 @@ def cond(predicate: Any, true: Callable[..., Any], false: Callable[..., Any], *o
     if first.tree != second.tree:
         raise ShapeError(
             "the branches of `cond` return containers of different structure.",
-            facts=[("if true", len(first.program.outputs)), ("if false", len(second.program.outputs))],
+            facts=[
+                ("if true", len(first.program.outputs)),
+                ("if false", len(second.program.outputs)),
+            ],
             fix="return the same dict keys, or tuples of one length.",
             where=user_source(),
             code="T101",
@@ -74,7 +79,10 @@ def while_loop(test: Callable[[Any], Any], body: Callable[[Any], Any], init: Any
     192.0
     """
     leaves, tree = _arrays(init)
-    first, second = _traced(test, leaves, tree, single=True), _traced(body, leaves, tree, single=True)
+    first, second = (
+        _traced(test, leaves, tree, single=True),
+        _traced(body, leaves, tree, single=True),
+    )
     _same_structure("while_loop", tree, second.tree)
     union, (p_test, p_body) = _one_signature([first, second], len(leaves), front=True)
     outputs = control.while_loop(*union, *leaves, test=p_test, body=p_body, constants=len(union))
@@ -158,10 +166,11 @@ def shared(function: Callable[..., Any]) -> Callable[..., Any]:
 
     def wrapped(*args: Any) -> Any:
         leaves, tree = _arrays(args)
-        key = (tree, tuple(_type(x) for x in leaves))
-        if key not in known:
-            known[key] = _traced(function, leaves, tree)
-        traced = known[key]
+        key = (tree, tuple(_type(x) for x in leaves), bnp.default_dtype())
+        traced = known.get(key)
+        # What it captured may belong to a trace that is over: then it is traced anew.
+        if traced is None or any(h.builder not in active_builders() for h in traced.captures):
+            traced = known[key] = _traced(function, leaves, tree)
         outputs = control.call(*leaves, *traced.captures, program=traced.program)
         return unflatten(traced.tree, control.listed(outputs))
 
@@ -177,12 +186,16 @@ def _type(x: Any) -> ArrayType:
     return ArrayType(np.shape(x), np.dtype(x.dtype))
 
 
-def _traced(function: Callable[..., Any], leaves: list[Any], tree: Tree, single: bool = False) -> Traced:
+def _traced(
+    function: Callable[..., Any], leaves: list[Any], tree: Tree, single: bool = False
+) -> Traced:
     def flat(*v: Any) -> Any:
         args = unflatten(tree, v)
         return function(args) if single else function(*args)
 
-    return trace(flat, *(_type(x) for x in leaves), name=getattr(function, "__name__", "f").strip("<>"))
+    return trace(
+        flat, *(_type(x) for x in leaves), name=getattr(function, "__name__", "f").strip("<>")
+    )
 
 
 def _one_signature(
@@ -230,13 +243,13 @@ def _same_structure(name: str, given: Tree, returned: Tree) -> None:
 
 
 def _length(inputs: list[Any], length: int | None) -> int:
-    sizes = {np.shape(x)[0] for x in inputs} | ({length} if length is not None else set())
-    if len(sizes) != 1:
+    sizes = {np.shape(x)[:1] for x in inputs} | ({(length,)} if length is not None else set())
+    if len(sizes) != 1 or () in sizes:
         raise ShapeError(
             "`scan` needs one number of steps.",
-            facts=[("first axes of xs", sorted({np.shape(x)[0] for x in inputs})), ("length", length)],
+            facts=[("shapes of xs", *(np.shape(x) for x in inputs)), ("length", length)],
             fix="give xs of one common length, or length= without xs.",
             where=user_source(),
             code="T101",
         )
-    return int(sizes.pop())
+    return int(sizes.pop()[0])

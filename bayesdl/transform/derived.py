@@ -1,4 +1,4 @@
-"""What users call: grad, jacobian, hessian, vmap and friends, in terms of the three transforms."""
+"""grad, jacobian, hessian, vmap and friends: what users call, in terms of the three transforms."""
 
 from __future__ import annotations
 
@@ -10,13 +10,10 @@ import numpy as np
 
 from bayesdl._base.errors import ArgumentError, DtypeError, ShapeError
 from bayesdl._base.source import user_source
-from bayesdl._base.tree import flatten, unflatten
-from bayesdl.ir.program import Program
+from bayesdl._base.tree import Tree, flatten, unflatten
 from bayesdl.ir.builder import Handle
 from bayesdl.ir.types import ArrayType
-from bayesdl.ops import control
 from bayesdl.ops import numpy as bnp
-from bayesdl.ops._bind import bind
 from bayesdl.ops.structural import to_front
 from bayesdl.tracing import Traced, trace
 
@@ -49,19 +46,36 @@ def vjp(function: Function, *primals: Any) -> tuple[Any, Callable[[Any], tuple[A
     >>> float(value), float(pullback(1.0)[0])
     (9.0, 6.0)
     """
-    leaves, tree = _leaves(primals)
-    traced = _traced(function, leaves, tree)
+    leaves, tree = array_leaves(primals)
+    traced = traced_with(function, leaves, tree)
     active = [x.dtype.kind == "f" for x in leaves] + [False] * len(traced.captures)
     outputs, backward = sweep(traced.program, active, [*leaves, *traced.captures])
 
     def pullback(cotangent: Any) -> tuple[Any, ...]:
-        cts = [bnp.asarray(c) for c in flatten(cotangent)[0]]
-        found = backward([bnp.astype(c, o.dtype) for c, o in zip(cts, outputs, strict=True)])
+        found = backward(_fitting(cotangent, traced.tree, outputs))
         solid = [_solid(f, x) for f, x in zip(found[: len(leaves)], leaves, strict=True)]
         result: tuple[Any, ...] = unflatten(tree, solid)
         return result
 
     return unflatten(traced.tree, outputs), pullback
+
+
+def _fitting(cotangent: Any, tree: Tree, outputs: list[Any]) -> list[Any]:
+    cts, ct_tree = array_leaves(cotangent)
+    if ct_tree != tree or any(
+        np.shape(c) != np.shape(o) for c, o in zip(cts, outputs, strict=True)
+    ):
+        raise ShapeError(
+            "a pullback needs a cotangent of the shape of the value.",
+            facts=[
+                ("value", *(np.shape(o) for o in outputs)),
+                ("cotangent", *(np.shape(c) for c in cts)),
+            ],
+            fix="use grad for a function that returns one number, jacobian for all rows.",
+            where=user_source(),
+            code="T101",
+        )
+    return [bnp.astype(c, o.dtype) for c, o in zip(cts, outputs, strict=True)]
 
 
 def jvp(function: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
@@ -78,17 +92,26 @@ def jvp(function: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> 
     >>> [float(v) for v in jvp(lambda x: x * x, (3.0,), (2.0,))]
     [9.0, 12.0]
     """
-    leaves, tree = _leaves(tuple(primals))
-    moves, move_tree = _leaves(tuple(tangents))
-    if tree != move_tree or any(np.shape(a) != np.shape(b) for a, b in zip(leaves, moves, strict=False)):
+    leaves, tree = array_leaves(tuple(primals))
+    moves, move_tree = array_leaves(tuple(tangents))
+    if tree != move_tree or any(
+        np.shape(a) != np.shape(b) for a, b in zip(leaves, moves, strict=False)
+    ):
         raise ShapeError(
             "`jvp` needs tangents of the shapes of the primals.",
-            facts=[("primals", [np.shape(x) for x in leaves]), ("tangents", [np.shape(x) for x in moves])],
+            facts=[
+                ("primals", *(np.shape(x) for x in leaves)),
+                ("tangents", *(np.shape(x) for x in moves)),
+            ],
+            fix="give one tangent per primal, of its shape.",
             where=user_source(),
             code="T101",
         )
-    traced = _traced(function, leaves, tree)
-    dots = [bnp.astype(m, x.dtype) if x.dtype.kind == "f" else None for x, m in zip(leaves, moves, strict=True)]
+    traced = traced_with(function, leaves, tree)
+    dots = [
+        bnp.astype(m, x.dtype) if x.dtype.kind == "f" else None
+        for x, m in zip(leaves, moves, strict=True)
+    ]
     outputs, found = push(
         traced.program, [*leaves, *traced.captures], [*dots, *[None] * len(traced.captures)]
     )
@@ -129,10 +152,14 @@ def value_and_grad(function: Function, argnums: int | Sequence[int] = 0) -> Func
         picked = tuple(args[i] for i in chosen)
         _floats_only(picked)
         value, pullback = vjp(of_chosen, *picked)
-        if np.shape(value) != () or not isinstance(getattr(value, "dtype", None), np.dtype):
+        returned = "nothing" if value is None else type(value).__name__
+        if isinstance(value, (Handle, np.ndarray, np.generic)):
+            returned = repr(bnp.type_of(value))
+            _floats_only((value,), "result")
+        if not returned.endswith("[]"):
             raise ShapeError(
                 "`grad` needs a function that returns one number.",
-                facts=[("returned", getattr(value, "shape", type(value).__name__))],
+                facts=[("returned", returned)],
                 fix="sum the result, or use jacobian for functions with many outputs.",
                 where=user_source(),
                 code="T109",
@@ -163,12 +190,25 @@ def grad(function: Function, argnums: int | Sequence[int] = 0) -> Function:
 def hvp(function: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
     """Hessian of a scalar function times a vector: forward over reverse, without the matrix.
 
+    Parameters
+    ----------
+    function : callable
+        Returns one float scalar.
+    primals, tangents : sequence
+        Arguments, and a direction of the same shapes.
+
+    Returns
+    -------
+    array, or tuple of arrays where there are several primals
+        The derivative of the gradient along the direction.
+
     Examples
     --------
     >>> hvp(lambda x: (x**3).sum(), (np.array([1.0, 2.0]),), (np.array([1.0, 0.0]),)).tolist()
     [6.0, 0.0]
     """
-    return jvp(grad(function), primals, tangents)[1]
+    argnums = 0 if len(primals) == 1 else tuple(range(len(primals)))
+    return jvp(grad(function, argnums), primals, tangents)[1]
 
 
 def jacobian(function: Function, argnums: int = 0, mode: str | None = None) -> Function:
@@ -196,12 +236,13 @@ def jacobian(function: Function, argnums: int = 0, mode: str | None = None) -> F
         )
 
     @wraps(function)
-    def wrapped(*args: Any) -> Any:
-        x = bnp.asarray(args[argnums])
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        place = argnums % len(args)
+        x = bnp.asarray(args[place])
         _floats_only((x,))
 
         def of_one(value: Any) -> Any:
-            return bnp.asarray(function(*args[:argnums], value, *args[argnums + 1 :]))
+            return bnp.asarray(function(*args[:place], value, *args[place + 1 :], **kwargs))
 
         n = int(np.prod(np.shape(x)))
         if mode == "forward":
@@ -261,211 +302,45 @@ def vmap(function: Function, in_axes: Any = 0, out_axes: int = 0) -> Function:
                 where=user_source(),
                 code="T101",
             )
-        leaves, tree = _leaves(args)
+        leaves, tree = array_leaves(args)
         marks = [a for arg, a in zip(args, axes, strict=True) for _ in flatten(arg)[0]]
-        front = [x if a in (None, 0) else bnp.moveaxis(x, a, 0) for x, a in zip(leaves, marks, strict=True)]
+        front = [
+            x if a in (None, 0) else bnp.moveaxis(x, a, 0)
+            for x, a in zip(leaves, marks, strict=True)
+        ]
         batched = [a is not None for a in marks]
         size = _batch_size(front, batched)
         examples = [
             ArrayType(np.shape(x)[1:] if b else np.shape(x), np.dtype(x.dtype))
             for x, b in zip(front, batched, strict=True)
         ]
-        traced = trace(lambda *v: function(*unflatten(tree, v)), *examples, name=_name(function))
+        traced = trace(lambda *v: function(*unflatten(tree, v)), *examples, name=name_of(function))
         flags = [*batched, *[False] * len(traced.captures)]
         outputs, out_flags = spread_out(traced.program, flags, size, [*front, *traced.captures])
         placed = [to_front(o, f, size) for o, f in zip(outputs, out_flags, strict=True)]
-        return unflatten(traced.tree, [bnp.moveaxis(o, 0, out_axes) if out_axes else o for o in placed])
+        return unflatten(
+            traced.tree, [bnp.moveaxis(o, 0, out_axes) if out_axes else o for o in placed]
+        )
 
     return wrapped
 
 
-def custom_vjp(function: Function, forward: Function, backward: Function) -> Function:
-    """A function with a reverse-mode derivative of your own.
-
-    Parameters
-    ----------
-    function : callable, (*arrays) -> array or tuple of arrays
-    forward : callable, (*arrays) -> (result, residuals)
-        Computes the same result, and a tuple of arrays for the way back.
-    backward : callable, (residuals, cotangent) -> tuple of cotangents
-        One per (float) argument.
-
-    Examples
-    --------
-    >>> f = custom_vjp(lambda x: x * x, lambda x: (x * x, (x,)), lambda r, ct: (ct * 3.0 * r[0],))
-    >>> float(grad(f)(2.0))
-    6.0
-    """
-
-    @wraps(function)
-    def wrapped(*args: Any) -> Any:
-        leaves, tree = _leaves(args)
-        plain = _closed(_traced(function, leaves, tree))
-        ahead = trace(lambda *v: _flat_pair(forward(*unflatten(tree, v))), *leaves, name="forward")
-        n = len(plain.program.outputs)
-        kinds = ahead.program.output_types
-        residual_types, cts = kinds[n:], [t for t in kinds[:n] if t.is_float]
-        residual_tree = flatten(ahead_residuals(forward, leaves, tree))[1]
-
-        def back(*v: Any) -> list[Any]:
-            residuals = unflatten(residual_tree, v[: len(residual_types)])
-            given = v[len(residual_types) :]
-            found = backward(residuals, given[0] if len(given) == 1 else tuple(given))
-            return [bnp.asarray(f) for f in flatten(found)[0]]
-
-        behind = trace(back, *residual_types, *cts, name="backward")
-        outputs = control.custom_call(
-            *leaves, program=plain.program, forward=_closed(ahead).program, backward=_closed(behind).program
-        )
-        return unflatten(plain.tree, control.listed(outputs))
-
-    return wrapped
-
-
-def ahead_residuals(forward: Function, leaves: list[Any], tree: Any) -> Any:
-    """Shape of the residuals: what `forward` returns beside the result."""
-    found: list[Any] = []
-
-    def keep(*v: Any) -> Any:
-        _, residuals = forward(*unflatten(tree, v))
-        found.append(unflatten(flatten(residuals)[1], [0.0] * len(flatten(residuals)[0])))
-        return 0.0
-
-    trace(keep, *leaves, name="residuals")
-    return found[0]
-
-
-def check_grads(function: Function, args: Sequence[Any], order: int = 2, rtol: float = 1e-5) -> None:
-    """Compare both derivative modes with central differences, and name the operation that is wrong.
-
-    Parameters
-    ----------
-    function : callable
-        Of float64 arrays.
-    args : sequence of arrays
-        Where to check.
-    order : {1, 2}, default 2
-        Whether second derivatives are checked too.
-    rtol : float, default 1e-5
-        Largest deviation, relative to the size of the derivatives.
-
-    Raises
-    ------
-    AssertionError
-        With the mode, the two numbers, and the first primitive whose own derivative is off.
-
-    Examples
-    --------
-    >>> check_grads(lambda x: bnp.sin(x).sum(), (np.array([0.3, 1.0]),))
-    """
-    args = [np.asarray(a, dtype=np.float64) for a in args]
-    _check_first(function, args, rtol)
-    if order >= 2:
-        rng = np.random.default_rng(1)
-        weights = rng.standard_normal(np.shape(bnp.asarray(function(*args))))
-
-        def gradient(*v: Any) -> Any:
-            _, pullback = vjp(function, *v)
-            return bnp.concatenate([bnp.ravel(g) for g in pullback(weights)])
-
-        _check_first(gradient, args, rtol * 10)
-
-
-def _check_first(function: Function, args: list[Any], rtol: float) -> None:
-    rng = np.random.default_rng(0)
-    moves = [rng.standard_normal(np.shape(a)) for a in args]
-    value, forward = jvp(lambda *v: bnp.asarray(function(*v)), args, moves)
-    step = 1e-6
-
-    def at(sign: int) -> Any:
-        return np.asarray(function(*(a + sign * step * m for a, m in zip(args, moves, strict=True))))
-
-    numeric = (at(1) - at(-1)) / (2 * step)
-    weights = rng.standard_normal(np.shape(value))
-    _, pullback = vjp(lambda *v: bnp.asarray(function(*v)), *args)
-    reverse = sum(float(np.vdot(g, m)) for g, m in zip(pullback(weights), moves, strict=True))
-    scale = 1.0 + float(np.abs(numeric).max(initial=0.0))
-    if not np.allclose(forward, numeric, rtol=rtol, atol=rtol * scale):
-        raise AssertionError(_blame(function, args, "forward mode", forward, numeric))
-    expected = float(np.vdot(weights, forward))
-    if not np.isclose(reverse, expected, rtol=rtol, atol=rtol * scale):
-        raise AssertionError(_blame(function, args, "reverse mode", reverse, expected))
-
-
-def _blame(function: Function, args: list[Any], mode: str, found: Any, expected: Any) -> str:
-    program = trace(function, *args).program
-    culprit = _first_wrong(program, args)
-    return (
-        f"{mode} gives {np.ravel(found)[:4]}, expected {np.ravel(expected)[:4]}; "
-        f"the first operation whose own derivative is off: {culprit or 'none alone'}"
-    )
-
-
-def _first_wrong(program: Program, args: list[Any]) -> str | None:
-    """Check each equation alone, at the values that reach it."""
-    values: dict[Any, Any] = dict(zip(program.inputs, args, strict=True))
-    for equation in program.equations:
-        inputs = [values[a] if a in values else a.value for a in equation.inputs]
-        outputs = control.listed(bind(equation.primitive, *inputs, **equation.params))
-        values.update(zip(equation.outputs, outputs, strict=True))
-        if not _equation_is_right(equation, inputs):
-            return f"`{equation.primitive.name}` at {equation.source}"
-    return None
-
-
-def _equation_is_right(equation: Any, inputs: list[Any]) -> bool:
-    places = [i for i, x in enumerate(inputs) if np.asarray(x).dtype == np.float64]
-    if not places or not equation.outputs[0].type.is_float:
-        return True
-
-    def alone(*moving: Any) -> Any:
-        full = list(inputs)
-        for place, value in zip(places, moving, strict=True):
-            full[place] = value
-        outputs = control.listed(bind(equation.primitive, *full, **equation.params))
-        return outputs[0]
-
-    rng = np.random.default_rng(2)
-    base = [np.asarray(inputs[i]) for i in places]
-    moves = [rng.standard_normal(b.shape) for b in base]
-    _, forward = jvp(alone, base, moves)
-    step = 1e-6
-    plus, minus = (np.asarray(alone(*(b + s * step * m for b, m in zip(base, moves, strict=True)))) for s in (1, -1))
-    weights = rng.standard_normal(np.shape(plus))
-    _, pullback = vjp(alone, *base)
-    reverse = sum(float(np.vdot(g, m)) for g, m in zip(pullback(weights), moves, strict=True))
-    agree = np.allclose(forward, (plus - minus) / (2 * step), rtol=1e-4, atol=1e-4)
-    return bool(agree and np.isclose(reverse, float(np.vdot(weights, forward)), rtol=1e-6, atol=1e-8))
-
-
-def _flat_pair(pair: Any) -> list[Any]:
-    value, residuals = pair
-    return [*flatten(value)[0], *flatten(residuals)[0]]
-
-
-def _closed(traced: Traced) -> Traced:
-    if traced.captures:
-        raise ShapeError(
-            "a function with a custom derivative may not use arrays of the surrounding function.",
-            facts=[("captured", h.type) for h in traced.captures],
-            fix="pass them as arguments.",
-            where=user_source(),
-            code="T110",
-        )
-    return traced
-
-
-def _leaves(container: Any) -> tuple[list[Any], Any]:
+def array_leaves(container: Any) -> tuple[list[Any], Tree]:
+    """The arrays of a nested container, and its shape."""
     leaves, tree = flatten(container)
     return [bnp.asarray(leaf) for leaf in leaves], tree
 
 
-def _traced(function: Function, leaves: list[Any], tree: Any) -> Traced:
+def traced_with(function: Function, leaves: list[Any], tree: Tree) -> Traced:
+    """Trace a function of containers; on values, where they are known, so that Python may branch."""
     concrete = all(not isinstance(x, Handle) or x.value is not None for x in leaves)
-    return trace(lambda *v: function(*unflatten(tree, v)), *leaves, name=_name(function), concrete=concrete)
+    return trace(
+        lambda *v: function(*unflatten(tree, v)), *leaves, name=name_of(function), concrete=concrete
+    )
 
 
-def _name(function: Function) -> str:
+def name_of(function: Function) -> str:
+    """A name for the function's Program."""
     return getattr(function, "__name__", "f").strip("<>")
 
 
@@ -474,8 +349,8 @@ def _solid(found: Any, like: Any) -> Any:
 
 
 def _batch_size(leaves: list[Any], batched: list[bool]) -> int:
-    sizes = {np.shape(x)[0] if np.ndim(x) else 0 for x, b in zip(leaves, batched, strict=True) if b}
-    if len(sizes) != 1:
+    sizes = {np.shape(x)[:1] for x, b in zip(leaves, batched, strict=True) if b}
+    if len(sizes) != 1 or () in sizes:
         raise ShapeError(
             "`vmap` needs mapped arguments with one common number of examples.",
             facts=[("shapes", [np.shape(x) for x in leaves])],
@@ -483,17 +358,17 @@ def _batch_size(leaves: list[Any], batched: list[bool]) -> int:
             where=user_source(),
             code="T101",
         )
-    return int(sizes.pop())
+    return sizes.pop()[0]
 
 
-def _floats_only(values: Any) -> None:
+def _floats_only(values: Any, what: str = "argument") -> None:
     for leaf in flatten(values)[0]:
         x = bnp.asarray(leaf)
         if x.dtype.kind != "f":
             raise DtypeError(
-                "derivatives need float arguments.",
-                facts=[("argument", f"dtype {x.dtype}")],
-                fix="pass floats, for example x.astype(float).",
+                f"derivatives need a float {what}.",
+                facts=[(what, bnp.type_of(x))],
+                fix="use floats, for example x.astype(float).",
                 where=user_source(),
                 code="T102",
             )

@@ -18,7 +18,9 @@ from bayesdl.tracing import source_of, trace_flat
 from ._handed import Handed, forbidden
 
 
-def push(program: Program, args: Sequence[Any], tangents: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+def push(
+    program: Program, args: Sequence[Any], tangents: Sequence[Any]
+) -> tuple[list[Any], list[Any]]:
     """Run a Program on values and tangents.
 
     Parameters
@@ -82,7 +84,9 @@ HANDED = Handed(jvp_program, forbidden("vjp"), forbidden("vmap"), trace_flat)
 def _step(equation: Equation, inputs: list[Any], tangents: list[Any]) -> tuple[Any, Any]:
     primitive, params = equation.primitive, equation.params
     still = all(t is None for t in tangents)
-    if still or (primitive.jvp is None and primitive.linear_in is None and primitive.partials is None):
+    if still or (
+        primitive.jvp is None and primitive.linear_in is None and primitive.partials is None
+    ):
         outputs = listed(bind(primitive, *inputs, **params))
         return outputs, [None] * len(outputs)
     if primitive.linear_in is not None:
@@ -94,7 +98,9 @@ def _step(equation: Equation, inputs: list[Any], tangents: list[Any]) -> tuple[A
     return outputs, dots
 
 
-def _elementwise(primitive: Primitive, inputs: list[Any], tangents: list[Any], params: Any) -> Any:
+def _elementwise(
+    primitive: Primitive, inputs: list[Any], tangents: list[Any], params: Any
+) -> tuple[Any, Any]:
     output = bind(primitive, *inputs, **params)
     assert primitive.partials is not None
     partials = primitive.partials(output, *inputs, **params)
@@ -106,7 +112,9 @@ def _elementwise(primitive: Primitive, inputs: list[Any], tangents: list[Any], p
     return (output,), (total,)
 
 
-def _linear(primitive: Primitive, inputs: list[Any], tangents: list[Any], params: Any) -> Any:
+def _linear(
+    primitive: Primitive, inputs: list[Any], tangents: list[Any], params: Any
+) -> tuple[Any, Any]:
     output = bind(primitive, *inputs, **params)
     if not is_float(output):
         return (output,), (None,)

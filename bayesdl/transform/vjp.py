@@ -101,7 +101,9 @@ def vjp_program(program: Program, active: tuple[bool, ...]) -> Program:
 HANDED = Handed(forbidden("jvp"), vjp_program, forbidden("vmap"), trace_flat)
 
 
-def _forward(equation: Equation, inputs: list[Any], flags: list[bool]) -> tuple[Any, Pullback | None]:
+def _forward(
+    equation: Equation, inputs: list[Any], flags: list[bool]
+) -> tuple[Sequence[Any], Pullback | None]:
     primitive, params = equation.primitive, equation.params
     differentiable = any(v.type.is_float for v in equation.outputs)
     if any(flags) and differentiable:
@@ -115,7 +117,9 @@ def _forward(equation: Equation, inputs: list[Any], flags: list[bool]) -> tuple[
     return listed(bind(primitive, *inputs, **params)), None
 
 
-def _elementwise(primitive: Primitive, inputs: list[Any], flags: list[bool], params: Any) -> Any:
+def _elementwise(
+    primitive: Primitive, inputs: list[Any], flags: list[bool], params: Any
+) -> tuple[Sequence[Any], Pullback]:
     output = bind(primitive, *inputs, **params)
 
     def pullback(cts: Sequence[Any]) -> list[Any]:
@@ -129,7 +133,9 @@ def _elementwise(primitive: Primitive, inputs: list[Any], flags: list[bool], par
     return (output,), pullback
 
 
-def _linear(primitive: Primitive, inputs: list[Any], flags: list[bool], params: Any) -> Any:
+def _linear(
+    primitive: Primitive, inputs: list[Any], flags: list[bool], params: Any
+) -> tuple[Sequence[Any], Pullback]:
     output = bind(primitive, *inputs, **params)
     positions = primitive.linear_positions(len(inputs))
 

@@ -72,7 +72,8 @@ def vmap_program(
             wanted = force or tuple(flags)
             marks.extend(f or w for f, w in zip(flags, wanted, strict=True))
             return [
-                to_front(o, f, size) if w else o for o, f, w in zip(outputs, flags, wanted, strict=True)
+                to_front(o, f, size) if w else o
+                for o, f, w in zip(outputs, flags, wanted, strict=True)
             ]
 
         types = [
@@ -94,7 +95,7 @@ def _step(equation: Equation, inputs: list[Any], marks: list[bool], size: int) -
         return outputs, [False] * len(outputs)
     if primitive.elementwise:
         ready = [
-            x if m or np.ndim(x) == 0 and isinstance(a, Literal) else to_front(x, m, size)
+            x if m or isinstance(a, Literal) else to_front(x, m, size)
             for x, m, a in zip(inputs, marks, equation.inputs, strict=True)
         ]
         return (bind(primitive, *ready, **params),), (True,)
@@ -104,7 +105,9 @@ def _step(equation: Equation, inputs: list[Any], marks: list[bool], size: int) -
     return outputs, flags
 
 
-def _one_by_one(primitive: Primitive, inputs: list[Any], marks: list[bool], size: int, params: Any) -> Any:
+def _one_by_one(
+    primitive: Primitive, inputs: list[Any], marks: list[bool], size: int, params: Any
+) -> Any:
     """A primitive without a batching rule is run once per example."""
     fixed = [x for x, m in zip(inputs, marks, strict=True) if not m]
     moving = [x for x, m in zip(inputs, marks, strict=True) if m]

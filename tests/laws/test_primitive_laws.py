@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from bayesdl.ir.primitive import PRIMITIVES, Case, Primitive
+from bayesdl.lower.llvm import compile_program
 from bayesdl.ops import elementwise as ew
 from bayesdl.ops import linalg, random, special  # noqa: F401  (declared on import)
-from bayesdl.testing.primitives import LAWS, BrokenLaw, check_primitive, law_of_backend, law_of_derivatives
+from bayesdl.testing.laws import BrokenLaw
+from bayesdl.testing.primitives import LAWS, check_backend, check_primitive, law_of_derivatives
 
 NAMES = sorted(PRIMITIVES)
 
@@ -21,9 +23,7 @@ def test_law(name: str, law: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_llvm_is_interpreter(name: str) -> None:
-    primitive = PRIMITIVES[name]
-    for case in primitive.cases:
-        law_of_backend(primitive, case, compile_program)
+    check_backend(name, compile_program)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -33,6 +33,8 @@ def test_every_primitive_has_cases(name: str) -> None:
 
 def test_a_wrong_derivative_is_found() -> None:
     sin = PRIMITIVES["sin"]
-    wrong = Primitive("wrong", sin.type, np.sin, elementwise=True, partials=lambda o, x: (ew.sin(x),))
+    wrong = Primitive(
+        "wrong", sin.type, np.sin, elementwise=True, partials=lambda o, x: (ew.sin(x),)
+    )
     with pytest.raises(BrokenLaw, match="wrong breaks the law of jvp = differences"):
         law_of_derivatives(wrong, Case(("f64[3]",)))

@@ -10,12 +10,12 @@ import pytest
 from bayesdl._base.errors import DtypeError, ShapeError
 from bayesdl.ir.types import ArrayType
 from bayesdl.ops import linalg
+from bayesdl.ops._bind import evaluate
 from bayesdl.ops.linalg.factor import solve_columns
 from bayesdl.tracing import trace_flat
 from bayesdl.transform.jvp import jvp_program
 from bayesdl.transform.vjp import vjp_program
 from bayesdl.transform.vmap import vmap_program
-from bayesdl.ops._bind import evaluate
 
 F64 = np.dtype(np.float64)
 
@@ -61,13 +61,15 @@ def test_cholesky_reads_the_lower_triangle_only():
 def test_cholesky_of_an_indefinite_matrix_is_nan_and_spares_its_neighbours():
     stack = np.stack([definite(3), -definite(3), definite(3, seed=1)])
     found = linalg.cholesky(stack)
-    assert np.all(np.isnan(found[1])) and np.all(np.isfinite(found[[0, 2]]))
+    assert np.all(np.isnan(found[1]))
+    assert np.all(np.isfinite(found[[0, 2]]))
 
 
 def test_singular_systems_are_nan():
     assert np.all(np.isnan(linalg.solve(np.ones((2, 2)), np.ones(2))))
     sign, logarithm = linalg.slogdet(np.ones((2, 2)))
-    assert sign == 0.0 and logarithm == -np.inf
+    assert sign == 0.0
+    assert logarithm == -np.inf
 
 
 @pytest.mark.parametrize(
@@ -76,7 +78,10 @@ def test_singular_systems_are_nan():
         (lambda a: linalg.logdet(a), lambda a: anp.linalg.slogdet(a)[1]),
         (lambda a: linalg.det(a), lambda a: anp.linalg.det(a)),
         (lambda a: linalg.norm(linalg.inv(a)), lambda a: anp.sqrt(anp.sum(anp.linalg.inv(a) ** 2))),
-        (lambda a: linalg.norm(linalg.cholesky(a)), lambda a: anp.sqrt(anp.sum(anp.linalg.cholesky(a) ** 2))),
+        (
+            lambda a: linalg.norm(linalg.cholesky(a)),
+            lambda a: anp.sqrt(anp.sum(anp.linalg.cholesky(a) ** 2)),
+        ),
         (
             lambda a: linalg.norm(linalg.solve(a, np.arange(4.0))),
             lambda a: anp.sqrt(anp.sum(anp.linalg.solve(a, np.arange(4.0)) ** 2)),
@@ -84,8 +89,8 @@ def test_singular_systems_are_nan():
     ],
 )
 def test_gradients_of_symmetric_functions_are_those_of_autograd(ours, theirs):
-    # Of a symmetric matrix only one triangle is free, and a function that reads the lower one puts the whole
-    # derivative there; so gradients are compared after both are made symmetric.
+    # Of a symmetric matrix one triangle is free, and a function that reads the lower one puts
+    # the whole derivative there; so gradients are compared after both are made symmetric.
     a = definite(4)
     found, wanted = gradient(ours, a), autograd.grad(theirs)(a)
     np.testing.assert_allclose(found + found.T, wanted + wanted.T, rtol=1e-9, atol=1e-12)
@@ -95,7 +100,9 @@ def test_cho_solve_and_vectors(rng):
     a, b, c = definite(4), rng.normal(size=4), rng.normal(size=(4, 2))
     factor = linalg.cholesky(a)
     for right in (b, c):
-        np.testing.assert_allclose(linalg.cho_solve(factor, right), np.linalg.solve(a, right), rtol=1e-10)
+        np.testing.assert_allclose(
+            linalg.cho_solve(factor, right), np.linalg.solve(a, right), rtol=1e-10
+        )
         np.testing.assert_allclose(linalg.solve(a, right), np.linalg.solve(a, right), rtol=1e-10)
 
 
@@ -105,7 +112,9 @@ def test_triangular_solve_reads_one_triangle(lower, transpose, rng):
     a, b = definite(4), rng.normal(size=(4, 2))
     triangle = np.tril(a) if lower else np.triu(a)
     wanted = np.linalg.solve(triangle.T if transpose else triangle, b)
-    np.testing.assert_allclose(linalg.triangular_solve(a, b, lower=lower, transpose=transpose), wanted, rtol=1e-10)
+    np.testing.assert_allclose(
+        linalg.triangular_solve(a, b, lower=lower, transpose=transpose), wanted, rtol=1e-10
+    )
 
 
 def test_norm_at_zero_has_gradient_zero():
@@ -133,4 +142,6 @@ def test_not_square_is_refused():
     with pytest.raises(ShapeError, match="needs square matrices"):
         trace_flat(lambda a: [linalg.cholesky(a)], [ArrayType((2, 3), F64)], "f")
     with pytest.raises(ShapeError, match="right-hand side"):
-        trace_flat(lambda a, b: [linalg.solve(a, b)], [ArrayType((2, 2), F64), ArrayType((3,), F64)], "f")
+        trace_flat(
+            lambda a, b: [linalg.solve(a, b)], [ArrayType((2, 2), F64), ArrayType((3,), F64)], "f"
+        )

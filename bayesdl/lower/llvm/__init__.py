@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import threading
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +11,7 @@ import numpy as np
 
 from bayesdl._base.errors import CompileError
 from bayesdl.ir.program import Program
-from bayesdl.lower.executable import Executable
+from bayesdl.lower.executable import Array, Executable
 
 from . import control, factors, products, routines, windows
 from .emit import Unit
@@ -52,9 +51,7 @@ def emitted_text(program: Program, optimised: bool = False) -> str:
     optimised : bool, default False
         After LLVM's passes.
     """
-    unit = Unit(program)
-    unit.write()
-    text = unit.module.text()
+    text = Unit(program).text()
     return optimised_text(text) if optimised else text
 
 
@@ -63,11 +60,9 @@ class NativeExecutable(Executable):
 
     def __init__(self, program: Program) -> None:
         Executable.__init__(self, program)
-        start = time.perf_counter()
         unit = Unit(program)
-        unit.write()
-        text = unit.module.text()
-        self.timings["emit"] = time.perf_counter() - start
+        text = unit.text()
+        self.timings.update(unit.timings)
         try:
             self._linked = Linked(text, unit.module.externals, self.timings)
         except RuntimeError as error:
@@ -79,16 +74,24 @@ class NativeExecutable(Executable):
                 code="C103",
             ) from error
         self._constants = unit.module.constants
-        self._table = _addresses(self._constants)
+        self._table = _Addresses(len(self._constants))(self._constants)
+        self._arrays = _Addresses(len(program.inputs) + len(program.outputs))
         self._size = unit.workspace
         self._memory = _Workspace()
 
-    def _run(
-        self, inputs: Sequence[np.ndarray[Any, Any]], outputs: Sequence[np.ndarray[Any, Any]]
-    ) -> None:
-        self._linked.call(
-            _addresses((*inputs, *outputs)), self._memory.address(self._size), self._table
-        )
+    def _run(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> None:
+        arrays = self._arrays((*inputs, *outputs))
+        self._linked.call(arrays, self._memory.address(self._size), self._table)
+
+
+class _Addresses:
+    """Makes tables of so many addresses; the table's type is made once, for that is slow."""
+
+    def __init__(self, count: int) -> None:
+        self.table = ctypes.c_void_p * count
+
+    def __call__(self, arrays: Sequence[Array]) -> Any:
+        return self.table(*[a.__array_interface__["data"][0] for a in arrays])
 
 
 class _Workspace(threading.local):
@@ -103,7 +106,3 @@ class _Workspace(threading.local):
             self.buffer = np.empty(size + 64, np.uint8)
             self.start = -(-self.buffer.ctypes.data // 64) * 64
         return self.start
-
-
-def _addresses(arrays: Sequence[np.ndarray[Any, Any]]) -> Any:
-    return (ctypes.c_void_p * len(arrays))(*[a.__array_interface__["data"][0] for a in arrays])

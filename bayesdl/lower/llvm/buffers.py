@@ -71,24 +71,24 @@ class Plan:
     constants: dict[Var, Equation] = field(default_factory=dict)
 
 
-def plan(program: Program, shared: Mapping[int, int]) -> Plan:
+def plan(fusion: Fusion, shared: Mapping[int, int]) -> Plan:
     """Give every array of a Program its buffer.
 
     Parameters
     ----------
-    program : Program
+    fusion : Fusion
+        The Program, as steps.
     shared : mapping of output to input
         Outputs whose buffer holds an input when the Program starts: a loop's carry.
     """
-    return _Planner(program, shared).plan()
+    return _Planner(fusion, shared).plan()
 
 
 class _Planner:
     """Goes over the steps backwards to let values follow each other, then finds places for them."""
 
-    def __init__(self, program: Program, shared: Mapping[int, int]) -> None:
-        self.program, self.shared = program, dict(shared)
-        self.fusion = Fusion(program)
+    def __init__(self, fusion: Fusion, shared: Mapping[int, int]) -> None:
+        self.fusion, self.program, self.shared = fusion, fusion.program, dict(shared)
         self.end = len(self.fusion.steps)
         self.constants = {
             e.outputs[0]: e
@@ -98,7 +98,7 @@ class _Planner:
         self.last: dict[Var, int] = {}
         for i, reads in enumerate(self.fusion.step_reads):
             self.last.update(dict.fromkeys(reads, i))
-        self.given = {v: i for i, v in enumerate(program.inputs)}
+        self.given = {v: i for i, v in enumerate(self.program.inputs)}
         self.rooms: dict[Var, _Room] = {}
 
     def plan(self) -> Plan:
@@ -265,18 +265,23 @@ def _handed(equation: Equation, output: int) -> list[int]:
 
 
 def origin(program: Program, output: int) -> list[int]:
-    """The input that a Program updates in place, as far as can be told, to make an output."""
+    """The inputs that a Program may update in place to make an output, as far as can be told."""
     made = {v: e for e in program.equations for v in e.outputs}
-    atom: Atom = program.outputs[output]
-    while isinstance(atom, Var) and atom in made:
+    found: list[int] = []
+    waiting: list[Atom] = [program.outputs[output]]
+    while waiting:
+        atom = waiting.pop()
+        if not isinstance(atom, Var):
+            continue
+        if atom not in made:
+            found.append(program.inputs.index(atom))
+            continue
         equation = made[atom]
         handed = _handed(equation, equation.outputs.index(atom))
-        if not handed and equation.primitive.name == "where":
+        if equation.primitive.name == "where":
             handed = [i for i in (1, 2) if equation.inputs[i].type == atom.type]
-        if not handed:
-            return []
-        atom = equation.inputs[handed[0]]
-    return [program.inputs.index(atom)] if isinstance(atom, Var) else []
+        waiting.extend(equation.inputs[i] for i in handed)
+    return sorted(set(found))
 
 
 def _writes(step: Step) -> list[Var]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -52,17 +53,34 @@ class Unit:
             id(q) for p in subprograms(program) for e in p.equations for q in programs_in(e)
         )
         self.functions: dict[Any, tuple[str, int]] = {}
+        self.fusions: dict[int, Fusion] = {}
         self.plans: dict[Any, Plan] = {}
+        self.timings = {"fuse": 0.0, "plan": 0.0, "emit": 0.0}
         self.workspace = self.named = 0
 
     def plan(self, program: Program, shared: Mapping[int, int]) -> Plan:
         """The plan of a Program, made once."""
         key = id(program), tuple(sorted(shared.items()))
         if key not in self.plans:
-            self.plans[key] = plan(program, shared)
+            start = perf_counter()
+            if id(program) not in self.fusions:
+                self.fusions[id(program)] = Fusion(program)
+            fused = perf_counter()
+            self.plans[key] = plan(self.fusions[id(program)], shared)
+            self.timings["fuse"] += fused - start
+            self.timings["plan"] += perf_counter() - fused
         return self.plans[key]
 
-    def write(self) -> None:
+    def text(self) -> str:
+        """The whole module, written."""
+        start = perf_counter()
+        self._write()
+        text = self.module.text()
+        spent = self.timings["fuse"] + self.timings["plan"]
+        self.timings["emit"] = perf_counter() - start - spent
+        return text
+
+    def _write(self) -> None:
         """Write the entry: ``void (ptr arrays, ptr workspace, ptr constants)``.
 
         The arrays are inputs, then outputs.

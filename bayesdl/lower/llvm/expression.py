@@ -68,8 +68,8 @@ class Node:
     ----------
     dtype : dtype
     kind : str
-        ``number`` (data: the value), ``scalar`` (data: a Var held in a register), ``load`` (data: Var
-        or address, Index), ``position`` (data: Index) or ``element`` (data: name, parameters).
+        ``number`` (data: the value), ``scalar`` (data: a Var held in a register), ``load`` (data:
+        Var or address, Index), ``position`` (data: Index) or ``element`` (data: name, parameters).
     data : object
     args : tuple of Node
         Operands of an ``element``.

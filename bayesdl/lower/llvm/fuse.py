@@ -23,9 +23,9 @@ REDUCTIONS = {
 WINDOWS = {"concatenate": (), "pad": (), "dynamic_update_slice": (0,), "scatter_add": (0,)}
 IN_MEMORY = {"gather": (0,), "dynamic_slice": (0,)} | WINDOWS
 
-# Weights of one element, in units of an addition. A value worth up to CHEAP is computed again rather
-# than stored. An expression deeper than DEEP or heavier than LARGE is cut, so that no nest grows
-# without bound; a nest takes up to CROWDED equations.
+# Weights of one element, in units of an addition. A value worth up to CHEAP is computed again
+# rather than stored. An expression deeper than DEEP or heavier than LARGE is cut, so that no nest
+# grows without bound; a nest takes up to CROWDED equations.
 CHEAP, DEEP, LARGE, CROWDED = 4, 40, 300, 12
 _HEAVY = {"div": 4, "sqrt": 4, "floor_div": 8, "remainder": 8, "gather": 4, "dynamic_slice": 1}
 

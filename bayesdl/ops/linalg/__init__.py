@@ -1,9 +1,10 @@
-"""Linear algebra: matrix products, factorisations and solves, batched over leading axes, with their derivatives.
+"""Linear algebra: products, factorisations and solves, batched, with their derivatives.
 
 References
 ----------
 Murray (2016), Differentiation of the Cholesky decomposition (arXiv:1602.07527).
-Giles (2008), Collected matrix derivative results for forward and reverse mode algorithmic differentiation.
+Giles (2008), Collected matrix derivative results for forward and reverse mode algorithmic
+differentiation.
 """
 
 from __future__ import annotations
@@ -16,7 +17,14 @@ import numpy as np
 from .. import elementwise as ew
 from ..structural import reduce_sum, reshape
 from .factor import cholesky, slogdet, solve_columns, triangular_solve_columns
-from .product import diagonal_of, dot_general, identity_like, matrix_product, matrix_transpose, triangle
+from .product import (
+    diagonal_of,
+    dot_general,
+    identity_like,
+    matrix_product,
+    matrix_transpose,
+    triangle,
+)
 
 __all__ = [
     "cho_solve",
@@ -76,7 +84,9 @@ def triangular_solve(a: Any, b: Any, lower: bool = True, transpose: bool = False
     Array
         Of the shape of `b`; infinite or NaN where A is singular.
     """
-    return _over_columns(lambda x, y: triangular_solve_columns(x, y, lower=lower, transpose=transpose), a, b)
+    return _over_columns(
+        lambda x, y: triangular_solve_columns(x, y, lower=lower, transpose=transpose), a, b
+    )
 
 
 def cho_solve(factor: Any, b: Any) -> Any:

@@ -51,8 +51,14 @@ def _dot_numpy(x: Any, y: Any, *, contract: Pairs, batch: Pairs) -> Any:
     free_x, free_y = _free(x.ndim, contract[0], batch[0]), _free(y.ndim, contract[1], batch[1])
     left = np.transpose(x, (*batch[0], *free_x, *contract[0]))
     right = np.transpose(y, (*batch[1], *contract[1], *free_y))
-    lead, k = left.shape[: len(batch[0])], int(np.prod([x.shape[i] for i in contract[0]], dtype=int))
-    rows, columns = left.shape[len(lead) : len(lead) + len(free_x)], right.shape[right.ndim - len(free_y) :]
+    lead, k = (
+        left.shape[: len(batch[0])],
+        int(np.prod([x.shape[i] for i in contract[0]], dtype=int)),
+    )
+    rows, columns = (
+        left.shape[len(lead) : len(lead) + len(free_x)],
+        right.shape[right.ndim - len(free_y) :],
+    )
     m, n = int(np.prod(rows, dtype=int)), int(np.prod(columns, dtype=int))
     product = np.matmul(left.reshape((*lead, m, k)), right.reshape((*lead, k, n)))
     return product.reshape((*lead, *rows, *columns))
@@ -70,24 +76,33 @@ def _dot_transpose(ct: Any, x: Any, y: Any, *, contract: Pairs, batch: Pairs) ->
     )
 
 
-def _dot_cotangent(ct: Any, other: Any, summed: Axes, rank: int, contract: Pairs, batch: Pairs) -> Any:
-    """Cotangent of the operand with `rank` axes whose pairs come first in `contract` and `batch`."""
+def _dot_cotangent(
+    ct: Any, other: Any, summed: Axes, rank: int, contract: Pairs, batch: Pairs
+) -> Any:
+    """Cotangent of the operand with `rank` axes, whose pairs come first in `contract`, `batch`."""
     free_other = _free(len(np.shape(other)), contract[1], batch[1])
     in_batch = tuple(range(len(batch[0])))
     found = dot_general(ct, other, contract=(summed, free_other), batch=(in_batch, batch[1]))
-    # `found` has the batch axes, the operand's free axes, then the contracted ones in the other's order.
+    # `found` has the batch axes, the operand's free axes, then the contracted ones in the other's
+    # order.
     by_other = sorted(range(len(contract[1])), key=lambda i: contract[1][i])
     order = (*batch[0], *_free(rank, contract[0], batch[0]), *(contract[0][i] for i in by_other))
     return _permuted(found, tuple(np.argsort(order).tolist()))
 
 
 def _permuted(x: Any, permutation: Axes) -> Any:
-    return x if permutation == tuple(range(len(permutation))) else transpose(x, permutation=permutation)
+    return (
+        x
+        if permutation == tuple(range(len(permutation)))
+        else transpose(x, permutation=permutation)
+    )
 
 
 def _dot_batch(size: int, args: Any, flags: Any, *, contract: Pairs, batch: Pairs) -> Any:
     """Both batched: one more batch axis. One batched: one more free axis, moved to the front."""
-    behind = [tuple(tuple(a + f for a in p[i]) for i, f in enumerate(flags)) for p in (contract, batch)]
+    behind = [
+        tuple(tuple(a + f for a in p[i]) for i, f in enumerate(flags)) for p in (contract, batch)
+    ]
     if all(flags):
         pairs = ((0, *behind[1][0]), (0, *behind[1][1]))
         return dot_general(*args, contract=behind[0], batch=pairs), True

@@ -5,7 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from . import _elementwise, _products, _reductions, _shape
-from ._promote import FUNCTIONS, asarray, astype, broadcast_shape, broadcast_to, default_dtype, using_dtype
+from ._promote import (
+    FUNCTIONS,
+    asarray,
+    astype,
+    broadcast_shape,
+    broadcast_to,
+    default_dtype,
+    type_of,
+    using_dtype,
+)
 
 pi, e, inf, nan, newaxis = 3.141592653589793, 2.718281828459045, float("inf"), float("nan"), None
 
@@ -30,9 +39,11 @@ __all__ = [
     "default_dtype",
     "e",
     "inf",
+    "linalg",
     "nan",
     "newaxis",
     "pi",
+    "type_of",
     "using_dtype",
 ]
 
@@ -44,4 +55,4 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"bayesdl.numpy has no function {name!r}") from None
 
 
-_ROOMS = (_elementwise, _products, _reductions, _shape)
+_ROOMS = (_elementwise, _indexing, _products, _reductions, _shape)

@@ -7,8 +7,20 @@ from typing import Any
 
 import numpy as np
 
+from bayesdl._base.errors import ShapeError
+from bayesdl._base.source import user_source
+
 from .. import elementwise as ew
-from ._promote import FUNCTIONS, asarray, astype, promoted, stretched, surface, weak
+from ._promote import (
+    FUNCTIONS,
+    asarray,
+    astype,
+    default_dtype,
+    promoted,
+    stretched,
+    surface,
+    weak,
+)
 
 
 def _unary(name: str, op: Any, *others: str, floating: bool = True) -> Any:
@@ -41,11 +53,10 @@ def _one_strong(x: Any, y: Any) -> tuple[Any, Any]:
     return (asarray(x), asarray(y)) if weak(x) and weak(y) else (x, y)
 
 
-add = _binary("add", ew.add)
 subtract = _binary("subtract", ew.sub)
 divide = _binary("divide", ew.div, "true_divide", floating=True)
-maximum = _binary("maximum", ew.maximum, "fmax")
-minimum = _binary("minimum", ew.minimum, "fmin")
+maximum = _binary("maximum", ew.maximum)
+minimum = _binary("minimum", ew.minimum)
 arctan2 = _binary("arctan2", ew.arctan2, floating=True)
 equal = _binary("equal", ew.equal)
 not_equal = _binary("not_equal", ew.not_equal)
@@ -60,7 +71,8 @@ left_shift = _binary("left_shift", ew.shift_left)
 right_shift = _binary("right_shift", ew.shift_right)
 invert = _unary("invert", ew.bit_not, "bitwise_not", floating=False)
 negative = _unary("negative", ew.neg, floating=False)
-abs = _unary("abs", ew.absolute, "absolute", "fabs", floating=False)  # noqa: A001  (NumPy's name)
+abs = _unary("abs", ew.absolute, "absolute", floating=False)
+fabs = _unary("fabs", ew.absolute)
 sign = _unary("sign", ew.sign, floating=False)
 floor = _unary("floor", ew.floor)
 ceil = _unary("ceil", ew.ceil)
@@ -90,38 +102,68 @@ softplus = _unary("softplus", ew.softplus)
 
 
 @surface()
+def add(x: Any, y: Any) -> Any:
+    """As ``numpy.add``; of booleans it is `or`."""
+    x, y = promoted(*_one_strong(x, y))
+    return ew.bit_or(x, y) if x.dtype.kind == "b" else ew.add(x, y)
+
+
+@surface()
+def fmax(x: Any, y: Any) -> Any:
+    """As ``numpy.fmax``: NaN gives way to a number."""
+    return where(isnan(x), y, where(isnan(y), x, maximum(x, y)))
+
+
+@surface()
+def fmin(x: Any, y: Any) -> Any:
+    """As ``numpy.fmin``: NaN gives way to a number."""
+    return where(isnan(x), y, where(isnan(y), x, minimum(x, y)))
+
+
+@surface()
 def multiply(x: Any, y: Any) -> Any:
-    """As ``numpy.multiply``."""
+    """As ``numpy.multiply``; of booleans it is `and`."""
     x, y = promoted(*_one_strong(x, y))
     return ew.bit_and(x, y) if x.dtype.kind == "b" else ew.mul(x, y)
 
 
 @surface()
 def floor_divide(x: Any, y: Any) -> Any:
-    """As ``numpy.floor_divide``."""
+    """As ``numpy.floor_divide``; of floats it is floor(x / y), which rounds before it floors."""
     x, y = promoted(*_one_strong(x, y))
     return ew.floor(ew.div(x, y)) if x.dtype.kind == "f" else ew.floor_div(x, y)
 
 
 @surface("remainder", "mod")
 def remainder(x: Any, y: Any) -> Any:
-    """As ``numpy.remainder``: the sign of the divisor."""
+    """As ``numpy.remainder``: the sign of the divisor; of floats it is x − y floor(x / y)."""
     x, y = promoted(*_one_strong(x, y))
     if x.dtype.kind == "f":
         return ew.sub(x, ew.mul(y, ew.floor(ew.div(x, y))))
     return ew.remainder(x, y)
 
 
-@surface("power", "pow", "float_power")
+@surface("power", "pow")
 def power(x: Any, y: Any) -> Any:
-    """As ``numpy.power``; a small Python integer exponent becomes products."""
+    """As ``numpy.power``; a small Python integer exponent becomes products.
+
+    A negative Python exponent of integers gives floats, and so does an integer array as exponent.
+    """
     if weak(y) and float(y).is_integer() and -64 <= y <= 64:
         base = asarray(x)
-        base = base if base.dtype.kind == "f" or (base.dtype.kind == "i" and y >= 0) else promoted(base, floating=True)[0]
+        whole = base.dtype.kind == "i" and type(y) is int and y >= 0
+        base = base if whole or base.dtype.kind == "f" else astype(base, default_dtype())
         return ew.square(base) if y == 2 else ew.integer_power(base, exponent=int(y))
     if weak(y) and y == 0.5:
         return sqrt(x)
     return ew.power(*promoted(*_one_strong(x, y), floating=True))
+
+
+@surface()
+def float_power(x: Any, y: Any) -> Any:
+    """As ``numpy.float_power``: integers become floats first."""
+    x = asarray(x)
+    return power(x if x.dtype.kind == "f" else astype(x, default_dtype()), y)
 
 
 @surface()
@@ -168,20 +210,27 @@ def logaddexp(x: Any, y: Any) -> Any:
 @surface()
 def where(condition: Any, x: Any = None, y: Any = None) -> Any:
     """As ``numpy.where`` with three arguments."""
+    if x is None or y is None:
+        raise ShapeError(
+            "`where` with one argument has a result whose size depends on the values.",
+            fix="give all three: where(condition, x, y).",
+            where=user_source(),
+            code="T108",
+        )
     x, y = promoted(*_one_strong(x, y))
     condition = astype(condition, np.bool_)
     return ew.where(*stretched([condition, x, y]))
 
 
 @surface()
-def clip(x: Any, min: Any = None, max: Any = None, *, a_min: Any = None, a_max: Any = None) -> Any:  # noqa: A002
+def clip(x: Any, min: Any = None, max: Any = None, *, a_min: Any = None, a_max: Any = None) -> Any:
     """As ``numpy.clip``."""
     low, high = (a_min if min is None else min), (a_max if max is None else max)
-    x = x if low is None else maximum(x, low)
+    x = asarray(x) if low is None else maximum(x, low)
     return x if high is None else minimum(x, high)
 
 
-@surface("isinf")
+@surface()
 def isinf(x: Any) -> Any:
     """As ``numpy.isinf``."""
     return equal(abs(x), math.inf)
@@ -207,9 +256,16 @@ def cast(x: Any, dtype: Any) -> Any:
 
 
 @surface()
-def nan_to_num(x: Any, nan: float = 0.0) -> Any:
-    """NaN replaced by a number; infinities stay."""
-    return where(isnan(x), nan, x)
+def nan_to_num(
+    x: Any, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None
+) -> Any:
+    """As ``numpy.nan_to_num``: NaN and infinities replaced by numbers."""
+    (x,) = promoted(asarray(x), floating=True)
+    limits = np.finfo(x.dtype)
+    top = float(limits.max) if posinf is None else posinf
+    bottom = float(limits.min) if neginf is None else neginf
+    finite = where(isnan(x), nan, where(equal(x, math.inf), top, x))
+    return where(equal(x, -math.inf), bottom, finite)
 
 
 @surface()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 
 from bayesdl._base.errors import ShapeError
 from bayesdl._base.source import user_source
@@ -11,9 +12,18 @@ from bayesdl._base.source import user_source
 from .. import structural as st
 from ..linalg import dot_general
 from ._elementwise import multiply
-from ._promote import asarray, astype, broadcast_shape, broadcast_to, default_dtype, result_dtype, surface
+from ._indexing import diagonal
+from ._promote import (
+    asarray,
+    astype,
+    broadcast_shape,
+    broadcast_to,
+    default_dtype,
+    result_dtype,
+    surface,
+)
 from ._reductions import sum as sum_
-from ._shape import diagonal, expand_dims, ravel, reshape, transpose
+from ._shape import expand_dims, ravel, reshape, transpose
 
 
 def _pair(x: Any, y: Any) -> tuple[Any, Any]:
@@ -25,16 +35,22 @@ def _pair(x: Any, y: Any) -> tuple[Any, Any]:
 
 @surface()
 def matmul(x: Any, y: Any) -> Any:
-    """As ``numpy.matmul``."""
+    """As ``numpy.matmul``; integers become floats."""
     x, y = _pair(x, y)
     if not x.ndim or not y.ndim:
-        raise ShapeError("`matmul` needs at least one axis on each side; use * for scalars.", where=user_source(), code="T101")
+        raise ShapeError(
+            "`@` needs at least one axis on each side.",
+            facts=[("left", x.shape), ("right", y.shape)],
+            fix="use * for scalars.",
+            where=user_source(),
+            code="T101",
+        )
     first, second = x.ndim == 1, y.ndim == 1
     if x.shape[-1] != y.shape[-1 if second else -2]:
         raise ShapeError(
             "`@` got shapes that do not fit together.",
             facts=[("left", x.shape), ("right", y.shape)],
-            note=f"the last axis of the left, {x.shape[-1]}, meets {y.shape[-1 if second else -2]} on the right.",
+            note=f"the left ends in {x.shape[-1]}, the right offers {y.shape[-1 if second else -2]}.",
             fix="transpose one of them, or check which axis holds the features.",
             where=user_source(),
             code="T101",
@@ -104,28 +120,48 @@ def tensordot(x: Any, y: Any, axes: Any = 2) -> Any:
 
 
 @surface()
-def trace(x: Any) -> Any:
-    """As ``numpy.trace`` over the last two axes."""
-    return sum_(diagonal(x), -1)
+def trace(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+    """As ``numpy.trace``."""
+    return sum_(diagonal(x, offset, axis1, axis2), -1)
 
 
 @surface()
 def einsum(subscripts: str, *operands: Any) -> Any:
-    """As ``numpy.einsum`` for one or two operands without repeated letters inside one of them."""
+    """As ``numpy.einsum`` without `...` and without a letter twice in one operand."""
     inputs, _, output = subscripts.replace(" ", "").partition("->")
     terms = inputs.split(",")
+    _check_terms(subscripts, terms, operands)
     if not output and "->" not in subscripts:
         letters = "".join(terms)
         output = "".join(sorted(c for c in set(letters) if letters.count(c) == 1))
     arrays = [asarray(o) for o in operands]
     while len(arrays) > 2:
-        keep = "".join(dict.fromkeys(c for c in terms[0] + terms[1] if c in output or c in "".join(terms[2:])))
+        later = output + "".join(terms[2:])
+        keep = "".join(dict.fromkeys(c for c in terms[0] + terms[1] if c in later))
         arrays[:2] = [_einsum_pair(terms[0], terms[1], keep, *arrays[:2])]
         terms[:2] = [keep]
     if len(arrays) == 1:
         summed, kept = _summed_out(arrays[0], terms[0], output)
         return transpose(summed, [kept.index(c) for c in output])
     return _einsum_pair(terms[0], terms[1], output, *arrays)
+
+
+def _check_terms(subscripts: str, terms: list[str], operands: tuple[Any, ...]) -> None:
+    ranks = [len(np.shape(o)) for o in operands]
+    if "." in subscripts or any(len(set(t)) != len(t) for t in terms):
+        what = "knows neither `...` nor a letter twice in one operand."
+        fix = "name all axes, and take the diagonal first."
+    elif ranks != [len(t) for t in terms]:
+        what, fix = "needs one letter per axis of each operand.", "count the axes."
+    else:
+        return
+    raise ShapeError(
+        f"`einsum` {what}",
+        facts=[("subscripts", subscripts), ("axes", *ranks)],
+        fix=fix,
+        where=user_source(),
+        code="T101",
+    )
 
 
 def _summed_out(x: Any, term: str, needed: str) -> tuple[Any, str]:

@@ -56,7 +56,7 @@ def surface(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 
 def asarray(x: Any, dtype: Any = None) -> Any:
     """A Handle, or a NumPy array of a dtype that Programs have."""
-    if isinstance(x, (list, tuple)) and any(isinstance(leaf, Handle) for leaf in _leaves(x)):
+    if isinstance(x, (list, tuple)) and any(isinstance(leaf, Handle) for leaf in nested(x)):
         return astype(_stack_nested(x), dtype) if dtype is not None else _stack_nested(x)
     if not isinstance(x, Handle):
         x = _from_numpy(x)
@@ -213,14 +213,16 @@ def _known(dtype: np.dtype[Any]) -> np.dtype[Any]:
     if dtype.kind == "f":
         return np.dtype(np.float32 if dtype.itemsize < 8 else np.float64)
     if dtype.kind in "iu":
-        return np.dtype(np.int32 if dtype.kind == "i" else np.uint32)
-    return dtype
+        name = "int" if dtype.kind == "i" else "uint"
+        return np.dtype(f"{name}{64 if dtype.itemsize > 4 else 32}")
+    return np.dtype(np.bool_) if dtype.kind == "b" else dtype
 
 
-def _leaves(x: Any) -> Iterator[Any]:
+def nested(x: Any) -> Iterator[Any]:
+    """What stands in nested lists and tuples."""
     for item in x:
         if isinstance(item, (list, tuple)):
-            yield from _leaves(item)
+            yield from nested(item)
         else:
             yield item
 

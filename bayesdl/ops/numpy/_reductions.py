@@ -13,7 +13,7 @@ from .. import elementwise as ew
 from .. import structural as st
 from ..control import scan
 from ._elementwise import add, divide, exp, isfinite, log, multiply, sqrt, square, subtract, where
-from ._promote import asarray, astype, normal_axes, promoted, surface
+from ._promote import asarray, astype, broadcast_to, normal_axes, promoted, surface
 
 
 def _keep(result: Any, shape: tuple[int, ...], axes: tuple[int, ...], keepdims: bool) -> Any:
@@ -35,17 +35,23 @@ def _reduction(name: str, op: Any, *others: str) -> Any:
     return surface(name, *others)(function)
 
 
-max = _reduction("max", st.reduce_max, "amax")  # noqa: A001
-min = _reduction("min", st.reduce_min, "amin")  # noqa: A001
-any = _reduction("any", st.reduce_or)  # noqa: A001
-all = _reduction("all", st.reduce_and)  # noqa: A001
+def _wide(x: Any) -> Any:
+    """Integers in 64 bits, as NumPy accumulates them."""
+    if x.dtype.kind in "bi":
+        return astype(x, np.int64)
+    return astype(x, np.uint64) if x.dtype.kind == "u" else x
+
+
+max = _reduction("max", st.reduce_max, "amax")
+min = _reduction("min", st.reduce_min, "amin")
+any = _reduction("any", st.reduce_or)
+all = _reduction("all", st.reduce_and)
 
 
 @surface()
-def sum(x: Any, axis: Any = None, *, keepdims: bool = False, dtype: Any = None) -> Any:  # noqa: A001
-    """As ``numpy.sum``; booleans are counted."""
-    x = asarray(x, dtype)
-    x = astype(x, np.int64) if x.dtype.kind == "b" else x
+def sum(x: Any, axis: Any = None, *, keepdims: bool = False, dtype: Any = None) -> Any:
+    """As ``numpy.sum``; booleans are counted, and integers are summed in 64 bits."""
+    x = _wide(asarray(x)) if dtype is None else asarray(x, dtype)
     axes = normal_axes(axis, x.ndim)
     return _keep(st.reduce_sum(x, axes=axes) if axes else x, x.shape, axes, keepdims)
 
@@ -102,14 +108,14 @@ def cumsum(x: Any, axis: int | None = None) -> Any:
     x = asarray(x)
     if axis is None:
         x, axis = st.reshape(x, shape=(x.size,)), 0
-    x = astype(x, np.int64) if x.dtype.kind == "b" else x
+    x = _wide(x)
     return st.cumulative_sum(x, axis=normal_axes(axis, x.ndim)[0], reverse=False)
 
 
 @surface()
 def prod(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
     """As ``numpy.prod``: a scan, so that its derivative is right where elements are zero."""
-    x = asarray(x)
+    x = _wide(asarray(x))
     axes = normal_axes(axis, x.ndim)
     result = x
     for a in reversed(axes):
@@ -120,7 +126,7 @@ def prod(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
 @surface()
 def cumprod(x: Any, axis: int | None = None) -> Any:
     """As ``numpy.cumprod``."""
-    x = asarray(x)
+    x = _wide(asarray(x))
     if axis is None:
         x, axis = st.reshape(x, shape=(x.size,)), 0
     a = normal_axes(axis, x.ndim)[0]
@@ -133,12 +139,15 @@ def _running_product(x: Any, axis: int) -> Any:
     one = x.dtype.type(1)
     start = st.broadcast(one, shape=rest, axes=tuple(range(len(rest)))) if rest else one
     body = _product_body(rest, x.dtype)
-    return scan(start, from_front, body=body, constants=0, carry=1, length=from_front.shape[0], reverse=False)
+    length = from_front.shape[0]
+    return scan(start, from_front, body=body, constants=0, carry=1, length=length, reverse=False)
 
 
 def _product_body(shape: tuple[int, ...], dtype: Any) -> Any:
     kind = ArrayType(shape, np.dtype(dtype))
-    return from_text(f"program product(%a: {kind}, %b: {kind}):\n  %c: {kind} = mul %a %b\n  return %c %c")
+    return from_text(
+        f"program product(%a: {kind}, %b: {kind}):\n  %c: {kind} = mul %a %b\n  return %c %c"
+    )
 
 
 def _front(x: Any, axis: int, back: bool = False) -> Any:
@@ -157,7 +166,8 @@ def logsumexp(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
     total = log(sum(exp(subtract(x, top)), axis, keepdims=True))
     result = add(total, top)
     axes = normal_axes(axis, x.ndim)
-    return result if keepdims else st.reshape(result, shape=tuple(n for i, n in enumerate(x.shape) if i not in axes))
+    shape = tuple(n for i, n in enumerate(x.shape) if i not in axes)
+    return result if keepdims or not axes else st.reshape(result, shape=shape)
 
 
 @surface()
@@ -177,6 +187,12 @@ def average(x: Any, axis: Any = None, weights: Any = None) -> Any:
     """As ``numpy.average``."""
     if weights is None:
         return mean(x, axis)
+    x, weights = asarray(x), asarray(weights)
+    if weights.shape != x.shape:
+        # NumPy lays a vector of weights along the axis, wherever that is.
+        shape = [1] * x.ndim
+        shape[normal_axes(axis, x.ndim)[0]] = weights.size
+        weights = broadcast_to(st.reshape(weights, shape=tuple(shape)), x.shape)
     return divide(sum(multiply(x, weights), axis), sum(multiply(weights, 1.0), axis))
 
 

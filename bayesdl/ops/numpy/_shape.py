@@ -1,4 +1,4 @@
-"""NumPy's functions that make, move and join arrays, and indexing."""
+"""NumPy's functions that make, move and join arrays."""
 
 from __future__ import annotations
 
@@ -8,14 +8,24 @@ from typing import Any
 
 import numpy as np
 
-from bayesdl._base.errors import ShapeError
+from bayesdl._base.errors import ArgumentError, ShapeError
 from bayesdl._base.source import user_source
 from bayesdl.ir.builder import Handle
 
 from .. import elementwise as ew
 from .. import structural as st
-from ._elementwise import add, less, where
-from ._promote import asarray, astype, broadcast_shape, broadcast_to, default_dtype, normal_axes, result_dtype, surface, weak
+from ._elementwise import where
+from ._promote import (
+    asarray,
+    astype,
+    broadcast_shape,
+    broadcast_to,
+    default_dtype,
+    normal_axes,
+    result_dtype,
+    surface,
+    weak,
+)
 
 # --- making -----------------------------------------------------------------------------------
 
@@ -87,7 +97,7 @@ def linspace(start: Any, stop: Any, num: int = 50) -> Any:
 @surface("eye", "identity")
 def eye(n: int, m: int | None = None, k: int = 0, dtype: Any = None) -> Any:
     """As ``numpy.eye``."""
-    shape = (n, m or n)
+    shape = (n, n if m is None else m)
     rows, columns = (st.iota(shape=shape, axis=a, dtype=np.dtype(np.int64)) for a in (0, 1))
     return astype(ew.equal(ew.add(rows, k), columns), dtype or default_dtype())
 
@@ -96,9 +106,10 @@ def _triangle(name: str, lower: bool) -> Any:
     def function(x: Any, k: int = 0) -> Any:
         x = asarray(x)
         n = x.ndim
-        rows, columns = (st.iota(shape=x.shape, axis=n - 2 + a, dtype=np.dtype(np.int64)) for a in (0, 1))
-        inside = ew.greater_equal(ew.add(rows, k), columns) if lower else ew.less_equal(ew.add(rows, k), columns)
-        return ew.where(inside, x, x.dtype.type(0))
+        whole = np.dtype(np.int64)
+        rows, columns = (st.iota(shape=x.shape, axis=n - 2 + a, dtype=whole) for a in (0, 1))
+        compare = ew.greater_equal if lower else ew.less_equal
+        return ew.where(compare(ew.add(rows, k), columns), x, x.dtype.type(0))
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = f"As ``numpy.{name}``, over the last two axes."
@@ -112,7 +123,7 @@ triu = _triangle("triu", False)
 
 
 @surface()
-def reshape(x: Any, shape: Any, order: str = "C") -> Any:
+def reshape(x: Any, shape: Any) -> Any:
     """As ``numpy.reshape``; one size may be −1."""
     x, sizes = asarray(x), _shape(shape)
     if -1 in sizes:
@@ -122,7 +133,7 @@ def reshape(x: Any, shape: Any, order: str = "C") -> Any:
 
 
 @surface()
-def ravel(x: Any, order: str = "C") -> Any:
+def ravel(x: Any) -> Any:
     """As ``numpy.ravel``."""
     return reshape(x, (-1,))
 
@@ -173,8 +184,10 @@ def expand_dims(x: Any, axis: Any) -> Any:
 def squeeze(x: Any, axis: Any = None) -> Any:
     """As ``numpy.squeeze``."""
     x = asarray(x)
-    axes = [i for i, n in enumerate(x.shape) if n == 1] if axis is None else normal_axes(axis, x.ndim)
-    if builtin_any(x.shape[a] != 1 for a in axes):
+    axes = (
+        [i for i, n in enumerate(x.shape) if n == 1] if axis is None else normal_axes(axis, x.ndim)
+    )
+    if any(x.shape[a] != 1 for a in axes):
         raise ShapeError(
             "`squeeze` takes away axes of size 1 only.",
             facts=[("array", x.shape), ("axes", tuple(axes))],
@@ -183,8 +196,6 @@ def squeeze(x: Any, axis: Any = None) -> Any:
         )
     return reshape(x, tuple(n for i, n in enumerate(x.shape) if i not in axes))
 
-
-builtin_any = any
 
 surface("broadcast_to")(lambda x, shape: broadcast_to(asarray(x), _shape(shape)))
 
@@ -208,31 +219,24 @@ def flip(x: Any, axis: Any = None) -> Any:
 
 
 @surface()
-def roll(x: Any, shift: int, axis: int | None = None) -> Any:
-    """As ``numpy.roll`` along one axis."""
-    x = asarray(x)
-    if axis is None:
-        return reshape(roll(ravel(x), shift, 0), x.shape)
-    n = x.shape[axis]
-    at = (-shift) % n if n else 0
-    parts = [_part(x, axis, at, n), _part(x, axis, 0, at)]
-    return concatenate(parts, axis) if at else x
-
-
-def _part(x: Any, axis: int, start: int, limit: int) -> Any:
-    index: list[Any] = [slice(None)] * x.ndim
-    index[axis] = slice(start, limit)
-    return getitem(x, tuple(index))
-
-
-@surface()
-def pad(x: Any, pad_width: Any, constant_values: Any = 0) -> Any:
-    """As ``numpy.pad`` with a constant."""
+def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: Any = 0) -> Any:
+    """As ``numpy.pad`` in its mode "constant"."""
+    if mode != "constant":
+        raise ArgumentError(
+            f"`pad` has no mode {mode!r}.",
+            fix='use mode="constant", or concatenate the edges yourself.',
+            where=user_source(),
+            code="A101",
+        )
     x = asarray(x)
     widths = np.broadcast_to(np.asarray(pad_width), (x.ndim, 2))
     low, high = (tuple(int(w) for w in column) for column in widths.T)
     inside = {"low": low, "high": high, "interior": (0,) * x.ndim}
-    if np.ndim(constant_values) == 0 and not isinstance(constant_values, Handle) and constant_values == 0:
+    if (
+        np.ndim(constant_values) == 0
+        and not isinstance(constant_values, Handle)
+        and constant_values == 0
+    ):
         return st.pad(x, **inside)
     mask = st.pad(full(x.shape, np.bool_(True)), **inside)
     return where(mask, st.pad(x, **inside), constant_values)
@@ -289,28 +293,16 @@ def column_stack(arrays: Sequence[Any]) -> Any:
 
 
 @surface()
-def split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
-    """As ``numpy.split``."""
-    x = asarray(x)
-    axis = normal_axes(axis, x.ndim)[0]
-    n = x.shape[axis]
-    if isinstance(indices_or_sections, int):
-        step = n // indices_or_sections
-        edges = [i * step for i in range(indices_or_sections)] + [n]
-    else:
-        edges = [0, *(int(i) for i in indices_or_sections), n]
-    return [_part(x, axis, a, b) for a, b in zip(edges[:-1], edges[1:], strict=True)]
-
-
-@surface()
 def tile(x: Any, reps: Any) -> Any:
     """As ``numpy.tile``."""
     x, counts = asarray(x), _shape(reps)
     rank = max(x.ndim, len(counts))
     counts = (1,) * (rank - len(counts)) + counts
     shape = (1,) * (rank - x.ndim) + x.shape
-    wide = broadcast_to(reshape(x, tuple(m for n in shape for m in (1, n))), tuple(m for c, n in zip(counts, shape, strict=True) for m in (c, n)))
-    return reshape(wide, tuple(c * n for c, n in zip(counts, shape, strict=True)))
+    pairs = list(zip(counts, shape, strict=True))
+    apart = reshape(x, tuple(m for n in shape for m in (1, n)))
+    wide = broadcast_to(apart, tuple(m for pair in pairs for m in pair))
+    return reshape(wide, tuple(c * n for c, n in pairs))
 
 
 @surface()
@@ -320,183 +312,7 @@ def repeat(x: Any, repeats: int, axis: int | None = None) -> Any:
     if axis is None:
         x, axis = ravel(x), 0
     axis = normal_axes(axis, x.ndim)[0]
-    wide = broadcast_to(expand_dims(x, axis + 1), (*x.shape[: axis + 1], repeats, *x.shape[axis + 1 :]))
+    wide = broadcast_to(
+        expand_dims(x, axis + 1), (*x.shape[: axis + 1], repeats, *x.shape[axis + 1 :])
+    )
     return reshape(wide, (*x.shape[:axis], x.shape[axis] * repeats, *x.shape[axis + 1 :]))
-
-
-@surface()
-def diff(x: Any, axis: int = -1) -> Any:
-    """As ``numpy.diff`` of first order."""
-    x = asarray(x)
-    axis = normal_axes(axis, x.ndim)[0]
-    n = x.shape[axis]
-    return ew.sub(_part(x, axis, 1, n), _part(x, axis, 0, n - 1))
-
-
-# --- indexing ---------------------------------------------------------------------------------
-
-
-@surface()
-def take(x: Any, indices: Any, axis: int | None = None) -> Any:
-    """As ``numpy.take``; indices are clamped to the axis."""
-    x = asarray(x)
-    if axis is None:
-        x, axis = ravel(x), 0
-    axis = normal_axes(axis, x.ndim)[0]
-    return getitem(x, (slice(None),) * axis + (asarray(indices),))
-
-
-@surface()
-def take_along_axis(x: Any, indices: Any, axis: int) -> Any:
-    """As ``numpy.take_along_axis``."""
-    x, indices = asarray(x), asarray(indices)
-    axis = normal_axes(axis, x.ndim)[0]
-    shape = indices.shape
-    places = [
-        astype(indices, np.int64) if a == axis else st.iota(shape=shape, axis=a, dtype=np.dtype(np.int64))
-        for a in range(x.ndim)
-    ]
-    return getitem(x, tuple(places))
-
-
-@surface()
-def sort(x: Any, axis: int = -1) -> Any:
-    """As ``numpy.sort``."""
-    x = asarray(x)
-    return take_along_axis(x, st.argsort(x, axis=normal_axes(axis, x.ndim)[0]), axis)
-
-
-@surface()
-def diagonal(x: Any) -> Any:
-    """The diagonal of the last two axes."""
-    x = asarray(x)
-    n = min(x.shape[-2:])
-    line = st.iota(shape=(n,), axis=0, dtype=np.dtype(np.int64))
-    return getitem(x, (Ellipsis, line, line))
-
-
-@surface()
-def diag(x: Any) -> Any:
-    """As ``numpy.diag`` on the main diagonal."""
-    x = asarray(x)
-    if x.ndim == 2:
-        return diagonal(x)
-    n = x.shape[0]
-    rows, columns = (st.iota(shape=(n, n), axis=a, dtype=np.dtype(np.int64)) for a in (0, 1))
-    return ew.where(ew.equal(rows, columns), broadcast_to(x, (n, n)), x.dtype.type(0))
-
-
-@surface()
-def getitem(x: Any, index: Any) -> Any:
-    """``x[index]`` with slices, integers, None, Ellipsis and integer arrays; arrays are clamped."""
-    x = asarray(x)
-    parts = _expanded(index if isinstance(index, tuple) else (index,), x.ndim)
-    x, parts = _sliced(x, parts)
-    x, parts = _with_new_axes(x, parts)
-    if not builtin_any(_is_array(p) for p in parts):
-        return x
-    return _gathered(x, parts)
-
-
-def _is_array(part: Any) -> bool:
-    return not isinstance(part, slice)
-
-
-def _expanded(index: tuple[Any, ...], rank: int) -> list[Any]:
-    """One entry per axis (and per None): slices, ints and arrays."""
-    found: list[Any] = []
-    for part in index:
-        if isinstance(part, (np.ndarray, list)) and np.asarray(part).dtype.kind == "b":
-            found.extend(np.nonzero(np.asarray(part)))
-        elif isinstance(part, Handle) and part.dtype.kind == "b":
-            raise ShapeError(
-                "a boolean array in flight cannot index: the size of the result would depend on its values.",
-                fix="use where(mask, x, 0), or a NumPy mask known at trace time.",
-                where=user_source(),
-                code="T108",
-            )
-        else:
-            found.append(part)
-    used = sum(p is not None and p is not Ellipsis for p in found)
-    if used > rank:
-        raise ShapeError(
-            "too many indices.",
-            facts=[("axes", rank), ("indices", used)],
-            where=user_source(),
-            code="T101",
-        )
-    at = next((i for i, p in enumerate(found) if p is Ellipsis), len(found))
-    rest = found[at + 1 :]
-    return [*found[:at], *[slice(None)] * (rank - used), *rest]
-
-
-def _sliced(x: Any, parts: list[Any]) -> tuple[Any, list[Any]]:
-    """Do all that is static: slices and integers. What is left: None, slice(None) and arrays."""
-    start, limit, stride, flips, drops, left = [], [], [], [], [], []
-    axis = 0
-    for part in parts:
-        if part is None:
-            left.append(None)
-            continue
-        n = x.shape[axis]
-        if isinstance(part, slice):
-            a, b, s = part.indices(n)
-            if s < 0:
-                count = len(range(a, b, s))
-                flips.append(axis)
-                a, b, s = (a + (count - 1) * s, a + 1, -s) if count else (0, 0, 1)
-            left.append(slice(None))
-        elif isinstance(part, (int, np.integer)):
-            a = _in_range(int(part), n, axis)
-            b, s = a + 1, 1
-            drops.append(axis)
-        else:
-            a, b, s = 0, n, 1
-            left.append(asarray(part))
-        start.append(a)
-        limit.append(max(a, b))
-        stride.append(s)
-        axis += 1
-    if tuple(start) != (0,) * axis or tuple(limit) != x.shape or builtin_any(s != 1 for s in stride):
-        x = st.slice_(x, start=tuple(start), limit=tuple(limit), stride=tuple(stride))
-    if flips:
-        x = st.reverse(x, axes=tuple(flips))
-    return reshape(x, tuple(n for i, n in enumerate(x.shape) if i not in drops)), left
-
-
-def _in_range(index: int, n: int, axis: int) -> int:
-    if not -n <= index < n:
-        raise ShapeError(
-            f"index {index} is outside axis {axis}.",
-            facts=[("size of the axis", n)],
-            where=user_source(),
-            code="T101",
-        )
-    return index % n
-
-
-def _with_new_axes(x: Any, parts: list[Any]) -> tuple[Any, list[Any]]:
-    if builtin_any(p is None for p in parts):
-        sizes = iter(x.shape)
-        x = reshape(x, tuple(1 if p is None else next(sizes) for p in parts))
-    return x, [slice(None) if p is None else p for p in parts]
-
-
-def _gathered(x: Any, parts: list[Any]) -> Any:
-    """Integer arrays: their axes go to the front, are gathered, and come back where NumPy puts them."""
-    axes = [i for i, p in enumerate(parts) if _is_array(p)]
-    rest = [i for i in range(x.ndim) if i not in axes]
-    shape = broadcast_shape(*(np.shape(parts[i]) for i in axes))
-    columns = []
-    for i in axes:
-        place = broadcast_to(astype(parts[i], np.int64), shape)
-        place = where(less(place, 0), add(place, x.shape[i]), place)
-        columns.append(expand_dims(place, -1))
-    indices = concatenate(columns, -1)
-    found = st.gather(transpose(x, [*axes, *rest]), indices)
-    together = axes == list(range(axes[0], axes[-1] + 1))
-    if not together or axes[0] == 0:
-        return found
-    k, before = len(shape), axes[0]
-    order = [*range(k, k + before), *range(k), *range(k + before, found.ndim)]
-    return transpose(found, order)

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from .bits import bits, fold_in, key, split
 from .continuous import beta, dirichlet, exponential, gamma, gumbel, log_gamma, normal, uniform
-from .discrete import bernoulli, binomial, categorical, choice, permutation, poisson, randint, shuffle
+from .discrete import (
+    bernoulli,
+    binomial,
+    categorical,
+    choice,
+    permutation,
+    poisson,
+    randint,
+    shuffle,
+)
 
 __all__ = [
     "bernoulli",

@@ -1,9 +1,10 @@
 """Keys and bits: Philox4x32-10 as a primitive, and how one key becomes many.
 
-One key names 2¹²⁸ blocks of four 32-bit words; a block is found by its counter alone, so any element of any
-array can be computed without the ones before it, in any order and on any thread. The last counter word is
-the *domain*: what a key is used for. Blocks of different domains never have the same counter, hence the
-numbers of `bits`, the keys of `split` and the keys of `fold_in` never share a block.
+One key names 2¹²⁸ blocks of four 32-bit words; a block is found by its counter alone, so any
+element of any array can be computed without the ones before it, in any order and on any thread. The
+last counter word is the *domain*: what a key is used for. Blocks of different domains never have
+the same counter, hence the numbers of `bits`, the keys of `split` and the keys of `fold_in` never
+share a block.
 
 References
 ----------
@@ -34,7 +35,9 @@ _WORD, _HALF = np.uint64(0xFFFFFFFF), np.uint64(32)
 _U32, _U64 = np.dtype(np.uint32), np.dtype(np.uint64)
 
 
-def philox(counter: tuple[Any, Any, Any, Any], key: tuple[Any, Any], rounds: int = 10) -> tuple[Any, ...]:
+def philox(
+    counter: tuple[Any, Any, Any, Any], key: tuple[Any, Any], rounds: int = 10
+) -> tuple[Any, ...]:
     """The block function Philox4x32 on words held in uint64 arrays, elementwise."""
     c0, c1, c2, c3 = counter
     k0, k1 = key
@@ -79,9 +82,9 @@ def _bits_numpy(key: Any, *, shape: Axes, domain: int) -> Any:
 
 
 _KEY = np.array([7, 0xFFFFFFFF], dtype=np.uint32)
-# random_bits(key: u32[*batch, 2]; shape, domain) -> u64[*batch, *shape]. Element i (row-major in `shape`)
-# comes from the block with counter words (lo32(i // 2), hi32(i // 2), 0, domain) under the key's two words:
-# w0 | w1 << 32 for even i, w2 | w3 << 32 for odd i.
+# random_bits(key: u32[*batch, 2]; shape, domain) -> u64[*batch, *shape]. Element i (row-major)
+# comes from the block with counter words (lo32(i // 2), hi32(i // 2), 0, domain) under the key's
+# two words: w0 | w1 << 32 for even i, w2 | w3 << 32 for odd i.
 random_bits = general(
     "random_bits",
     generates=True,
@@ -92,7 +95,11 @@ random_bits = general(
         Case(("u32[2]",), {"shape": (), "domain": 0}, values=(_KEY,)),
         Case(("u32[2]",), {"shape": (5,), "domain": 0}, values=(_KEY,)),
         Case(("u32[2]",), {"shape": (2, 3), "domain": 1}, values=(_KEY,)),
-        Case(("u32[3,2]",), {"shape": (3,), "domain": 2}, values=(np.stack([_KEY, _KEY + np.uint32(1), _KEY * 0]),)),
+        Case(
+            ("u32[3,2]",),
+            {"shape": (3,), "domain": 2},
+            values=(np.stack([_KEY, _KEY + np.uint32(1), _KEY * 0]),),
+        ),
         Case(("u32[2]",), {"shape": (0,), "domain": 0}, values=(_KEY,)),
     ),
 )
@@ -104,8 +111,8 @@ def key(seed: int) -> Any:
     Parameters
     ----------
     seed : int
-        0 ≤ seed < 2⁶⁴. Different seeds give different keys, and near seeds unrelated ones: the finaliser of
-        SplitMix64 (Steele, Lea, Flood 2014), a bijection of 64 bits, stands between.
+        0 ≤ seed < 2⁶⁴. Different seeds give different keys, and near seeds unrelated ones: the
+        finaliser of SplitMix64 (Steele, Lea, Flood 2014), a bijection of 64 bits, stands between.
 
     Returns
     -------
@@ -193,8 +200,8 @@ def fold_in(key: Any, number: Any) -> Any:
 
     Notes
     -----
-    Two blocks: the key's block in a domain of its own is combined with the number, and the result is the
-    key of a second block, whose first half is the new key.
+    Two blocks: the key's block in a domain of its own is combined with the number, and the result
+    is the key of a second block, whose first half is the new key.
     """
     number = ew.convert(number if not isinstance(number, int) else np.int64(number), dtype=_U64)
     mixed = ew.bit_xor(random_bits(checked_key(key), shape=(), domain=FOLD), number)
@@ -203,7 +210,11 @@ def fold_in(key: Any, number: Any) -> Any:
 
 def as_shape(shape: int | Axes) -> Axes:
     """A shape given as an int or a tuple."""
-    return (operator.index(shape),) if not isinstance(shape, (tuple, list)) else tuple(map(operator.index, shape))
+    return (
+        (operator.index(shape),)
+        if not isinstance(shape, (tuple, list))
+        else tuple(map(operator.index, shape))
+    )
 
 
 def _as_keys(words: Any) -> Any:
@@ -217,7 +228,8 @@ def _as_keys(words: Any) -> Any:
 def each_key(keys: Any, n: int) -> list[Any]:
     """The rows of `split`, one by one."""
     return [
-        reshape(slice_(keys, start=(i, 0), limit=(i + 1, 2), stride=(1, 1)), shape=(2,)) for i in range(n)
+        reshape(slice_(keys, start=(i, 0), limit=(i + 1, 2), stride=(1, 1)), shape=(2,))
+        for i in range(n)
     ]
 
 
@@ -226,7 +238,10 @@ def halves(words: Any) -> tuple[Any, Any]:
     shape = np.shape(words)[1:]
     start, limit, stride = (0,) * len(shape), shape, (1,) * len(shape)
     first, second = (
-        reshape(slice_(words, start=(i, *start), limit=(i + 1, *limit), stride=(1, *stride)), shape=shape)
+        reshape(
+            slice_(words, start=(i, *start), limit=(i + 1, *limit), stride=(1, *stride)),
+            shape=shape,
+        )
         for i in range(2)
     )
     return first, second

@@ -24,12 +24,14 @@ from .loop import KEY, until_accepted, written
 
 
 def unit(words: Any, dtype: Any) -> Any:
-    """64-bit words as floats in the open interval (0, 1): the odd multiples of 2⁻⁵³ (2⁻²⁴ in float32).
+    """64-bit words as floats in (0, 1): the odd multiples of 2⁻⁵³ (2⁻²⁴ in float32).
 
     The top bits become the fraction of a number in [1, 2), which needs no conversion of integers.
     """
     if np.dtype(dtype) == np.float32:
-        fraction = ew.convert(ew.bit_or(ew.shift_right(words, 41), 0x3F800000), dtype=np.dtype(np.uint32))
+        fraction = ew.convert(
+            ew.bit_or(ew.shift_right(words, 41), 0x3F800000), dtype=np.dtype(np.uint32)
+        )
         return ew.add(ew.sub(ew.bitcast(fraction, dtype=np.dtype(np.float32)), 1.0), 2.0**-24)
     fraction = ew.bit_or(ew.shift_right(words, 12), 0x3FF0000000000000)
     return ew.add(ew.sub(ew.bitcast(fraction, dtype=np.dtype(np.float64)), 1.0), 2.0**-53)
@@ -48,7 +50,9 @@ def _float_dtype(dtype: Any) -> np.dtype[Any]:
     return chosen
 
 
-def uniform(key: Any, shape: int | Axes = (), dtype: Any = None, low: Any = 0.0, high: Any = 1.0) -> Any:
+def uniform(
+    key: Any, shape: int | Axes = (), dtype: Any = None, low: Any = 0.0, high: Any = 1.0
+) -> Any:
     """Uniform numbers in the open interval (low, high).
 
     Parameters
@@ -134,8 +138,8 @@ def gamma(key: Any, concentration: Any, shape: int | Axes | None = None) -> Any:
     Returns
     -------
     Array, shape `shape`
-        NaN where the concentration is negative, NaN or infinite. May underflow to 0 for concentrations
-        below about 0.05; `log_gamma` does not.
+        NaN where the concentration is negative, NaN or infinite. May underflow to 0 for
+        concentrations below about 0.05; `log_gamma` does not.
 
     Notes
     -----
@@ -158,9 +162,9 @@ def log_gamma(key: Any, concentration: Any, shape: int | Axes | None = None) -> 
     Notes
     -----
     Rejection from a cubed normal for concentrations of at least 1; below, the identity
-    G(a) = G(a + 1) U^(1/a) in logarithms. The derivative by the concentration is implicit: that of the
-    number with its probability P(a, z) held fixed, dz/da = −(∂P/∂a) / (∂P/∂z), to about 1e-12. Forward mode
-    through the sampler is refused; forward over reverse works.
+    G(a) = G(a + 1) U^(1/a) in logarithms. The derivative by the concentration is implicit, that of
+    the number with its probability P(a, z) held fixed: dz/da = −(∂P/∂a) / (∂P/∂z), to about 1e-12.
+    Forward mode through the sampler is refused; forward over reverse works.
 
     References
     ----------
@@ -173,7 +177,9 @@ def log_gamma(key: Any, concentration: Any, shape: int | Axes | None = None) -> 
     raised = ew.where(small, ew.add(concentration, 1.0), concentration)
     raised = ew.where(ew.less(concentration, 0.0), math.nan, raised)
     found = custom_call(first, raised, **_gamma_programs(shape, raised.dtype))
-    power = ew.div(ew.log(uniform(second, shape, raised.dtype)), ew.where(small, concentration, 1.0))
+    power = ew.div(
+        ew.log(uniform(second, shape, raised.dtype)), ew.where(small, concentration, 1.0)
+    )
     return ew.add(found, ew.where(small, power, 0.0))
 
 
@@ -192,7 +198,11 @@ def _gamma_programs(shape: Axes, dtype: np.dtype[Any]) -> dict[str, Program]:
     def program(key: Any, a: Any) -> list[Any]:
         d = ew.sub(a, 1.0 / 3.0)
         c = ew.div(1.0 / 3.0, ew.sqrt(d))
-        return [ew.add(ew.log(d), until_accepted(_propose_cube, key, (d, c), shape, dtype, start=math.nan))]
+        return [
+            ew.add(
+                ew.log(d), until_accepted(_propose_cube, key, (d, c), shape, dtype, start=math.nan)
+            )
+        ]
 
     def forward(key: Any, a: Any) -> list[Any]:
         (found,) = program(key, a)
@@ -228,7 +238,9 @@ def _log_gamma_derivative(log_z: Any, a: Any) -> Any:
     return ew.where(lower, ew.neg(below), above)
 
 
-def beta(key: Any, concentration1: Any, concentration0: Any, shape: int | Axes | None = None) -> Any:
+def beta(
+    key: Any, concentration1: Any, concentration0: Any, shape: int | Axes | None = None
+) -> Any:
     """Beta numbers: G₁ / (G₁ + G₀) of two gamma numbers, in logarithms.
 
     Parameters

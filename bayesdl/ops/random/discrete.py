@@ -1,4 +1,4 @@
-"""Discrete random numbers: choices, counts, integers and orders. None of them carries derivatives."""
+"""Discrete random numbers: choices, counts, integers and orders; none carries derivatives."""
 
 from __future__ import annotations
 
@@ -193,7 +193,14 @@ def poisson(key: Any, rate: Any, shape: int | Axes | None = None) -> Any:
     rate = surface.astype(rate, _F64)
     many = ew.greater_equal(rate, _MANY)
     low = ew.where(many, 1.0, rate)
-    few = count_up(_poisson_factor, uniform(first, shape, _F64), ew.exp(ew.neg(low)), (low,), shape, ew.bit_not(many))
+    few = count_up(
+        _poisson_factor,
+        uniform(first, shape, _F64),
+        ew.exp(ew.neg(low)),
+        (low,),
+        shape,
+        ew.bit_not(many),
+    )
     high = ew.where(many, rate, 20.0)
     b = ew.add(ew.mul(ew.sqrt(high), 2.53), 0.931)
     lots = until_accepted(_propose_poisson, second, (high, b), shape, _F64, -1.0, many)
@@ -257,7 +264,8 @@ def binomial(key: Any, total_count: Any, probs: Any, shape: int | Axes | None = 
 
     Notes
     -----
-    Counting up where the smaller of successes and failures is expected below 10, transformed rejection above.
+    Counting up where the smaller of successes and failures is expected below 10, transformed
+    rejection above.
 
     References
     ----------
@@ -274,7 +282,13 @@ def binomial(key: Any, total_count: Any, probs: Any, shape: int | Axes | None = 
     many = ew.greater_equal(ew.mul(n, p), _MANY)
     few = _few_successes(first, n, p, shape, ew.bit_not(many))
     lots = until_accepted(
-        _propose_binomial, second, (ew.where(many, n, 40.0), ew.where(many, p, 0.5)), shape, _F64, -1.0, many
+        _propose_binomial,
+        second,
+        (ew.where(many, n, 40.0), ew.where(many, p, 0.5)),
+        shape,
+        _F64,
+        -1.0,
+        many,
     )
     k = ew.where(many, lots, few)
     return _counted(ew.where(flip, ew.sub(n, k), k), valid)

@@ -1,6 +1,7 @@
 """The two loops of samplers: try again until accepted, and count up until a probability is reached.
 
-Both are `while_loop` equations over whole arrays: native on every backend, and batched by the ordinary rule.
+Both are `while_loop` equations over whole arrays: native on every backend, and batched by the
+ordinary rule.
 """
 
 from __future__ import annotations
@@ -23,11 +24,14 @@ from .bits import BITS, filled, fold_in, halves, random_bits
 
 KEY = ArrayType((2,), np.dtype(np.uint32))
 COUNT = ArrayType((), np.dtype(np.int64))
-# A proposal is accepted more often than not, so this many refusals mean a parameter outside its domain.
+# A proposal is accepted more often than not, so this many refusals mean a parameter outside its
+# domain.
 ROUNDS = 256
 
 
-def written(function: Callable[..., Sequence[Any]], types: Sequence[ArrayType], name: str) -> Program:
+def written(
+    function: Callable[..., Sequence[Any]], types: Sequence[ArrayType], name: str
+) -> Program:
     """The Program of a function of arrays that captures nothing."""
     builder = Builder(Array)
     active_builders().append(builder)
@@ -65,20 +69,32 @@ def until_accepted(
     value = filled(np.dtype(dtype).type(start), shape)
     open_ = filled(np.bool_(True), shape) if wanted is None else wanted
     test, body = _rejection(propose, len(operands), shape, np.dtype(dtype))
-    loop = while_loop(key, *operands, np.int64(0), open_, value, test=test, body=body, constants=1 + len(operands))
+    loop = while_loop(
+        key, *operands, np.int64(0), open_, value, test=test, body=body, constants=1 + len(operands)
+    )
     return loop[2]
 
 
 @cache
 def _rejection(propose: Any, n: int, shape: Axes, dtype: np.dtype[Any]) -> tuple[Program, Program]:
-    types = (KEY, *(ArrayType(shape, dtype),) * n, COUNT, ArrayType(shape, np.dtype(bool)), ArrayType(shape, dtype))
+    types = (
+        KEY,
+        *(ArrayType(shape, dtype),) * n,
+        COUNT,
+        ArrayType(shape, np.dtype(bool)),
+        ArrayType(shape, dtype),
+    )
 
     def body(key: Any, *v: Any) -> list[Any]:
         operands, (count, open_, value) = v[:n], v[n:]
         words = random_bits(fold_in(key, count), shape=(2, *shape), domain=BITS)
         proposed, accepted = propose(halves(words), *operands)
         taken = ew.bit_and(open_, accepted)
-        return [ew.add(count, 1), ew.bit_and(open_, ew.bit_not(accepted)), ew.where(taken, proposed, value)]
+        return [
+            ew.add(count, 1),
+            ew.bit_and(open_, ew.bit_not(accepted)),
+            ew.where(taken, proposed, value),
+        ]
 
     return written(_test_of(n + 1, shape), types, "open"), written(body, types, "try")
 
@@ -95,7 +111,12 @@ def _test_of(constants: int, shape: Axes) -> Callable[..., list[Any]]:
 
 
 def count_up(
-    factor: Callable[..., Any], u: Any, first: Any, operands: tuple[Any, ...], shape: Axes, wanted: Any
+    factor: Callable[..., Any],
+    u: Any,
+    first: Any,
+    operands: tuple[Any, ...],
+    shape: Axes,
+    wanted: Any,
 ) -> Any:
     """The smallest k with P(0) + … + P(k) ≥ u, by the recurrence P(k + 1) = P(k) factor(k).
 

@@ -49,14 +49,14 @@ def log_sigmoid(x: Any) -> Any:
 
 
 def xlogy(x: Any, y: Any) -> Any:
-    """x log y, and 0 where x is 0 and log y is not finite; gradients stay finite there too."""
+    """x log y, and 0 where x is 0 and log y is not finite; gradients stay finite."""
     off = ew.bit_or(ew.less_equal(y, 0.0), ew.equal(y, math.inf))
     off = ew.bit_and(ew.equal(x, 0.0), off)
     return ew.mul(x, ew.log(ew.where(off, 1.0, y)))
 
 
 def xlog1py(x: Any, y: Any) -> Any:
-    """x log(1 + y), and 0 where x is 0 and log(1 + y) is not finite; gradients stay finite there too."""
+    """x log(1 + y), and 0 where x is 0 and log(1 + y) is not finite; gradients stay finite."""
     off = ew.bit_or(ew.less_equal(y, -1.0), ew.equal(y, math.inf))
     off = ew.bit_and(ew.equal(x, 0.0), off)
     return ew.mul(x, ew.log1p(ew.where(off, 0.0, y)))

@@ -1,13 +1,13 @@
-"""Incomplete gamma and beta functions as sums over fixed nodes, so that every derivative in every argument exists.
+"""Incomplete gamma and beta functions as sums over fixed nodes, so that every derivative exists.
 
-Both are integrals of a log-concave function over a half-line, once the variable is the logarithm (gamma) or
-the logit (beta) of the usual one:
+Both are integrals of a log-concave function over a half-line, once the variable is the logarithm
+(gamma) or the logit (beta) of the usual one:
 
     ∫₀ˣ tᵃ⁻¹ e⁻ᵗ dt = xᵃ e⁻ˣ ∫₀^∞ exp(−a w + x (1 − e⁻ʷ)) dw
 
-The right-hand side is cut where it has fallen to e⁻³⁰ and summed by one Gauss–Legendre rule. There is no
-loop whose length depends on the arguments, hence reverse mode, batching and native code need nothing of
-their own. The side of the mode is chosen on which nothing cancels.
+The right-hand side is cut where it has fallen to e⁻³⁰ and summed by one Gauss–Legendre rule. There
+is no loop whose length depends on the arguments, hence reverse mode, batching and native code need
+nothing of their own. The side of the mode is chosen on which nothing cancels.
 """
 
 from __future__ import annotations
@@ -66,7 +66,10 @@ def stirling_correction(x: Any) -> Any:
     """
     large = ew.maximum(x, 10.0)
     inverse = ew.div(1.0, large)
-    series = _horner(ew.square(inverse), [1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360, 1 / 156])
+    series = _horner(
+        ew.square(inverse),
+        [1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360, 1 / 156],
+    )
     small = ew.minimum(x, 10.0)
     direct = ew.sub(lgamma(small), ew.mul(ew.sub(small, 0.5), ew.log(small)))
     direct = ew.sub(ew.add(direct, small), HALF_LOG_TWO_PI)
@@ -85,7 +88,9 @@ def betaln(a: Any, b: Any) -> Any:
     small, large = ew.where(swap, b, a), ew.where(swap, a, b)
     total = ew.add(a, b)
     ratio = ew.div(small, large)
-    corrections = ew.sub(ew.add(stirling_correction(small), stirling_correction(large)), stirling_correction(total))
+    corrections = ew.sub(
+        ew.add(stirling_correction(small), stirling_correction(large)), stirling_correction(total)
+    )
     powers = ew.sub(
         ew.mul(ew.sub(small, 0.5), ew.log(ew.div(small, total))),
         ew.add(ew.mul(large, ew.log1p(ratio)), ew.mul(ew.log(large), 0.5)),
@@ -103,7 +108,7 @@ def _log_ratio(x: Any, y: Any, excess: Any) -> Any:
 
 
 def gammainc(a: Any, x: Any) -> Any:
-    """Regularised lower incomplete gamma function P(a, x): the distribution function of Gamma(a, 1).
+    """Regularised lower incomplete gamma function P(a, x), the distribution function of Gamma(a).
 
     Parameters
     ----------
@@ -159,11 +164,13 @@ def _log_gamma_scale(a: Any, x: Any) -> Any:
     """log(xᵃ e⁻ˣ / Γ(a))."""
     excess = ew.div(ew.sub(x, a), a)
     deviance = ew.mul(a, ew.sub(_log_ratio(x, a, excess), excess))
-    return ew.sub(ew.add(deviance, ew.sub(ew.mul(ew.log(a), 0.5), HALF_LOG_TWO_PI)), stirling_correction(a))
+    return ew.sub(
+        ew.add(deviance, ew.sub(ew.mul(ew.log(a), 0.5), HALF_LOG_TWO_PI)), stirling_correction(a)
+    )
 
 
 def lower_gamma_integral(a: Any, x: Any, weight: Any = None) -> Any:
-    """∫₀^∞ exp(−a w + x (1 − e⁻ʷ)) dw for x ≤ a, a ≥ 1; times (weight − w) where a weight is given."""
+    """∫₀^∞ exp(−a w + x (1 − e⁻ʷ)) dw for x ≤ a, a ≥ 1; times (weight − w) if there is one."""
     width = ew.div(ew.add(x, FALL), a)
     for _ in range(2):  # from above towards the root of exponent = −FALL
         width = ew.div(ew.sub(FALL, ew.mul(x, ew.expm1(ew.neg(width)))), a)
@@ -180,7 +187,7 @@ def lower_gamma_integral(a: Any, x: Any, weight: Any = None) -> Any:
 
 
 def upper_gamma_integral(a: Any, x: Any, weight: Any = None) -> Any:
-    """∫₀^∞ exp(a w − x (eʷ − 1)) dw for x > a; times (weight + w) where a weight is given."""
+    """∫₀^∞ exp(a w − x (eʷ − 1)) dw for x > a; times (weight + w) if there is one."""
     width = ew.minimum(ew.sqrt(ew.div(2.0 * FALL, x)), ew.div(FALL, ew.sub(x, a)))
     for _ in range(2):
         width = ew.minimum(width, ew.log1p(ew.add(ew.div(FALL, x), width)))
@@ -206,8 +213,8 @@ def betainc(a: Any, b: Any, x: Any) -> Any:
     Returns
     -------
     Array
-        Relative accuracy about 1e-11 for 0.01 ≤ a, b ≤ 1e5, in the lower tail as well; for the upper
-        tail use I₁₋ₓ(b, a).
+        Relative accuracy about 1e-11 for 0.01 ≤ a, b ≤ 1e5, in the lower tail as well; for the
+        upper tail use I₁₋ₓ(b, a).
     """
     inside = ew.bit_and(ew.greater(x, 0.0), ew.less(x, 1.0))
     mean = ew.div(a, ew.add(a, b))
@@ -222,14 +229,16 @@ def betainc(a: Any, b: Any, x: Any) -> Any:
 
 
 def _beta_tail(a: Any, b: Any, x: Any, y: Any) -> Any:
-    """Iₓ(a, b) for x ≤ a / (a + b), with y = 1 − x; from Iₓ(a + 1, b), as for the gamma function."""
+    """Iₓ(a, b) for x ≤ a / (a + b), with y = 1 − x; from Iₓ(a + 1, b), as P(a) from P(a + 1)."""
     total = ew.add(a, b)
     excess = ew.sub(ew.mul(x, b), ew.mul(y, a))
     deviance = ew.add(
         ew.mul(a, _log_ratio(x, ew.div(a, total), ew.div(excess, a))),
         ew.mul(b, _log_ratio(y, ew.div(b, total), ew.neg(ew.div(excess, b)))),
     )
-    corrections = ew.sub(ew.add(stirling_correction(a), stirling_correction(b)), stirling_correction(total))
+    corrections = ew.sub(
+        ew.add(stirling_correction(a), stirling_correction(b)), stirling_correction(total)
+    )
     root = ew.mul(ew.log(ew.div(b, ew.mul(a, total))), 0.5)
     scale = ew.exp(ew.sub(ew.sub(ew.add(deviance, root), corrections), HALF_LOG_TWO_PI))
     rest = ew.mul(ew.mul(total, x), _beta_integral(ew.add(a, 1.0), ew.add(total, 1.0), x))

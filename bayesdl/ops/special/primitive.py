@@ -103,7 +103,9 @@ def tetragamma(x: Any) -> Any:
     tail = ew.mul(inverse, ew.add(tail, ew.div(1.0, shifted)))
     right = ew.neg(ew.add(ew.mul(total, 2.0), tail))
     angle = ew.mul(ew.where(left, x, 0.5), math.pi)
-    reflected = ew.div(ew.mul(ew.cos(angle), 2.0 * math.pi**3), ew.integer_power(ew.sin(angle), exponent=3))
+    reflected = ew.div(
+        ew.mul(ew.cos(angle), 2.0 * math.pi**3), ew.integer_power(ew.sin(angle), exponent=3)
+    )
     return ew.where(left, ew.sub(right, reflected), right)
 
 

@@ -1,0 +1,103 @@
+"""The laws hold for Programs that nobody wrote: transforms, text and native code on random ones.
+
+The seeds are fixed, so a test that passed passes again; `pytest -m slow` tries two thousand more.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bayesdl.ir.check import check
+from bayesdl.ir.program import to_text
+from bayesdl.ir.walk import subprograms
+from bayesdl.lower.llvm import compile_program
+from bayesdl.ops._bind import evaluate
+from bayesdl.testing.laws import (
+    backend_is_interpreter,
+    batching_is_a_loop,
+    check_derivatives,
+    derived_programs,
+    text_round_trip,
+)
+from bayesdl.testing.programs import SMOOTH, SMOOTH_LOOPS, Style, random_program
+
+STYLES = (Style(), SMOOTH, SMOOTH_LOOPS)
+FEW, MANY, CHUNK = 60, 2000, 50
+
+
+def all_laws(seed: int) -> None:
+    style = STYLES[seed % len(STYLES)]
+    program, variants = random_program(seed, 3 + seed % 20, style)
+    rng = np.random.default_rng(seed)
+    text_round_trip(check(program), variants[0])
+    tasks = [(program, variants[0])]
+    if style.smooth:
+        check_derivatives(program, variants[0], rng)
+        tasks += [(p, [*variants[0], *more]) for p, more in derived_programs(program, rng)]
+    batched = tuple(bool(b) for b in rng.random(len(program.inputs)) < 0.6)
+    if any(batched):
+        tasks.append(batching_is_a_loop(program, variants, batched))
+    backend_is_interpreter(tasks, compile_program)
+
+
+@pytest.mark.parametrize("seed", range(FEW))
+def test_laws(seed: int) -> None:
+    all_laws(seed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("start", range(FEW, FEW + MANY, CHUNK))
+def test_laws_on_many(start: int) -> None:
+    for seed in range(start, start + CHUNK):
+        all_laws(seed)
+
+
+@pytest.mark.parametrize("seed", range(0, FEW, 6))
+def test_derivatives_of_derivatives(seed: int) -> None:
+    program, variants = random_program(seed, 3 + seed % 6, SMOOTH)
+    rng = np.random.default_rng(seed)
+    for derived, more in derived_programs(program, rng):
+        check_derivatives(derived, [*variants[0], *more], rng)
+
+
+def test_the_same_seed_gives_the_same_program() -> None:
+    first, second = (random_program(7, 10)[0] for _ in range(2))
+    assert to_text(first) == to_text(second)
+
+
+def test_the_programs_use_most_of_the_language() -> None:
+    # A generator that stopped finding operands would let every law pass.
+    used = {
+        e.primitive.name
+        for seed in range(FEW)
+        for p in subprograms(random_program(seed, 20, STYLES[seed % 3])[0])
+        for e in p.equations
+    }
+    wanted = {
+        "dot_general",
+        "scan",
+        "while_loop",
+        "cond",
+        "call",
+        "gather",
+        "scatter_add",
+        "cholesky",
+        "pad",
+        "exp",
+    }
+    assert wanted <= used
+    assert len(used) > 60
+
+
+def test_most_outputs_are_finite_and_depend_on_the_inputs() -> None:
+    finite = moved = total = 0
+    for seed in range(30):
+        program, (first, second, _) = random_program(seed, 15, SMOOTH)
+        outputs = [[np.asarray(o) for o in evaluate(program, *x)] for x in (first, second)]
+        for x, y in zip(*outputs, strict=True):
+            total += 1
+            finite += bool(np.all(np.isfinite(x)))
+            moved += not np.array_equal(x, y)
+    assert finite > 0.95 * total
+    assert moved > 0.5 * total
