@@ -2,7 +2,7 @@
 
 Constants: `real`, `positive`, `nonnegative`, `unit_interval`, `real_vector`, `simplex`, `ordered`, `positive_ordered`,
 `corr_cholesky`, `covariance_cholesky`, `positive_definite`, `boolean`, `nonnegative_integer`. Of parameters:
-`interval`, `greater_than`, `less_than`, `integer_interval`, `image`, `independent`.
+`interval`, `greater_than`, `less_than`, `integer_interval`, `counts`, `image`, `independent`.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ __all__ = [
     "Constraint",
     "boolean",
     "corr_cholesky",
+    "counts",
     "covariance_cholesky",
     "greater_than",
     "image",
@@ -184,6 +185,34 @@ class _Integers(Constraint):
     @property
     def bijector(self) -> Bijector:
         raise _no_bijector(self, "sum over its values (dist.Mixture), or observe it.")
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class _Counts(Constraint):
+    """Vectors of counts with a known sum."""
+
+    total: Any
+
+    event_ndim = 1
+    is_discrete = True
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        """Says the sum."""
+        return f"counts with sum {_printed(self.total)}"
+
+    @property
+    def batch_shape(self) -> tuple[int, ...]:  # type: ignore[override]
+        """Shape of the sums."""
+        return np.shape(self.total)
+
+    def contains(self, value: Any) -> Any:
+        each = bnp.all(nonnegative_integer.contains(value), -1)
+        return bnp.logical_and(each, bnp.equal(bnp.sum(value, -1), self.total))
+
+    @property
+    def bijector(self) -> Bijector:
+        raise _no_bijector(self, "observe it.")
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -397,6 +426,16 @@ def integer_interval(low: Any, high: Any) -> Constraint:
     low, high : int or Array
     """
     return _Integers(low, high)
+
+
+def counts(total: Any) -> Constraint:
+    """Vectors of counts with a given sum.
+
+    Parameters
+    ----------
+    total : int or Array
+    """
+    return _Counts(total)
 
 
 def image(of: Constraint, by: Bijector) -> Constraint:

@@ -116,7 +116,7 @@ def _observe(stage: str, program: Program) -> None:
         print(f"--- {stage}\n{program!r}", file=sys.stderr)
 
 
-# Where each backend lives: the compiler's libraries load with the first compile, not with the package.
+# Where each backend lives: compiler libraries load with the first compile, not with the package.
 BACKENDS = {
     "interpret": ("bayesdl.lower.interpret", "interpret_program"),
     "llvm": ("bayesdl.lower.llvm", "compile_program"),

@@ -53,7 +53,11 @@ def run(options: argparse.Namespace) -> int:
     print(table)
     ridge = ridge_nlpd(x, y, x_test, y_test)
     print(f"\nBayesian ridge (scikit-learn) on the same rows: NLPD {ridge:.4f}")
-    print(_verdict(table.column("nlpd"), ridge))
+    print(
+        _verdict(
+            {n: float(v) for n, v in table.column("nlpd").items() if isinstance(v, float)}, ridge
+        )
+    )
     _save(folder, fits, x_test, y_test)
     return 0
 

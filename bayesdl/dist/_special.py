@@ -35,6 +35,7 @@ erf = special.erf
 erfc = special.erfc
 erfinv = special.erfinv
 lgamma = special.lgamma
+log_ndtr = special.log_ndtr
 log_sigmoid = special.log_sigmoid
 logit = special.logit
 ndtr = special.ndtr

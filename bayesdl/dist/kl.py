@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+import numpy as np
+
 from bayesdl._base.errors import ClosedFormError, ShapeError
 from bayesdl._base.source import user_source
 from bayesdl.ops import numpy as bnp
@@ -67,5 +69,7 @@ def kl_divergence(p: Distribution, q: Distribution) -> Any:
             where=user_source(),
             code="D102",
         )
-    found = formula(p, q)
+    strong = [d for d in (p._strong_dtype(), q._strong_dtype()) if d is not None]
+    dtype = np.result_type(*strong) if strong else bnp.default_dtype()
+    found = formula(p._in(dtype), q._in(dtype))
     return bnp.broadcast_to(found, bnp.broadcast_shape(p.batch_shape, q.batch_shape))

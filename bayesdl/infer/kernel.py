@@ -1,59 +1,117 @@
-"""Kernel: what every method is, `init` and `step` over explicit state."""
+"""Kernel: what every method is, a first state and a step; and the Phase that the host tells it."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
+
+import numpy as np
 
 from bayesdl._base.registry import Registry
 
-KERNELS: Registry[type[Kernel]] = Registry("kernel")
-Density = Callable[[Any], tuple[Any, Any]]
-T = TypeVar("T", bound="type[Kernel]")
+Density = Callable[..., tuple[Any, Any]]
+"""A position (dim,) to the log density in nats and its gradient (dim,)."""
+
+
+class State(Protocol):
+    """What a kernel carries to its next step: a dataclass with ``__tree__ = True``."""
+
+    @property
+    def position(self) -> Any:
+        """Unconstrained position, shape (dim,)."""
+        ...
 
 
 @dataclass(frozen=True)
 class Phase:
-    """Where in the run an iteration stands; scalars that the host gives, so that nothing retraces.
+    """Where a run stands at one iteration; the host knows, the kernel is told.
 
     Parameters
     ----------
-    iteration : int64 array, shape ()
-        From 0, warm-up included.
-    tuning : bool array, shape ()
-        Whether the step size adapts.
-    slow : bool array, shape ()
-        Whether draws are collected for the mass matrix.
-    window_end : bool array, shape ()
-        Whether the mass matrix is renewed after this iteration.
+    tuning : bool
+        Whether this iteration belongs to the warm-up (or to the optimisation of a fit).
+    slow : bool
+        Whether the warm-up collects the posterior's scales here.
+    window_end : bool
+        Whether the scales collected so far are put to use after this iteration.
+    iteration : int
+        Counted from 0 over warm-up and draws.
+    fraction : float
+        Part of the warm-up that is over, from 0 to 1.
     """
 
     __tree__: ClassVar[bool] = True
-    iteration: Any
+
     tuning: Any
     slow: Any
     window_end: Any
+    iteration: Any
+    fraction: Any
 
 
 class Kernel(ABC):
-    """A Markov kernel, or an optimiser's step: pure functions of explicit state.
+    """A method of inference: pure functions of explicit state, written for one chain.
 
-    State and Info are dataclasses of arrays with ``__tree__ = True``. State has a field `position`;
-    Info's fields carry ArviZ's names.
+    A kernel is a frozen dataclass whose fields are the method's settings. `State` and `Info` are
+    dataclasses with ``__tree__ = True``; the fields of `Info` are scalars under ArviZ's names.
+
+    Attributes
+    ----------
+    name : str
+        What ``fit(method=…)`` calls it.
+    default_tune, default_chains : int
+        Length of the warm-up and number of chains if the user does not say.
+    check_every : int
+        The host asks `finished` after so many warm-up iterations; 0 for never.
+    markov : bool
+        Whether its draws are a Markov chain on the exact posterior.
     """
+
+    name: ClassVar[str] = ""
+    default_tune: ClassVar[int] = 1000
+    default_chains: ClassVar[int] = 4
+    check_every: ClassVar[int] = 0
+    markov: ClassVar[bool] = True
 
     @abstractmethod
     def init(self, key: Any, position: Any, density: Density) -> Any:
-        """The first state, at a position of shape (dim,)."""
+        """The first state.
+
+        Parameters
+        ----------
+        key : Array, shape (2,)
+        position : Array, shape (dim,)
+            Where the chain starts.
+        density : callable
+            Position to (log density, gradient).
+        """
 
     @abstractmethod
     def step(self, key: Any, state: Any, density: Density, phase: Phase) -> tuple[Any, Any]:
-        """The next state, and what is reported of the step."""
+        """The next state, and what is to be reported of this step.
+
+        Parameters
+        ----------
+        key : Array, shape (2,)
+            Belongs to this chain and iteration alone.
+        state : State
+        density : callable
+            Position to (log density, gradient).
+        phase : Phase
+        """
+
+    def finished(self, info: Mapping[str, np.ndarray[Any, Any]]) -> bool:
+        """Whether the warm-up may end early, from what all its steps so far reported."""
+        return False
 
 
-def kernel(cls: T) -> T:
-    """Enter a kernel class in the registry."""
-    KERNELS.add(cls.__name__, cls)
+KERNELS: Registry[type[Kernel]] = Registry("method")
+K = TypeVar("K", bound="type[Kernel]")
+
+
+def kernel(cls: K) -> K:
+    """Enter a kernel in the registry under its own name."""
+    KERNELS.add(cls.name, cls)
     return cls

@@ -1,4 +1,4 @@
-"""Well-formed or not, with the offending equation: run after every pass while ``config.check`` is on."""
+"""Well-formed or not, with the offending equation: run after every pass while checks are on."""
 
 from __future__ import annotations
 

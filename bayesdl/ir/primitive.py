@@ -16,8 +16,8 @@ ALL = (-1,)  # linear in all inputs, however many
 class Primitive:
     """One word of the language.
 
-    Rules that meet sub-programs (`scan`, `cond`, …) are handed the transform that calls them, so that
-    the vocabulary need not import its own calculus.
+    Rules that meet sub-programs (`scan`, `cond`, …) are handed the transform that calls them, so
+    that the vocabulary need not import its own calculus.
 
     Parameters
     ----------
@@ -33,7 +33,8 @@ class Primitive:
         For elementwise primitives: the derivative by each input, a number for a constant one, None
         where the derivative vanishes or does not exist.
     guarded : bool
-        Whether the partials can be infinite where a zero cotangent arrives; the product is then zero.
+        Whether the partials can be infinite where a zero cotangent arrives; their product is
+        then zero.
     linear_in : tuple of int, optional
         Inputs in which the outputs are linear (jointly, unless `multilinear`); `ALL` for every one.
     multilinear : bool

@@ -1,4 +1,4 @@
-"""Var, Literal, Equation, Program: the nouns that every pass and transform reads, and how they print."""
+"""Var, Literal, Equation, Program: the nouns that passes and transforms read, and their print."""
 
 from __future__ import annotations
 
@@ -125,7 +125,10 @@ def to_text(program: Program, indent: str = "") -> str:
         return f"{names[var]}: {var.type}"
 
     def atom(a: Atom) -> str:
-        return names[a] if isinstance(a, Var) else f"{_number(a.value)}:{SHORT[a.type.dtype]}"
+        # An ill-formed Program must print too: the message that refuses it carries its text.
+        if isinstance(a, Var):
+            return names.get(a, "%undefined")
+        return f"{_number(a.value)}:{SHORT[a.type.dtype]}"
 
     lines = [f"{indent}program {program.name}({', '.join(define(v) for v in program.inputs)}):"]
     for eq in program.equations:

@@ -1,4 +1,4 @@
-"""Parse what a Program prints: ``from_text(to_text(p))`` is ``p``, so that a bug report is a Program as text."""
+"""Parse what a Program prints, so that a bug report is a Program as text."""
 
 from __future__ import annotations
 

@@ -145,7 +145,7 @@ def general(
     generates: bool = False,
     cases: tuple[Case, ...] = (),
 ) -> Op:
-    """Declare a primitive that writes its own rules; the caller's transform is their first argument.
+    """Declare a primitive that writes its own rules; the calling transform is their first argument.
 
     A primitive without `jvp` and `vjp` has no derivative (its outputs are constants to calculus).
     Without `batch` it is run once per example in a scan.

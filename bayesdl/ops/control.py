@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,45 +14,26 @@ from bayesdl.ir.types import ArrayType
 
 from . import elementwise as ew
 from ._declare import general
+from ._programs import (
+    checked,
+    floats,
+    listed,
+    pick,
+    same_carry,
+    solid,
+    split,
+    spread,
+    step_types,
+)
 from .structural import broadcast, reduce_or, to_front, transpose, zeros_like
 
 # Each rule is handed the transform that calls it:
 #   transform.jvp(program, active)                -> Program(inputs, tangents of active inputs)
-#                                                    returning outputs, then tangents of float outputs
+#                                                    giving outputs, then tangents of float outputs
 #   transform.vjp(program, active)                -> Program(inputs, cotangents of float outputs)
-#                                                    returning outputs, then cotangents of active inputs
+#                                                    giving outputs, then those of active inputs
 #   transform.vmap(program, batched, size, force) -> (Program, batched flags of the outputs)
 #   transform.trace(function, types, name)        -> Program without captures
-
-
-def floats(types: Sequence[ArrayType]) -> tuple[bool, ...]:
-    """Which types carry derivatives."""
-    return tuple(t.is_float for t in types)
-
-
-def pick(values: Sequence[Any], flags: Sequence[bool]) -> list[Any]:
-    """The values whose flag is set."""
-    return [v for v, f in zip(values, flags, strict=True) if f]
-
-
-def spread(values: Sequence[Any], flags: Sequence[bool]) -> list[Any]:
-    """The inverse of `pick`, with None where the flag is not set."""
-    rest = iter(values)
-    return [next(rest) if f else None for f in flags]
-
-
-def listed(outputs: Any) -> list[Any]:
-    """The outputs of a bind as a list, also where there is one only."""
-    return list(outputs) if isinstance(outputs, tuple) else [outputs]
-
-
-def solid(tangents: Sequence[Any], primals: Sequence[Any], flags: Sequence[bool]) -> list[Any]:
-    """Tangents of the flagged primals, zeros written out."""
-    return [
-        zeros_like(p) if t is None else t
-        for t, p, f in zip(tangents, primals, flags, strict=True)
-        if f
-    ]
 
 
 # --- call -------------------------------------------------------------------------------------
@@ -91,7 +71,7 @@ _CASE = from_text(
 )
 call = general(
     "call",
-    type=lambda *types, program: _checked("call", types, program),
+    type=lambda *types, program: checked("call", types, program),
     numpy=lambda evaluate, *args, program: tuple(evaluate(program, *args)),
     jvp=_call_jvp,
     vjp=_call_vjp,
@@ -118,8 +98,8 @@ def _cond_type(predicate: ArrayType, *types: ArrayType, true: Program, false: Pr
             fix="make both branches return the same shapes and dtypes.",
             code="T101",
         )
-    _checked("cond", types, true)
-    return _checked("cond", types, false)
+    checked("cond", types, true)
+    return checked("cond", types, false)
 
 
 def _cond_jvp(transform: Any, args: Any, tangents: Any, *, true: Program, false: Program) -> Any:
@@ -186,12 +166,12 @@ cond = general(
 )
 
 # --- while_loop -------------------------------------------------------------------------------
-# inputs: the constants, then the carry. test(constants, carry) -> bool; body(constants, carry) -> carry
+# inputs: constants, then carry. test(constants, carry) -> bool; body(constants, carry) -> carry
 
 
 def _while_type(*types: ArrayType, test: Program, body: Program, constants: int) -> Any:
     carry = types[constants:]
-    answer = _checked("while_loop", types, test)
+    answer = checked("while_loop", types, test)
     if answer != (ArrayType((), np.dtype(np.bool_)),):
         raise ShapeError(
             "the test of `while_loop` must return one boolean.",
@@ -199,8 +179,8 @@ def _while_type(*types: ArrayType, test: Program, body: Program, constants: int)
             fix="compare, and reduce with any() or all() where there are several elements.",
             code="T101",
         )
-    _checked("while_loop", types, body)
-    _same_carry("while_loop", carry, body.output_types)
+    checked("while_loop", types, body)
+    same_carry("while_loop", carry, body.output_types)
     return carry
 
 
@@ -243,7 +223,7 @@ def _while_jvp(
 
 
 def _while_vjp(transform: Any, active: Any, args: Any, **params: Any) -> Any:
-    """Refuses when a cotangent arrives, so that results without a derivative may come from a loop."""
+    """Refuses when a cotangent arrives: results without a derivative may come from a loop."""
 
     def pullback(cts: Any) -> Any:
         raise TraceError(
@@ -321,7 +301,8 @@ while_loop = general(
 )
 
 # --- scan -------------------------------------------------------------------------------------
-# inputs: constants, carry, stacked xs. body(constants, carry, x) -> (carry, y); outputs: carry, stacked ys
+# inputs: constants, carry, stacked xs. body(constants, carry, x) -> (carry, y)
+# outputs: carry, stacked ys
 
 
 def _scan_type(
@@ -335,8 +316,8 @@ def _scan_type(
             fix="stack what is scanned over along axis 0.",
             code="T101",
         )
-    out = _checked("scan", (*types[:k], *(t.drop((0,)) for t in types[k:])), body)
-    _same_carry("scan", types[constants:k], out[:carry])
+    out = checked("scan", (*types[:k], *(t.drop((0,)) for t in types[k:])), body)
+    same_carry("scan", types[constants:k], out[:carry])
     return (*out[:carry], *(t.with_shape((length, *t.shape)) for t in out[carry:]))
 
 
@@ -378,7 +359,7 @@ def _scan_jvp(
     sizes = [constants, len(dc), carry, len(ds), len(args) - k, len(dx)]
 
     def step(*v: Any) -> Any:
-        c, tc, s, ts, x, tx = _split(v, sizes)
+        c, tc, s, ts, x, tx = split(v, sizes)
         out = listed(call(*c, *s, *x, *tc, *ts, *tx, program=derived))
         primal, tangent = out[: len(body.outputs)], spread(out[len(body.outputs) :], out_flags)
         moving = pick(tangent[:carry], out_flags[:carry])
@@ -390,7 +371,7 @@ def _scan_jvp(
         ]
 
     operands = [*args[:constants], *dc, *args[constants:k], *ds, *args[k:], *dx]
-    kinds = _step_types(operands, sum(sizes[:4]))
+    kinds = step_types(operands, sum(sizes[:4]))
     out = listed(
         scan(
             *operands,
@@ -401,7 +382,7 @@ def _scan_jvp(
             reverse=reverse,
         )
     )
-    s, ts, y, ty = _split(out, [carry, len(ds), len(body.outputs) - carry, len(out)])
+    s, ts, y, ty = split(out, [carry, len(ds), len(body.outputs) - carry, len(out)])
     return [*s, *y], [*spread(ts, out_flags[:carry]), *spread(ty, out_flags[carry:])]
 
 
@@ -418,7 +399,7 @@ def _scan_vjp(
 ) -> Any:
     """Forward: the same scan, with the carry of each step kept. Backward: a scan the other way."""
     k, n_out = constants + carry, len(body.outputs)
-    c_in, s_in, xs = args[:constants], args[constants:k], args[k:]
+    c_in, xs = args[:constants], args[k:]
     types = body.input_types
 
     def forward(*v: Any) -> Any:
@@ -435,9 +416,9 @@ def _scan_vjp(
     n_c, n_s = sum(live[:constants]), sum(live[constants:k])
 
     def backward(*v: Any) -> Any:
-        c, total, ct_s, s, x, ct_y = _split(v, [constants, n_c, n_s, carry, len(xs), len(v)])
+        c, total, ct_s, s, x, ct_y = split(v, [constants, n_c, n_s, carry, len(xs), len(v)])
         found = listed(call(*c, *s, *x, *ct_s, *ct_y, program=derived))[n_out:]
-        dc, ds, dx = _split(found, [n_c, n_s, len(found)])
+        dc, ds, dx = split(found, [n_c, n_s, len(found)])
         return [*(ew.add(a, b) for a, b in zip(total, dc, strict=True)), *ds, *dx]
 
     def pullback(cts: Any) -> Any:
@@ -445,7 +426,7 @@ def _scan_vjp(
         ct_y = solid(cts[carry:], outputs[carry:], out_flags[carry:])
         totals = [zeros_like(a) for a in pick(c_in, live[:constants])]
         operands = [*c_in, *totals, *ct_s, *states, *xs, *ct_y]
-        kinds = _step_types(operands, constants + n_c + n_s)
+        kinds = step_types(operands, constants + n_c + n_s)
         found = listed(
             scan(
                 *operands,
@@ -456,7 +437,7 @@ def _scan_vjp(
                 reverse=not reverse,
             )
         )
-        dc, ds, dx = _split(found, [n_c, n_s, len(found)])
+        dc, ds, dx = split(found, [n_c, n_s, len(found)])
         return [
             *spread(dc, live[:constants]),
             *spread(ds, live[constants:k]),
@@ -534,8 +515,8 @@ scan = general(
 )
 
 # --- custom derivatives -----------------------------------------------------------------------
-# forward(inputs) -> outputs, residuals; backward(residuals, cotangents of float outputs) -> cotangents
-# of float inputs
+# forward(inputs) -> outputs, residuals
+# backward(residuals, cotangents of float outputs) -> cotangents of float inputs
 
 
 def _custom_vjp(
@@ -583,7 +564,7 @@ def _custom_batch(
 
 custom_call = general(
     "custom_call",
-    type=lambda *types, program, forward, backward: _checked("custom_call", types, program),
+    type=lambda *types, program, forward, backward: checked("custom_call", types, program),
     numpy=lambda evaluate, *args, program, forward, backward: tuple(evaluate(program, *args)),
     jvp=_custom_jvp,
     vjp=_custom_vjp,
@@ -598,46 +579,10 @@ custom_call = general(
                     "program g(%a: f64[3]):\n  %b: f64[3] = sin %a\n  return %b %a"
                 ),
                 "backward": from_text(
-                    "program h(%a: f64[3], %c: f64[3]):\n  %b: f64[3] = cos %a\n  %d: f64[3] = mul %b %c\n  return %d"
+                    "program h(%a: f64[3], %c: f64[3]):\n  %b: f64[3] = cos %a\n"
+                    "  %d: f64[3] = mul %b %c\n  return %d"
                 ),
             },
         ),
     ),
 )
-
-
-# --- shared pieces ----------------------------------------------------------------------------
-
-
-def _checked(name: str, types: Sequence[ArrayType], program: Program) -> tuple[ArrayType, ...]:
-    if tuple(types) != program.input_types:
-        raise ShapeError(
-            f"`{name}` got inputs that its Program does not take.",
-            facts=[("given", *types), ("taken", *program.input_types)],
-            code="T101",
-        )
-    return program.output_types
-
-
-def _same_carry(name: str, given: Sequence[ArrayType], returned: Sequence[ArrayType]) -> None:
-    if tuple(given) != tuple(returned):
-        raise ShapeError(
-            f"the body of `{name}` returns a carry of another type than it was given.",
-            facts=[("given", *given), ("returned", *returned)],
-            fix="start from the type that comes back (0.0 instead of 0), or cast what is returned.",
-            code="T104",
-        )
-
-
-def _split(values: Sequence[Any], sizes: Sequence[int]) -> list[list[Any]]:
-    found, at = [], 0
-    for size in sizes:
-        found.append(list(values[at : at + size]))
-        at += size
-    return found
-
-
-def _step_types(operands: Sequence[Any], fixed: int) -> list[ArrayType]:
-    """Types that a scan's body sees: operands after the first `fixed` lose their first axis."""
-    types = [ArrayType(np.shape(o), o.dtype) for o in operands]
-    return [t if i < fixed else t.drop((0,)) for i, t in enumerate(types)]

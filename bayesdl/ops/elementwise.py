@@ -70,8 +70,8 @@ floor_div = elementwise(
 remainder = elementwise(
     "remainder", numpy=np.remainder, accepts=INTEGER, domain=(1, 9), kinds=_INTS
 )
-# The product of a cotangent with a partial that may be infinite: zero wherever the cotangent is. Its
-# derivatives are guarded by the same cotangent, so that second derivatives stay finite too.
+# The product of a cotangent with a partial that may be infinite: zero wherever the cotangent is.
+# Its derivatives are guarded by the same cotangent, so that second derivatives stay finite too.
 guarded_mul = elementwise(
     "guarded_mul",
     numpy=lambda c, p: np.where(c == 0, np.zeros_like(c), c * p),

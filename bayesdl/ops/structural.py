@@ -1,4 +1,4 @@
-"""Adjoint pairs together: constant/iota, sum/broadcast, slice/pad, gather/scatter, reshape, transpose, …"""
+"""Arrays made, moved and reduced, adjoint pairs side by side: sum/broadcast, gather/scatter_add."""
 
 from __future__ import annotations
 
@@ -127,8 +127,11 @@ def _extremum(name: str, ufunc: Any) -> Any:
     def vjp(_: Any, active: Any, args: Any, *, axes: Axes) -> Any:
         x = args[0]
         o = op(x, axes=axes)
-        spread = lambda ct: broadcast(ct[0], shape=np.shape(x), axes=axes)  # noqa: E731
-        return (o,), lambda ct: (ew.mul(mask(o, x, axes), spread(ct)),)
+
+        def pullback(cts: Any) -> Any:
+            return (ew.mul(mask(o, x, axes), broadcast(cts[0], shape=np.shape(x), axes=axes)),)
+
+        return (o,), pullback
 
     op = general(
         name,
@@ -268,7 +271,7 @@ def _concatenate_type(*types: ArrayType, axis: int) -> ArrayType:
     first = types[0]
     if any(t.dtype != first.dtype or t.drop((axis,)) != first.drop((axis,)) for t in types):
         raise ShapeError(
-            f"`concatenate` along axis {axis} got operands that differ in another axis or in dtype.",
+            f"`concatenate` along axis {axis} got operands that differ elsewhere or in dtype.",
             facts=[(f"operand {i}", t) for i, t in enumerate(types)],
             fix="make all other axes and the dtype equal.",
             code="T101",
@@ -426,7 +429,7 @@ def _join(parts: Any, full: Axes) -> Any:
 
 
 def window_indices(starts: Any, flags: Any, shape: Axes, sizes: Axes, size: int) -> Any:
-    """Indices (size, *sizes, 1 + rank) of a window per example: the batch number, then the place."""
+    """Indices (size, *sizes, 1 + rank) of a window per example: batch number, then place."""
     full = (size, *sizes)
     offsets = _window_offsets(starts, flags, shape, sizes, full)
     parts = [ew.add(o, _place(i + 1, full)) for i, o in enumerate(offsets)]

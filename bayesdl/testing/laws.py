@@ -18,7 +18,7 @@ from bayesdl.ir.program import Program
 from bayesdl.ir.text import from_text, to_text
 from bayesdl.ir.types import ArrayType, type_of
 from bayesdl.ops._bind import evaluate
-from bayesdl.ops.control import floats, pick
+from bayesdl.ops._programs import floats, pick
 from bayesdl.transform.jvp import jvp_program
 from bayesdl.transform.vjp import vjp_program
 from bayesdl.transform.vmap import vmap_program

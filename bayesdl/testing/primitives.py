@@ -19,7 +19,7 @@ from bayesdl.ir.primitive import PRIMITIVES, Case, Primitive
 from bayesdl.ir.program import Equation, Program, Var
 from bayesdl.ir.types import parse_type, type_of
 from bayesdl.ops._bind import evaluate
-from bayesdl.ops.control import floats
+from bayesdl.ops._programs import floats
 
 from .laws import (
     Arrays,

@@ -15,8 +15,8 @@ from bayesdl.ir.builder import Builder, Handle, active_builders
 from bayesdl.ir.program import Program, Var
 from bayesdl.ir.types import ArrayType, type_of
 from bayesdl.ops._bind import bind
+from bayesdl.ops._programs import listed
 from bayesdl.ops.array import Array
-from bayesdl.ops.control import listed
 from bayesdl.ops.numpy import asarray
 
 
@@ -49,8 +49,8 @@ def trace(
     function : callable
         Of arrays, or of nested containers of arrays.
     *args
-        Arrays, numbers or `ArrayType`, in containers of any depth; only their types are used, unless
-        `concrete`.
+        Arrays, numbers or `ArrayType`, in containers of any depth; only their types are used,
+        unless `concrete`.
     name : str, optional
         Name of the Program; the function's own by default.
     concrete : bool, default False

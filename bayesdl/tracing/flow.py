@@ -15,6 +15,7 @@ from bayesdl.ir.program import Program, Var
 from bayesdl.ir.types import ArrayType
 from bayesdl.ops import control
 from bayesdl.ops import numpy as bnp
+from bayesdl.ops._programs import listed
 
 from . import Traced, trace
 
@@ -60,7 +61,7 @@ def cond(
     outputs = control.cond(
         bnp.asarray(predicate), *leaves, *union, true=programs[0], false=programs[1]
     )
-    return unflatten(first.tree, control.listed(outputs))
+    return unflatten(first.tree, listed(outputs))
 
 
 def while_loop(test: Callable[[Any], Any], body: Callable[[Any], Any], init: Any) -> Any:
@@ -86,7 +87,7 @@ def while_loop(test: Callable[[Any], Any], body: Callable[[Any], Any], init: Any
     _same_structure("while_loop", tree, second.tree)
     union, (p_test, p_body) = _one_signature([first, second], len(leaves), front=True)
     outputs = control.while_loop(*union, *leaves, test=p_test, body=p_body, constants=len(union))
-    return unflatten(tree, control.listed(outputs))
+    return unflatten(tree, listed(outputs))
 
 
 def fori_loop(low: int, high: int, body: Callable[[Any, Any], Any], init: Any) -> Any:
@@ -145,7 +146,7 @@ def scan(
     carry_tree, out_tree = _pair_trees(traced.tree)
     _same_structure("scan", state_tree, carry_tree)
     _, (program,) = _one_signature([traced], len(types), front=True)
-    outputs = control.listed(
+    outputs = listed(
         control.scan(
             *traced.captures,
             *state,
@@ -161,7 +162,7 @@ def scan(
 
 
 def shared(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A function whose Program is traced and emitted once per types and called from each place of use."""
+    """A function whose Program is traced and emitted once per types, called where it is used."""
     known: dict[Any, Traced] = {}
 
     def wrapped(*args: Any) -> Any:
@@ -172,7 +173,7 @@ def shared(function: Callable[..., Any]) -> Callable[..., Any]:
         if traced is None or any(h.builder not in active_builders() for h in traced.captures):
             traced = known[key] = _traced(function, leaves, tree)
         outputs = control.call(*leaves, *traced.captures, program=traced.program)
-        return unflatten(traced.tree, control.listed(outputs))
+        return unflatten(traced.tree, listed(outputs))
 
     return wrapped
 

@@ -1,4 +1,4 @@
-"""check_grads: derivatives against central differences, and the name of the operation that is wrong."""
+"""check_grads: derivatives against differences, and the name of the operation that is wrong."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from bayesdl._base.errors import ArgumentError
 from bayesdl._base.source import user_source
 from bayesdl._base.tree import flatten
 from bayesdl.ir.program import Equation, Literal, Program, Var
-from bayesdl.ops import control
 from bayesdl.ops import numpy as bnp
 from bayesdl.ops._bind import bind
+from bayesdl.ops._programs import listed, pick
 
 from .derived import array_leaves, jvp, traced_with, vjp
 
@@ -123,7 +123,7 @@ def _compared(function: Function, args: Sequence[Any], modes: Sequence[str]) -> 
         weights = rng.standard_normal(np.shape(numeric))
         pulled = vjp(function, *args)[1](weights)
         found = sum(float(np.vdot(g, m)) for g, m in zip(pulled, moves, strict=True))
-        # Forward mode is exact where it is right, so the adjoint is compared with it, not with quotients.
+        # Where forward mode is right it is exact, so the adjoint is compared with it.
         expected = float(np.vdot(weights, numeric if forward is None else forward))
         yield "reverse", found, expected, scale * (1.0 + float(np.abs(weights).sum()))
 
@@ -133,7 +133,7 @@ def _first_wrong(program: Program, args: list[Any], modes: Sequence[str]) -> str
     values: dict[Var, Any] = dict(zip(program.inputs, args, strict=True))
     for equation in program.equations:
         inputs = [a.value if isinstance(a, Literal) else values[a] for a in equation.inputs]
-        outputs = control.listed(bind(equation.primitive, *inputs, **equation.params))
+        outputs = listed(bind(equation.primitive, *inputs, **equation.params))
         values.update(zip(equation.outputs, outputs, strict=True))
         if not _equation_is_right(equation, inputs, modes):
             return f"`{equation.primitive.name}` at {equation.source}"
@@ -150,8 +150,8 @@ def _equation_is_right(equation: Equation, inputs: list[Any], modes: Sequence[st
         full = list(inputs)
         for place, value in zip(places, moving, strict=True):
             full[place] = value
-        outputs = control.listed(bind(equation.primitive, *full, **equation.params))
-        return _joined(control.pick(outputs, floating))
+        outputs = listed(bind(equation.primitive, *full, **equation.params))
+        return _joined(pick(outputs, floating))
 
     base = [np.asarray(inputs[i]) for i in places]
     return all(

@@ -14,6 +14,7 @@ from bayesdl._base.tree import flatten, unflatten
 from bayesdl.ir.program import Program
 from bayesdl.ops import control
 from bayesdl.ops import numpy as bnp
+from bayesdl.ops._programs import floats, listed, pick, spread
 from bayesdl.tracing import Traced, trace
 
 from .derived import array_leaves, traced_with
@@ -59,11 +60,11 @@ def custom_vjp(function: Function, forward: Function, backward: Function) -> Fun
         ahead = _closed(traced_with(forward, leaves, tree), where)
         _same_result(plain, ahead, where)
         floating = [x.dtype.kind == "f" for x in leaves]
-        behind = _behind(backward, plain, ahead, control.pick(leaves, floating), where)
+        behind = _behind(backward, plain, ahead, pick(leaves, floating), where)
         outputs = control.custom_call(
             *leaves, program=plain.program, forward=ahead.program, backward=behind
         )
-        return unflatten(plain.tree, control.listed(outputs))
+        return unflatten(plain.tree, listed(outputs))
 
     return wrapped
 
@@ -89,14 +90,14 @@ def _behind(
 ) -> Program:
     """The Program from residuals and float cotangents to one cotangent per float argument."""
     results = plain.program.output_types
-    flags, residuals = control.floats(results), ahead.program.output_types[len(results) :]
+    flags, residuals = floats(results), ahead.program.output_types[len(results) :]
 
     def back(*v: Any) -> list[Any]:
         kept = unflatten(ahead.tree.children[1], v[: len(residuals)])
-        cotangent = unflatten(plain.tree, control.spread(v[len(residuals) :], flags))
+        cotangent = unflatten(plain.tree, spread(v[len(residuals) :], flags))
         return _cotangents(backward(kept, cotangent), arguments, where)
 
-    kinds = [*residuals, *control.pick(results, flags)]
+    kinds = [*residuals, *pick(results, flags)]
     return _closed(trace(back, *kinds, name="backward"), where).program
 
 

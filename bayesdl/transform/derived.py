@@ -25,7 +25,7 @@ Function = Callable[..., Any]
 
 
 def vjp(function: Function, *primals: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
-    """Value of a function, and the map from cotangents of the result to cotangents of the arguments.
+    """Value of a function, and the map from cotangents of the result to those of the arguments.
 
     Parameters
     ----------
@@ -332,7 +332,7 @@ def array_leaves(container: Any) -> tuple[list[Any], Tree]:
 
 
 def traced_with(function: Function, leaves: list[Any], tree: Tree) -> Traced:
-    """Trace a function of containers; on values, where they are known, so that Python may branch."""
+    """Trace a function of containers; on values, if they are known, so that Python may branch."""
     concrete = all(not isinstance(x, Handle) or x.value is not None for x in leaves)
     return trace(
         lambda *v: function(*unflatten(tree, v)), *leaves, name=name_of(function), concrete=concrete
@@ -358,7 +358,7 @@ def _batch_size(leaves: list[Any], batched: list[bool]) -> int:
             where=user_source(),
             code="T101",
         )
-    return sizes.pop()[0]
+    return int(sizes.pop()[0])
 
 
 def _floats_only(values: Any, what: str = "argument") -> None:

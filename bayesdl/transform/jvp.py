@@ -11,7 +11,7 @@ from bayesdl.ir.primitive import Primitive
 from bayesdl.ir.program import Atom, Equation, Program, Var
 from bayesdl.ops import elementwise as ew
 from bayesdl.ops._bind import bind
-from bayesdl.ops.control import floats, listed, pick, solid
+from bayesdl.ops._programs import floats, listed, pick, solid
 from bayesdl.ops.structural import zeros_like
 from bayesdl.tracing import source_of, trace_flat
 

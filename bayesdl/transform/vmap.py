@@ -11,7 +11,8 @@ from bayesdl.ir.primitive import Primitive
 from bayesdl.ir.program import Atom, Equation, Literal, Program, Var
 from bayesdl.ir.types import ArrayType
 from bayesdl.ops._bind import bind
-from bayesdl.ops.control import listed, scan
+from bayesdl.ops._programs import listed
+from bayesdl.ops.control import scan
 from bayesdl.ops.structural import to_front
 from bayesdl.tracing import source_of, trace_flat
 

@@ -1,1 +1,3 @@
-"""Markov chain Monte Carlo kernels; they know a density and never a model."""
+"""Markov kernels that know a density and nothing else."""
+
+from __future__ import annotations

@@ -236,7 +236,9 @@ def heirs(fusion: Fusion, at: int, var: Var) -> list[Var]:
     equation = step.equation
     atoms = [
         a
-        for a in (equation.inputs[i] for i in _handed(equation, equation.outputs.index(var)))
+        for a in (
+            equation.inputs[i] for i in _handed(fusion, equation, equation.outputs.index(var))
+        )
         if isinstance(a, Var)
     ]
     counts = [
@@ -250,7 +252,7 @@ def heirs(fusion: Fusion, at: int, var: Var) -> list[Var]:
     ]
 
 
-def _handed(equation: Equation, output: int) -> list[int]:
+def _handed(fusion: Fusion, equation: Equation, output: int) -> list[int]:
     """The operands that an output grows out of."""
     name, params = equation.primitive.name, equation.params
     if name in WINDOWS:
@@ -258,13 +260,13 @@ def _handed(equation: Equation, output: int) -> list[int]:
     if name == "while_loop" or (name == "scan" and output < params["carry"]):
         return [params["constants"] + output]
     if name == "cond":
-        return [i + 1 for p in (params["true"], params["false"]) for i in origin(p, output)]
-    if name in ("call", "custom_call"):
-        return origin(params["program"], output)
+        return [i + 1 for p in (params["true"], params["false"]) for i in origin(fusion, p, output)]
+    if name in ("call", "custom_call") and fusion.is_inline(params["program"]):
+        return origin(fusion, params["program"], output)
     return []
 
 
-def origin(program: Program, output: int) -> list[int]:
+def origin(fusion: Fusion, program: Program, output: int) -> list[int]:
     """The inputs that a Program may update in place to make an output, as far as can be told."""
     made = {v: e for e in program.equations for v in e.outputs}
     found: list[int] = []
@@ -277,7 +279,7 @@ def origin(program: Program, output: int) -> list[int]:
             found.append(program.inputs.index(atom))
             continue
         equation = made[atom]
-        handed = _handed(equation, equation.outputs.index(atom))
+        handed = _handed(fusion, equation, equation.outputs.index(atom))
         if equation.primitive.name == "where":
             handed = [i for i in (1, 2) if equation.inputs[i].type == atom.type]
         waiting.extend(equation.inputs[i] for i in handed)

@@ -58,13 +58,17 @@ class Unit:
         self.timings = {"fuse": 0.0, "plan": 0.0, "emit": 0.0}
         self.workspace = self.named = 0
 
+    def is_inline(self, program: Program) -> bool:
+        """Whether a Program is written out where it is used: there is one such place, or it is short."""
+        return self.uses[id(program)] == 1 or len(program.equations) <= SMALL_PROGRAM
+
     def plan(self, program: Program, shared: Mapping[int, int]) -> Plan:
         """The plan of a Program, made once."""
         key = id(program), tuple(sorted(shared.items()))
         if key not in self.plans:
             start = perf_counter()
             if id(program) not in self.fusions:
-                self.fusions[id(program)] = Fusion(program)
+                self.fusions[id(program)] = Fusion(program, self.is_inline)
             fused = perf_counter()
             self.plans[key] = plan(self.fusions[id(program)], shared)
             self.timings["fuse"] += fused - start
@@ -313,7 +317,7 @@ class Scope:
     ) -> list[str]:
         """Write or call a Program; as `Frame.inline`."""
         unit = self.frame.unit
-        if unit.uses[id(program)] == 1 or len(program.equations) <= SMALL_PROGRAM:
+        if unit.is_inline(program):
             return self.frame.inline(program, inputs, targets, shared, self.top)
         name, extent = unit.function(program, shared)
         self._reach(self.top + extent)

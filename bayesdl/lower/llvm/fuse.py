@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import prod
 
@@ -63,6 +64,8 @@ class Fusion:
     Parameters
     ----------
     program : Program
+    is_inline : callable, (Program) -> bool
+        Whether a Program inside is written out where it is used, rather than called.
 
     Attributes
     ----------
@@ -78,8 +81,10 @@ class Fusion:
         Arrays that are another name of a buffer.
     """
 
-    def __init__(self, program: Program) -> None:
-        self.program = program
+    def __init__(
+        self, program: Program, is_inline: Callable[[Program], bool] = lambda _: True
+    ) -> None:
+        self.program, self.is_inline = program, is_inline
         self.equations = live_equations(program)
         self.made = {v: e for e in self.equations for v in e.outputs}
         self.consumers: dict[Var, list[Equation]] = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import _elementwise, _products, _reductions, _shape
+from . import _elementwise, _indexing, _products, _reductions, _shape, linalg
 from ._promote import (
     FUNCTIONS,
     asarray,

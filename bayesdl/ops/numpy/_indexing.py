@@ -171,7 +171,7 @@ def _with_new_axes(x: Any, parts: list[Any]) -> tuple[Any, list[Any]]:
 
 
 def _gathered(x: Any, parts: list[Any], apart: bool) -> Any:
-    """Integer arrays: their axes are gathered in front, and moved back where they stood together."""
+    """Integer arrays: their axes are gathered in front, and moved back if they stood together."""
     axes = [i for i, p in enumerate(parts) if not isinstance(p, slice)]
     rest = [i for i in range(x.ndim) if i not in axes]
     shape = broadcast_shape(*(np.shape(parts[i]) for i in axes))

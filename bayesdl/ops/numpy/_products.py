@@ -50,7 +50,7 @@ def matmul(x: Any, y: Any) -> Any:
         raise ShapeError(
             "`@` got shapes that do not fit together.",
             facts=[("left", x.shape), ("right", y.shape)],
-            note=f"the left ends in {x.shape[-1]}, the right offers {y.shape[-1 if second else -2]}.",
+            note=f"{x.shape[-1]} on the left meets {y.shape[-1 if second else -2]} on the right.",
             fix="transpose one of them, or check which axis holds the features.",
             where=user_source(),
             code="T101",

@@ -29,13 +29,13 @@ _DEFAULT = _Default()
 
 
 def default_dtype() -> np.dtype[Any]:
-    """The dtype of floats that nobody has given one: float64 unless a compiled thing says float32."""
+    """The dtype of floats that nobody has given one: float64 unless a trace says float32."""
     return _DEFAULT.dtype
 
 
 @contextmanager
 def using_dtype(dtype: Any) -> Iterator[None]:
-    """Trace with another default float dtype; arrays of wider floats met on the way are cast to it."""
+    """Trace with another default float dtype; wider floats met on the way are cast to it."""
     previous, _DEFAULT.dtype = _DEFAULT.dtype, np.dtype(dtype)
     try:
         yield
@@ -132,7 +132,7 @@ def broadcast_shape(*shapes: tuple[int, ...]) -> tuple[int, ...]:
                 "shapes do not broadcast together.",
                 facts=[(f"operand {i}", s) for i, s in enumerate(shapes)],
                 note=f"Read from the right, axis {axis}: {first} ≠ {second}.",
-                fix="index one of them by group, as in mu[group], or give one of them size 1 there.",
+                fix="index one of them by group, as in mu[group], or give it size 1 there.",
                 where=user_source(),
                 code="T101",
             )

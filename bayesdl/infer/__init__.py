@@ -1,0 +1,1 @@
+"""Where the towers meet: kernels, the one loop that runs them, and fit."""

@@ -1,0 +1,169 @@
+"""A block of steps as one Program: warm-up and draws are the same native function."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Protocol
+
+import numpy as np
+
+from bayesdl._base.tree import Tree, flatten, unflatten
+from bayesdl.ir.program import Program
+from bayesdl.ir.types import ArrayType
+from bayesdl.ops import control, random
+from bayesdl.ops import numpy as bnp
+from bayesdl.tracing import Traced, trace
+from bayesdl.tracing.flow import cond, scan, shared
+from bayesdl.transform.derived import value_and_grad
+
+from .kernel import Kernel, Phase
+
+KEY = ArrayType((2,), np.dtype(np.uint32))
+BOOL, INT = ArrayType((), np.dtype(np.bool_)), ArrayType((), np.dtype(np.int64))
+FRACTION = ArrayType((), np.dtype(np.float64))
+PHASE = Phase(BOOL, BOOL, BOOL, INT, FRACTION)
+
+
+class Target(Protocol):
+    """What a kernel is run on: a log density on R^dim, with the data that it takes.
+
+    ``function(position, *extra, *data)`` is the log density; a kernel whose density is random hands it
+    `extra`, a key.
+    """
+
+    @property
+    def dim(self) -> int:
+        """Length of a position."""
+        ...
+
+    @property
+    def dtype(self) -> Any:
+        """Of a position."""
+        ...
+
+    @property
+    def data(self) -> Sequence[Any]:
+        """Arrays that the log density takes."""
+        ...
+
+    def function(self, position: Any, *rest: Any) -> Any:
+        """Log density, nats."""
+        ...
+
+
+@dataclass(frozen=True)
+class Block:
+    """A Program that advances one chain by up to `capacity` steps.
+
+    Its inputs are: fresh (bool), count (int), start position, first key, step key, the leaves of the state,
+    the five fields of `Phase` with shape (capacity,), the data. Its outputs are the leaves of the state, the
+    positions (capacity, dim), and one array (capacity,) for each field of the Info.
+
+    Parameters
+    ----------
+    program : Program
+    state : list of ArrayType
+        Types of the state's leaves.
+    info : tuple of str
+        Names of the Info's fields.
+    capacity : int
+    """
+
+    program: Program
+    state: list[ArrayType]
+    info: tuple[str, ...]
+    capacity: int
+
+
+def build_block(kernel: Kernel, target: Target, capacity: int) -> Block:
+    """Trace a kernel on a target.
+
+    Parameters
+    ----------
+    kernel : Kernel
+    target : Target
+    capacity : int
+        Steps that one call can take at most. How many it takes is an input.
+
+    Returns
+    -------
+    Block
+
+    Notes
+    -----
+    The key of iteration i is ``fold_in(key, i)``, and steps beyond `count` leave the state alone, so draws
+    depend neither on the capacity nor on where one block ends and the next begins.
+    """
+    with bnp.using_dtype(target.dtype):
+        first, step = _traced_parts(kernel, target)
+        state_types = list(first.program.output_types)
+        names = _info_names(step)
+        many = [ArrayType((capacity, *t.shape), t.dtype) for t in flatten(PHASE)[0]]
+
+        def block(
+            fresh: Any, count: Any, start: Any, first_key: Any, key: Any, state: Any, phases: Any, *data: Any
+        ) -> Any:
+            state = cond(
+                fresh,
+                lambda s: _call(first.program, first_key, start, *data),
+                lambda s: s,
+                state,
+            )
+
+            def move(state: Any, phase: Any) -> Any:
+                key_here = random.fold_in(key, phase[3])
+                return _call(step.program, key_here, *phase, *state, *data)
+
+            def stay(state: Any, phase: Any) -> Any:
+                blank = [bnp.zeros(t.shape, t.dtype) for t in step.program.output_types[len(state) :]]
+                return [*state, *blank]
+
+            def each(state: Any, x: Any) -> Any:
+                index, *phase = x
+                found = cond(index < count, move, stay, state, phase)
+                state, info = found[: len(state)], found[len(state) :]
+                return state, [_position(first.tree, state), *info]
+
+            state, (positions, *info) = scan(each, state, [np.arange(capacity), *phases])
+            return [*state, positions, *info]
+
+        program = trace(
+            block, BOOL, INT, _place(target), KEY, KEY, state_types, many, *target.data, name="block"
+        ).program
+    return Block(program, state_types, names, capacity)
+
+
+def _traced_parts(kernel: Kernel, target: Target) -> tuple[Traced, Traced]:
+    # One `shared` for both, so that the backend emits the gradient once.
+    both = shared(value_and_grad(target.function))
+
+    def density_of(data: Sequence[Any]) -> Any:
+        return lambda position, *extra: both(position, *extra, *data)
+
+    def init(key: Any, position: Any, *data: Any) -> Any:
+        return kernel.init(key, position, density_of(data))
+
+    first = trace(init, KEY, _place(target), *target.data, name="init")
+    types = list(first.program.output_types)
+
+    def move(key: Any, phase: Any, leaves: Any, *data: Any) -> Any:
+        return kernel.step(key, unflatten(first.tree, leaves), density_of(data), phase)
+
+    return first, trace(move, KEY, PHASE, types, *target.data, name="step")
+
+
+def _call(program: Program, *args: Any) -> list[Any]:
+    return control.listed(control.call(*args, program=program))
+
+
+def _place(target: Target) -> ArrayType:
+    return ArrayType((target.dim,), np.dtype(target.dtype))
+
+
+def _position(tree: Tree, leaves: Sequence[Any]) -> Any:
+    return unflatten(tree, leaves).position
+
+
+def _info_names(step: Traced) -> tuple[str, ...]:
+    return tuple(f.name for f in fields(step.tree.children[1].kind))  # type: ignore[arg-type]

@@ -1,0 +1,166 @@
+"""Who shares a buffer with whom: nothing is copied that need not be, nothing is overwritten too early."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bayesdl.ir.text import from_text
+from bayesdl.lower.llvm import emitted_text
+from bayesdl.lower.llvm.buffers import Slot, Target, origin, plan
+from bayesdl.lower.llvm.fuse import Fusion
+
+
+def copies(text: str) -> int:
+    return emitted_text(from_text(text)).count("call void @llvm.memcpy")
+
+
+def test_buffers_are_used_again(same) -> None:
+    """A line of opaque steps needs two buffers, however long it is; the last is the caller's."""
+    lines = ["program f(%a: f64[8]):"]
+    names = "abcdefghij"
+    lines += [
+        f"  %{y}: f64[8] = cumulative_sum %{x} axis=0 reverse=false"
+        for x, y in zip(names, names[1:], strict=False)
+    ]
+    text = "\n".join([*lines, "  return %j"])
+    found = plan(Fusion(from_text(text)), {})
+    assert found.size == 2 * 64
+    assert sum(isinstance(s, Target) for s in found.storage.values()) == 1
+    same(text, np.arange(8.0))
+
+
+def test_an_elementwise_value_takes_the_place_of_its_operand() -> None:
+    program = from_text(
+        """program f(%a: f64[8]):
+  %b: f64[8] = cumulative_sum %a axis=0 reverse=false
+  %c: f64[8] = exp %b
+  %d: f64[8] = cumulative_sum %c axis=0 reverse=false
+  return %d"""
+    )
+    found = plan(Fusion(program), {})
+    b, c, _ = (e.outputs[0] for e in program.equations)
+    assert found.storage[b] == found.storage[c] == Slot(0)
+
+
+def test_an_operand_read_elsewhere_keeps_its_place(same) -> None:
+    """Reversed reads must not see what the same loop has written."""
+    same(
+        """program f(%a: f64[9]):
+  %b: f64[9] = cumulative_sum %a axis=0 reverse=false
+  %r: f64[9] = reverse %b axes=(0)
+  %c: f64[9] = sub %b %r
+  %d: f64[9] = cumulative_sum %c axis=0 reverse=false
+  return %d""",
+        np.arange(9.0),
+    )
+
+
+UPDATES = """program f(%a: f64[6,3], %v: f64[1,3], %n: i64[]):
+  %q: f64[6,3], %k: i64[] = while_loop %v %a %n constants=1 test={
+program t(%v: f64[1,3], %x: f64[6,3], %i: i64[]):
+  %b: bool[] = less %i 6:i64
+  return %b
+} body={
+program b(%v: f64[1,3], %x: f64[6,3], %i: i64[]):
+  %o: bool[] = equal %i 3:i64
+  %y: f64[6,3] = cond %o %x %v %i true={
+program keep(%x: f64[6,3], %v: f64[1,3], %i: i64[]):
+  return %x
+} false={
+program set(%x: f64[6,3], %v: f64[1,3], %i: i64[]):
+  %y: f64[6,3] = dynamic_update_slice %x %v %i 0:i64
+  return %y
+}
+  %j: i64[] = add %i 1:i64
+  return %y %j
+}
+  return %q %k"""
+
+
+def test_checkpoints_in_a_carry_are_updated_in_place(same) -> None:
+    """A branch inside a loop writes one row: the only copy is that of the first carry."""
+    assert copies(UPDATES) == 1
+    same(UPDATES, np.zeros((6, 3)), [[1.0, 2.0, 3.0]], 1)
+
+
+def test_nested_loops_keep_one_buffer(same) -> None:
+    inner = UPDATES.split("\n", 1)[1].rsplit("\n", 1)[0]
+    text = f"""program g(%a: f64[6,3], %v: f64[1,3], %n: i64[]):
+  %z: f64[6,3] = scan %v %n %a constants=2 carry=1 length=3 reverse=false body={{
+program f(%v: f64[1,3], %n: i64[], %a: f64[6,3]):
+{inner}
+  return %q
+}}
+  return %z"""
+    assert copies(text) == 1
+    same(text, np.zeros((6, 3)), [[1.0, 2.0, 3.0]], 1)
+
+
+def scan(body: str, carry: str, outputs: str) -> str:
+    return f"""program f(%a: f64[4], %b: f64[4]):
+  {outputs} = scan %a %b constants=0 carry=2 length=3 reverse=false body={{
+program b({carry}):
+{body}
+}}
+  return %p %q"""
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "  return %y %x",
+        "  %z: f64[4] = exp %x\n  return %y %z",
+        "  %z: f64[4] = add %x %y\n  return %y %z",
+        "  %z: f64[4] = reverse %x axes=(0)\n  return %z %x",
+        "  %z: f64[4] = add %x %y\n  return %z %z",
+        "  return %x %x",
+        "  %r: f64[4] = reverse %y axes=(0)\n  %z: f64[4] = add %r %x\n  return %z %y",
+        "  %r: f64[4] = reverse %x axes=(0)\n  %z: f64[4] = add %r %x\n"
+        "  %w: f64[4] = sin %y\n  return %z %w",
+    ],
+)
+def test_carries_that_change_places(same, body: str) -> None:
+    text = scan(body, "%x: f64[4], %y: f64[4]", "%p: f64[4], %q: f64[4]")
+    same(text, np.arange(4.0), np.arange(4.0) / 3 + 1)
+
+
+def test_a_carry_that_never_changes_is_not_copied(same) -> None:
+    text = scan(
+        "  %z: f64[4] = add %x %y\n  return %z %y",
+        "%x: f64[4], %y: f64[4]",
+        "%p: f64[4], %q: f64[4]",
+    )
+    assert copies(text) == 2  # the first carry, and %q, which is the input %b
+    same(text, np.arange(4.0), np.ones(4))
+
+
+def test_an_input_is_never_overwritten(same) -> None:
+    a = np.zeros((6, 3))
+    same(UPDATES, a, [[1.0, 2.0, 3.0]], 0)
+    assert not a.any()
+
+
+def test_a_carry_that_is_also_a_constant_keeps_its_first_value(same) -> None:
+    same(
+        """program f(%a: f64[4]):
+  %b: f64[4] = exp %a
+  %c: f64[4] = scan %b %b constants=1 carry=1 length=3 reverse=false body={
+program b(%k: f64[4], %x: f64[4]):
+  %y: f64[4] = add %x %k
+  return %y
+}
+  return %c""",
+        np.arange(4.0),
+    )
+
+
+def test_origin_looks_through_branches_and_choices() -> None:
+    program = from_text(
+        """program f(%c: bool[2], %a: f64[2], %b: f64[2]):
+  %x: f64[2] = exp %a
+  %y: f64[2] = where %c %x %b
+  return %y %x"""
+    )
+    assert origin(Fusion(program), program, 0) == [2]
+    assert origin(Fusion(program), program, 1) == []

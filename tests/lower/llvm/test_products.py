@@ -1,0 +1,95 @@
+"""Products of every layout and size, in our own tiles and in BLAS."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bayesdl.ir.text import from_text
+from bayesdl.lower.llvm import emitted_text, products
+
+SIZES = [(1, 1, 2), (2, 3, 2), (4, 7, 12), (5, 10, 13), (9, 3, 50), (33, 17, 26), (353, 10, 7)]
+
+
+def text(m: int, k: int, n: int, left: bool, right: bool, dtype: str = "f64") -> str:
+    x, y = (k, m) if left else (m, k), (n, k) if right else (k, n)
+    return f"""program f(%x: {dtype}[{x[0]},{x[1]}], %y: {dtype}[{y[0]},{y[1]}]):
+  %z: {dtype}[{m},{n}] = dot_general %x %y batch=((),()) contract=(({int(not left)}),({int(right)}))
+  return %z"""
+
+
+def operands(m: int, k: int, n: int, left: bool, right: bool) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    return rng.normal(size=(k, m) if left else (m, k)), rng.normal(size=(n, k) if right else (k, n))
+
+
+@pytest.mark.parametrize("left", [False, True])
+@pytest.mark.parametrize("right", [False, True])
+@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize("blas", [False, True])
+def test_layouts(same, monkeypatch, size, left: bool, right: bool, blas: bool) -> None:
+    monkeypatch.setattr(products, "LARGE", 0 if blas else 10**12)
+    for dtype in ("f64", "f32"):
+        same(text(*size, left, right, dtype), *operands(*size, left, right), rtol=1e-11, atol=1e-11)
+
+
+def test_large_ones_go_to_blas_and_small_ones_do_not() -> None:
+    large = emitted_text(from_text(text(128, 128, 128, False, False)))
+    small = emitted_text(from_text(text(128, 127, 128, False, False)))
+    assert "call void @dgemm" in large
+    assert "dgemm" not in small
+
+
+@pytest.mark.parametrize("size", [(3, 4), (353, 50), (1, 9), (9, 1)], ids=str)
+def test_matrices_and_vectors(same, size: tuple[int, int]) -> None:
+    """Along rows and across them; the matrix is a fused value."""
+    m, k = size
+    rng = np.random.default_rng(0)
+    for axis, n in ((1, k), (0, m)):
+        for first in (True, False):
+            names = "%y %v" if first else "%v %y"
+            pair = f"(({axis}),(0))" if first else f"((0),({axis}))"
+            same(
+                f"""program f(%x: f64[{m},{k}], %v: f64[{n}]):
+  %y: f64[{m},{k}] = sin %x
+  %z: f64[{size[1 - axis]}] = dot_general {names} batch=((),()) contract={pair}
+  return %z""",
+                rng.normal(size=size),
+                rng.normal(size=n),
+            )
+
+
+@pytest.mark.parametrize("blas", [False, True])
+def test_batches_and_several_axes(same, monkeypatch, blas: bool) -> None:
+    """Axes that cannot be walked through as one are rearranged first."""
+    monkeypatch.setattr(products, "LARGE", 0 if blas else 10**12)
+    rng = np.random.default_rng(0)
+    same(
+        """program f(%x: f64[2,5,3,4], %y: f64[3,6,2,5]):
+  %z: f64[5,4,6] = dot_general %x %y batch=((1),(3)) contract=((0,2),(2,0))
+  return %z""",
+        rng.normal(size=(2, 5, 3, 4)),
+        rng.normal(size=(3, 6, 2, 5)),
+    )
+    same(
+        """program f(%x: f64[2,5,3], %y: f64[4,5,2]):
+  %z: f64[2,3,4,2] = dot_general %x %y batch=((),()) contract=((1),(1))
+  return %z""",
+        rng.normal(size=(2, 5, 3)),
+        rng.normal(size=(4, 5, 2)),
+    )
+
+
+def test_integers_wrap(same) -> None:
+    big = np.full((2, 3), 2**62)
+    same(text(2, 3, 2, False, False, "i64"), big, big.T)
+    same(text(2, 3, 2, False, True, "u32"), np.full((2, 3), 2**31), np.full((2, 3), 3))
+
+
+def test_an_outer_product_is_part_of_a_loop(same) -> None:
+    program = """program f(%x: f64[3], %y: f64[4]):
+  %z: f64[3,4] = dot_general %x %y batch=((),()) contract=((),())
+  %s: f64[3] = reduce_sum %z axes=(1)
+  return %s"""
+    assert emitted_text(from_text(program)).count("\nloop") == 2
+    same(program, np.arange(3.0), np.arange(4.0))

@@ -1,0 +1,98 @@
+"""Writes into parts of buffers: where they go at the edges, and what they may read meanwhile."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+X = np.arange(20.0).reshape(5, 4)
+
+
+@pytest.mark.parametrize("start", [-3, 0, 2, 9])
+def test_windows_are_moved_inside(same, start: int) -> None:
+    same(
+        """program f(%x: f64[5,4], %u: f64[2,3], %i: i64[]):
+  %y: f64[5,4] = dynamic_update_slice %x %u %i %i
+  %z: f64[2,3] = dynamic_slice %x %i %i sizes=(2,3)
+  return %y %z""",
+        X,
+        -np.ones((2, 3)),
+        start,
+    )
+
+
+def test_a_window_computed_from_its_own_surroundings(same) -> None:
+    """In place, the loop that writes the window would read what it has just written."""
+    same(
+        """program f(%x: f64[9]):
+  %a: f64[9] = cumulative_sum %x axis=0 reverse=false
+  %b: f64[8] = slice %a start=(0) limit=(8) stride=(1)
+  %c: f64[9] = dynamic_update_slice %a %b 1:i64
+  %d: f64[9] = cumulative_sum %c axis=0 reverse=false
+  return %d""",
+        np.arange(9.0),
+    )
+
+
+def test_a_single_element_computed_from_its_surroundings(same) -> None:
+    same(
+        """program f(%x: f64[9], %i: i64[]):
+  %y: f64[9] = scan %i %x constants=1 carry=1 length=7 reverse=false body={
+program b(%i: i64[], %x: f64[9]):
+  %a: f64[1] = dynamic_slice %x %i sizes=(1)
+  %b: f64[1] = slice %x start=(8) limit=(9) stride=(1)
+  %c: f64[1] = add %a %b
+  %d: f64[9] = dynamic_update_slice %x %c %i
+  return %d
+}
+  return %y""",
+        np.arange(9.0),
+        3,
+    )
+
+
+def test_scatter_adds_every_time(same) -> None:
+    """Repeated rows, rows out of range, and updates computed from the target."""
+    same(
+        """program f(%x: f64[5,4], %i: i64[6,1]):
+  %a: f64[5,4] = cumulative_sum %x axis=0 reverse=false
+  %u: f64[6,4] = gather %a %i
+  %y: f64[5,4] = scatter_add %a %i %u
+  return %y""",
+        X,
+        [[0], [0], [4], [-7], [99], [0]],
+    )
+
+
+def test_padding_between_and_around(same) -> None:
+    same(
+        """program f(%x: f64[5,4], %s: f64[]):
+  %y: f64[5,4] = exp %x
+  %z: f64[12,6] = pad %y low=(2,0) high=(1,2) interior=(1,0)
+  %p: f64[] = pad %s low=() high=() interior=()
+  return %z %p""",
+        X / 20,
+        1.5,
+    )
+
+
+def test_parts_of_any_size(same) -> None:
+    same(
+        """program f(%a: f64[2,3], %b: f64[2,0], %c: f64[2,1]):
+  %d: f64[2,3] = neg %a
+  %e: f64[2,5] = concatenate %d %b %c %c axis=1
+  %g: i64[2] = iota shape=(2) axis=0 dtype=i64
+  %h: i64[4] = concatenate %g %g axis=0
+  return %e %h""",
+        np.arange(6.0).reshape(2, 3),
+        np.zeros((2, 0)),
+        [[8.0], [9.0]],
+    )
+
+
+def test_scalars_have_no_window(same) -> None:
+    same(
+        "program f(%a: f64[], %b: f64[]):\n  %c: f64[] = dynamic_update_slice %a %b\n  return %c",
+        1.0,
+        2.0,
+    )
