@@ -65,12 +65,14 @@ class Distribution(ABC):
     examples: ClassVar[tuple[tuple[Any, ...], ...]] = ()
 
     def __post_init__(self) -> None:
+        own = self._constraints()
         for name, value in self.parameters.items():
-            if not isinstance(value, Handle | int | float | np.ndarray | np.generic):
+            if name in own and not isinstance(value, Handle | int | float | np.ndarray | np.generic):
                 object.__setattr__(self, name, bnp.asarray(value))
         _check.one_given(self)
-        for name, value in self.parameters.items():
-            _check.in_range(self, name, value, self._constraints()[name])
+        for name, constraint in own.items():
+            if name in self.parameters:
+                _check.in_range(self, name, self.parameters[name], constraint)
         self._check()
         object.__setattr__(self, "_batch_shape", self._common_shape())
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from bayesdl import constraints
+from bayesdl.ops import linalg, random
 from bayesdl.ops import numpy as bnp
-from bayesdl.ops import random
 
 from ._base import Distribution, Shape, distribution, parameter
 from ._special import LOG_PI, lgamma
@@ -53,7 +53,7 @@ class LKJCholesky(Distribution):
         k = self.dimension
         eta = bnp.expand_dims(self.concentration, -1)
         powers = np.arange(k - 2, -1, -1, dtype=self.dtype) + 2.0 * (eta - 1.0)
-        diagonal = bnp.log(bnp.diagonal(x)[..., 1:])
+        diagonal = bnp.log(linalg.diagonal_of(x)[..., 1:])
         return bnp.sum(powers * diagonal, -1) - self._log_norm()
 
     def _log_norm(self) -> Any:

@@ -1,1 +1,3 @@
-"""Where the towers meet: kernels, the one loop that runs them, and fit."""
+"""Inference: kernels, the one runner, and what they give back."""
+
+from __future__ import annotations

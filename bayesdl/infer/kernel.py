@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -115,3 +116,16 @@ def kernel(cls: K) -> K:
     """Enter a kernel in the registry under its own name."""
     KERNELS.add(cls.name, cls)
     return cls
+
+
+def drifts(history: np.ndarray[Any, Any]) -> bool:
+    """Whether the later half of a window lies above the earlier one by more than twice its noise.
+
+    Examples
+    --------
+    >>> drifts(np.arange(100.0)), drifts(np.tile([0.0, 1.0], 50))
+    (True, False)
+    """
+    early, late = np.split(history[len(history) % 2 :], 2)
+    noise = math.sqrt((early.var() + late.var()) / len(late))
+    return not float(late.mean() - early.mean()) <= 2.0 * noise

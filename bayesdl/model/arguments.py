@@ -64,7 +64,7 @@ def read_arguments(
         ready = tuple(_arrayed(a) for a in args), {k: _arrayed(v) for k, v in kwargs.items()}
     leaves, tree = flatten(ready)
     places = [i for i, leaf in enumerate(leaves) if isinstance(leaf, np.ndarray)]
-    data = [np.ascontiguousarray(leaves[i]) for i in places]
+    data = [np.asarray(leaves[i], order="C") for i in places]
     static = [None if i in places else leaf for i, leaf in enumerate(leaves)]
     return Arguments(data, tree, static, places)
 

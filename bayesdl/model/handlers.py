@@ -1,150 +1,219 @@
-"""Handlers: ten lines each, they read or fix sites while a model runs."""
+"""Handlers: each reads or fixes the statements of a model that runs inside it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from bayesdl._base.errors import SiteError
+import numpy as np
+
 from bayesdl.ops import numpy as bnp
 from bayesdl.ops import random
 
-from .statements import Handler, Message
+from ._stack import Handler
+from ._statement import Statement, enter
+
+Values = Mapping[str, Any]
 
 
-class seed(Handler):
-    """Draw every site that nothing else gives a value, from one key or integer."""
+class seed(Handler):  # noqa: N801  (used as a word in a `with` line)
+    """Draw what has no value, each site with its own key.
+
+    Parameters
+    ----------
+    key : int, or Array of shape (2,)
+        A seed, or a key from `bayesdl.random.key`. The n-th statement that is seen gets
+        ``fold_in(key, n)``, whether it needs it or not.
+
+    Examples
+    --------
+    >>> import bayesdl as bdl
+    >>> m = bdl.seed(0)(lambda: bdl.sample("x", bdl.dist.Normal(0.0, 1.0)))
+    >>> bool(m() == m())
+    True
+    """
 
     def __init__(self, key: Any) -> None:
-        self.key = random.key(key) if isinstance(key, int) else key
+        self.key = random.key(key) if isinstance(key, int | np.integer) else key
         self.count = 0
 
-    def process(self, message: Message) -> None:
-        if message.kind == "sample" and message.value is None:
-            assert message.distribution is not None
-            message.value = message.distribution.sample(random.fold_in(self.key, self.count))
+    def start(self) -> None:
+        self.count = 0
+
+    def before(self, statement: Statement) -> None:
+        if statement.kind == "sample" and statement.key is None:
+            statement.key = random.fold_in(self.key, self.count)
             self.count += 1
 
 
-class substitute(Handler):
-    """Give latent sites these values; they still count in the density."""
+class _Fixing(Handler):
+    """Handlers that hold values for some sites."""
 
-    def __init__(self, values: Mapping[str, Any]) -> None:
-        self.values = dict(values)
+    def __init__(self, values: Values | None = None, **named: Any) -> None:
+        self.values = {**(values or {}), **named}
 
-    def process(self, message: Message) -> None:
-        if message.kind == "sample" and message.value is None and message.name in self.values:
-            message.value = bnp.asarray(self.values[message.name])
+    def before(self, statement: Statement) -> None:
+        if statement.kind == "sample" and statement.name in self.values:
+            self.fix(statement, self.values[statement.name])
 
-
-class condition(Handler):
-    """Make sites observed at these values."""
-
-    def __init__(self, values: Mapping[str, Any]) -> None:
-        self.values = dict(values)
-
-    def process(self, message: Message) -> None:
-        if message.kind == "sample" and message.name in self.values:
-            message.value, message.observed = bnp.asarray(self.values[message.name]), True
+    def fix(self, statement: Statement, value: Any) -> None:
+        """Put the value into the statement."""
+        raise NotImplementedError
 
 
-class do(Handler):
-    """Set sites from outside: they take these values and leave the density (Pearl's intervention)."""
+class condition(_Fixing):  # noqa: N801  (used as a word in a `with` line)
+    """Make sites observed.
 
-    def __init__(self, values: Mapping[str, Any]) -> None:
-        self.values = dict(values)
+    Parameters
+    ----------
+    values : mapping of str to Array
+        Data by site name; also as keyword arguments.
+    """
 
-    def process(self, message: Message) -> None:
-        if message.kind == "sample" and message.name in self.values:
-            message.value, message.fixed = bnp.asarray(self.values[message.name]), True
-
-
-class block(Handler):
-    """Hide sites from the handlers further out."""
-
-    def __init__(self, names: Iterable[str] | Callable[[Message], bool]) -> None:
-        chosen = names if callable(names) else set(names)
-        self.hides = chosen if callable(chosen) else lambda message: message.name in chosen
-
-    def process(self, message: Message) -> None:
-        message.hidden = message.hidden or self.hides(message)
+    def fix(self, statement: Statement, value: Any) -> None:
+        statement.value, statement.observed = value, True
 
 
-class mask(Handler):
-    """Count only the elements where the mask holds."""
+class substitute(_Fixing):  # noqa: N801  (used as a word in a `with` line)
+    """Give sites a value. They stay random: their log probability counts, but they are not data.
 
-    def __init__(self, mask: Any) -> None:
-        self.mask = bnp.asarray(mask)
+    Parameters
+    ----------
+    values : mapping of str to Array
+        By site name; also as keyword arguments.
+    """
 
-    def process(self, message: Message) -> None:
-        if message.kind == "sample":
-            message.mask = self.mask if message.mask is None else message.mask & self.mask
+    def fix(self, statement: Statement, value: Any) -> None:
+        statement.value, statement.observed = value, False
 
 
-class scale(Handler):
-    """Multiply log densities by a factor."""
+class do(_Fixing):  # noqa: N801  (used as a word in a `with` line)
+    """Intervene: sites take a value whatever their distribution says, and add nothing to the density.
+
+    Parameters
+    ----------
+    values : mapping of str to Array
+        By site name; also as keyword arguments.
+
+    References
+    ----------
+    Pearl (2009), Causality, section 3.2.
+    """
+
+    def fix(self, statement: Statement, value: Any) -> None:
+        statement.kind, statement.observed = "deterministic", False
+        statement.value, statement.distribution = value, None
+
+
+class block(Handler):  # noqa: N801  (used as a word in a `with` line)
+    """Hide sites from the handlers further out.
+
+    Parameters
+    ----------
+    sites : iterable of str, or callable from Statement to bool, optional
+        Which ones; all by default.
+    """
+
+    def __init__(self, sites: str | Iterable[str] | Callable[[Statement], bool] | None = None) -> None:
+        if sites is None or callable(sites):
+            self.hides = sites or (lambda statement: True)
+        else:
+            names = frozenset([sites] if isinstance(sites, str) else sites)
+            self.hides = lambda statement: statement.name in names
+
+    def before(self, statement: Statement) -> None:
+        if statement.kind != "units" and self.hides(statement):
+            statement.hidden = True
+
+
+class mask(Handler):  # noqa: N801  (used as a word in a `with` line)
+    """Leave elements of the log density out.
+
+    Parameters
+    ----------
+    array : bool Array
+        Broadcasts to the batch shape of each site inside; elements that are False count as 0.
+    """
+
+    def __init__(self, array: Any) -> None:
+        self.array = array
+
+    def before(self, statement: Statement) -> None:
+        keep = bnp.asarray(self.array, np.bool_)
+        statement.mask = keep if statement.mask is None else bnp.logical_and(statement.mask, keep)
+
+
+class scale(Handler):  # noqa: N801  (used as a word in a `with` line)
+    """Multiply the log density of the sites inside, as a tempered likelihood does.
+
+    The change of variables of a latent site is not multiplied.
+
+    Parameters
+    ----------
+    factor : float or Array, shape ()
+    """
 
     def __init__(self, factor: Any) -> None:
         self.factor = factor
 
-    def process(self, message: Message) -> None:
-        message.scale = message.scale * self.factor
+    def before(self, statement: Statement) -> None:
+        statement.scale = self.factor if statement.scale is None else statement.scale * self.factor
 
 
-class trace_sites(Handler):
-    """Record every site in order.
+class trace_sites(Handler):  # noqa: N801  (used as a word in a `with` line)
+    """Record statements; entering it gives the record, a dict from name to Statement.
 
-    Raises
-    ------
-    SiteError
-        If two statements use one name.
+    Examples
+    --------
+    >>> import bayesdl as bdl
+    >>> with trace_sites() as sites, bdl.seed(0):
+    ...     x = bdl.sample("x", bdl.dist.Normal(0.0, 1.0))
+    >>> sites["x"].summary, float(sites["x"].value) == float(x)
+    ('Normal(loc=0.0, scale=1.0)', True)
     """
 
     def __init__(self) -> None:
-        self.sites: dict[str, Message] = {}
+        self.sites: dict[str, Statement] = {}
 
-    def settled(self, message: Message) -> None:
-        if message.kind == "units":
-            return
-        first = self.sites.get(message.name)
-        if first is not None:
-            raise SiteError(
-                f'the name "{message.name}" is used by two statements.',
-                facts=[
-                    ("first", _what(first), first.source.short if first.source else ""),
-                    ("second", _what(message), message.source.short if message.source else ""),
-                ],
-                fix='rename one, or put them in `with scope("noise"):`.',
-                where=message.source,
-                code="M101",
-            )
-        self.sites[message.name] = message
+    def start(self) -> None:
+        self.sites = {}
+
+    def __enter__(self) -> dict[str, Statement]:
+        Handler.__enter__(self)
+        return self.sites
+
+    def after(self, statement: Statement) -> None:
+        if statement.kind != "units":
+            enter(self.sites, statement)
 
 
-class dropout(Handler):
-    """Mask the units that enter each layer, one mask a row, and scale up what is kept.
+class dropout(Handler):  # noqa: N801  (used as a word in a `with` line)
+    """Drop the units that enter layers, each unit of each row by itself.
+
+    x ← x · Bernoulli(1 − rate) / (1 − rate)
 
     Parameters
     ----------
-    key : key
-    rate : float
-        Probability that a unit is dropped, in [0, 1).
+    key : Array, shape (2,)
+    rate : float or Array, shape ()
+        Probability that a unit is dropped, below 1.
 
     References
     ----------
-    Gal & Ghahramani (2016), Dropout as a Bayesian approximation, section 3 (arXiv:1506.02142).
+    Gal & Ghahramani (2016), Dropout as a Bayesian approximation (arXiv:1506.02142).
     """
 
-    def __init__(self, key: Any, rate: float) -> None:
-        self.key, self.rate, self.count = key, rate, 0
+    def __init__(self, key: Any, rate: Any) -> None:
+        self.key, self.rate = key, rate
+        self.count = 0
 
-    def process(self, message: Message) -> None:
-        if message.kind == "units":
-            key = random.fold_in(self.key, self.count)
-            self.count += 1
-            kept = random.uniform(key, message.value.shape) >= self.rate
-            message.value = bnp.where(kept, message.value / (1.0 - self.rate), 0.0)
+    def start(self) -> None:
+        self.count = 0
 
-
-def _what(message: Message) -> str:
-    return message.kind if message.distribution is None else repr(message.distribution)
+    def before(self, statement: Statement) -> None:
+        if statement.kind != "units":
+            return
+        x = statement.value
+        draws = random.uniform(random.fold_in(self.key, self.count), np.shape(x), dtype=x.dtype)
+        self.count += 1
+        statement.value = bnp.where(draws < self.rate, 0.0, x / (1.0 - self.rate))

@@ -1,111 +1,16 @@
-"""What a model may say: sample, observe, deterministic, factor, plate, scope; and what layers say, units."""
+"""The statements that a model is written with."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+import operator
 from typing import Any
 
-from bayesdl._base.errors import ShapeError, SiteError
-from bayesdl._base.source import Source, user_source
-from bayesdl.dist._base import Distribution
-from bayesdl.ops import numpy as bnp
+from bayesdl._base.errors import ArgumentError, SiteError
+from bayesdl._base.source import user_source
+from bayesdl.dist import Distribution
 
-
-@dataclass
-class Message:
-    """One statement on its way through the handlers.
-
-    Parameters
-    ----------
-    kind : {"sample", "deterministic", "factor", "units"}
-    name : str
-        With the scopes in front.
-    distribution : Distribution or None
-        Expanded by the plates.
-    value : array or None
-        Given by a handler or by data; drawn when None at the end.
-    observed : bool
-        Whether the value is data.
-    """
-
-    kind: str
-    name: str
-    distribution: Distribution | None = None
-    value: Any = None
-    observed: bool = False
-    fixed: bool = False
-    dims: tuple[str, ...] = ()
-    plates: tuple[Plate, ...] = ()
-    role: str | None = None
-    layer: str | None = None
-    scale: Any = 1.0
-    mask: Any = None
-    source: Source | None = None
-    hidden: bool = False
-
-
-class Handler:
-    """Something that reads or fixes sites while a model runs; a context manager and a decorator."""
-
-    def process(self, message: Message) -> None:
-        """Before the value is settled; handlers nearest to the statement come first."""
-
-    def settled(self, message: Message) -> None:
-        """After the value is settled."""
-
-    def __enter__(self) -> Any:
-        STACK.handlers.append(self)
-        return self
-
-    def __exit__(self, *_: Any) -> None:
-        STACK.handlers.remove(self)
-
-    def __call__(self, function: Any) -> Any:
-        """The function run under this handler."""
-
-        def wrapped(*args: Any, **kwargs: Any) -> Any:
-            with self:
-                return function(*args, **kwargs)
-
-        return wrapped
-
-
-@dataclass(frozen=True)
-class Plate:
-    """An axis of independent repetitions.
-
-    Parameters
-    ----------
-    name : str
-        Also the name of the dim.
-    size : int
-        Number of repetitions in the model, N.
-    minibatch : int or None
-        Number of them that the data at hand hold.
-    """
-
-    name: str
-    size: int
-    minibatch: int | None = None
-    source: Source | None = field(default=None, compare=False)
-
-    @property
-    def length(self) -> int:
-        """Length of the axis of the arrays at hand."""
-        return self.size if self.minibatch is None else self.minibatch
-
-
-class _Stack(threading.local):
-    def __init__(self) -> None:
-        self.handlers: list[Handler] = []
-        self.plates: list[Plate] = []
-        self.scopes: list[str] = []
-
-
-STACK = _Stack()
+from ._stack import Handler, send
+from ._statement import PlateFrame, Shape, Statement
 
 
 def sample(
@@ -113,202 +18,253 @@ def sample(
     distribution: Distribution,
     obs: Any = None,
     *,
-    dims: tuple[str, ...] = (),
+    dims: tuple[str, ...] | None = None,
+    sample_shape: int | Shape = (),
     role: str | None = None,
     layer: str | None = None,
 ) -> Any:
-    """Name a random quantity.
+    """A random quantity with a name.
 
     Parameters
     ----------
     name : str
         Unique in the model.
     distribution : Distribution
-        Expanded by the plates around the statement.
-    obs : array, optional
-        Data; the quantity is latent without.
+        Its batch axes that no plate claims are independent copies.
+    obs : Array, shape (*batch_shape, *event_shape), optional
+        Data: the site is observed. A single number stands for all elements.
     dims : tuple of str, optional
-        Names of the axes of one event, carried to the result.
+        Names of the axes of one value, for labelled results; plates name theirs by themselves.
+    sample_shape : tuple of int, optional
+        Independent copies, as further batch axes in front.
     role : {"weight", "bias"}, optional
-        What methods for networks take it for.
+        What methods for networks treat the site as.
     layer : str, optional
-        Name of the layer it belongs to.
+        The layer it belongs to.
 
     Returns
     -------
-    array
-        The value, of the distribution's batch and event shape.
+    Array, shape (*batch_shape, *event_shape)
+        The data, or a draw, or what a handler or a method puts here.
 
     Raises
     ------
-    SiteError
-        If the name is taken, or if nothing gives a value.
     ShapeError
-        If the distribution contradicts a plate, or the data would enlarge it.
+        If distribution, plates and data do not fit together: data never enlarge a distribution.
+    DtypeError
+        If the data are not numbers.
+    SiteError
+        If there is nothing to draw a value with.
+
+    Examples
+    --------
+    >>> import bayesdl as bdl
+    >>> with bdl.seed(0):
+    ...     x = bdl.sample("x", bdl.dist.Normal(0.0, 1.0).expand((3,)))
+    >>> x.shape
+    (3,)
     """
     source = user_source()
     if not isinstance(distribution, Distribution):
         raise SiteError(
             f'site "{name}" needs a distribution.',
-            facts=[("given", type(distribution).__name__)],
-            fix=f'write sample("{name}", dist.Normal(0.0, 1.0)).',
+            facts=[("given", f"{type(distribution).__name__} {distribution!r}"[:60])],
+            fix=f'sample("{name}", dist.Normal(0.0, 1.0)); use deterministic() for a computed value.',
             where=source,
-            code="M104",
+            code="M110",
         )
-    full = _scoped(name)
-    plates = tuple(STACK.plates)
-    message = Message(
+    copies = (sample_shape,) if isinstance(sample_shape, int) else tuple(sample_shape)
+    statement = Statement(
         "sample",
-        full,
-        distribution=_in_plates(full, distribution, plates, source),
-        value=None if obs is None else bnp.asarray(obs),
+        _named(name),
+        source,
+        distribution=distribution,
+        value=obs,
         observed=obs is not None,
-        dims=tuple(dims),
-        plates=plates,
+        dims=_dims(dims),
+        sample_shape=copies,
         role=role,
         layer=layer,
-        source=source,
     )
-    return _send(message)
+    return send(statement).value
 
 
-def observe(
-    name: str, distribution: Distribution, value: Any, *, dims: tuple[str, ...] = ()
-) -> Any:
-    """`sample` with data; see there."""
-    return sample(name, distribution, obs=value, dims=dims)
-
-
-def deterministic(name: str, value: Any, *, dims: tuple[str, ...] = ()) -> Any:
-    """Record a computed quantity under a name; it is in the results and does not touch the density."""
-    message = Message(
-        "deterministic",
-        _scoped(name),
-        value=bnp.asarray(value),
-        dims=tuple(dims),
-        plates=tuple(STACK.plates),
-        source=user_source(),
-    )
-    return _send(message)
-
-
-def factor(name: str, log_weight: Any) -> None:
-    """Add a number, in nats, to the log density."""
-    _send(Message("factor", _scoped(name), value=bnp.asarray(log_weight), source=user_source()))
-
-
-def units(name: str, x: Any) -> Any:
-    """The units that enter a layer, shape (rows, units): the place where dropout masks them."""
-    return _send(Message("units", _scoped(name), value=x, source=user_source()))
-
-
-@contextmanager
-def plate(name: str, size: int, *, minibatch: int | None = None) -> Iterator[Plate]:
-    """Statements inside are repeated independently along one axis.
-
-    Nested plates give axes from left to right: the outermost comes first.
+def observe(name: str, distribution: Distribution, value: Any, *, dims: tuple[str, ...] | None = None) -> Any:
+    """A random quantity whose value is data; the same as ``sample(name, distribution, obs=value)``.
 
     Parameters
     ----------
     name : str
-        Name of the dim.
+    distribution : Distribution
+    value : Array, shape (*batch_shape, *event_shape)
+        None makes the site a latent one, as when a model predicts.
+    dims : tuple of str, optional
+
+    Returns
+    -------
+    Array
+        The value.
+    """
+    return sample(name, distribution, obs=value, dims=dims)
+
+
+def deterministic(name: str, value: Any, *, dims: tuple[str, ...] | None = None) -> Any:
+    """Give a computed quantity a name, so that it is kept with the draws.
+
+    Parameters
+    ----------
+    name : str
+    value : Array
+    dims : tuple of str, optional
+        Names of its axes.
+
+    Returns
+    -------
+    Array
+        The value.
+    """
+    return send(Statement("deterministic", _named(name), user_source(), value=value, dims=_dims(dims))).value
+
+
+def factor(name: str, log_weight: Any) -> None:
+    """Add a term to the log joint density.
+
+    Parameters
+    ----------
+    name : str
+    log_weight : Array
+        In nats; all its elements are summed.
+    """
+    send(Statement("factor", _named(name), user_source(), value=log_weight))
+
+
+def units(name: str, x: Any) -> Any:
+    """Say that an array holds the units that enter a layer; handlers such as `dropout` may change it.
+
+    Parameters
+    ----------
+    name : str
+        Name of the layer.
+    x : Array, shape (rows, fan_in)
+
+    Returns
+    -------
+    Array
+        The same shape.
+    """
+    return send(Statement("units", _named(name), user_source(), value=x)).value
+
+
+class plate(Handler):  # noqa: N801  (used as a word in a `with` line)
+    """Independent repetition: a batch axis of known size for each statement inside.
+
+    Nested plates take the last batch axes in order, the outer plate first: a site inside
+    ``plate("groups", 3)`` and then ``plate("rows", 5)`` has batch shape (3, 5), one inside the outer
+    plate alone (3,). Index the latter as ``mu[:, None]`` where the two meet.
+
+    Parameters
+    ----------
+    name : str
+        Becomes the name of the axis in results.
     size : int
-        Number of repetitions N.
+        How many there are in all, N.
+    dim : int, optional
+        The batch axis to claim, counted from the right, −1 for the last; worked out if not given.
     minibatch : int, optional
-        Number of repetitions at hand; log densities inside are scaled by N / minibatch.
+        How many of them are here, m. The log density of sites inside is multiplied by N / m, so that its
+        mean over random minibatches is that of all data. Pointwise log likelihoods are not multiplied.
 
     Raises
     ------
-    SiteError
-        If a plate of that name is open, or a size is not positive.
+    ArgumentError
+        If a size is not a positive whole number, or dim is not negative.
+
+    Examples
+    --------
+    >>> import bayesdl as bdl
+    >>> with bdl.seed(0), bdl.plate("groups", 3), bdl.plate("rows", 5):
+    ...     x = bdl.sample("x", bdl.dist.Normal(0.0, 1.0))
+    >>> x.shape
+    (3, 5)
     """
-    found = Plate(_scoped(name), int(size), minibatch, user_source())
-    if any(p.name == found.name for p in STACK.plates):
-        raise SiteError(
-            f'plate "{found.name}" is open already.',
-            fix="give the inner plate another name.",
-            where=found.source,
-            code="M102",
-        )
-    if size < 1 or (minibatch is not None and not 1 <= minibatch <= size):
-        raise SiteError(
-            f'plate "{found.name}" needs a positive size, and a minibatch no larger.',
-            facts=[("size", size), ("minibatch", minibatch)],
-            fix="give the number of rows of the data.",
-            where=found.source,
-            code="M102",
-        )
-    STACK.plates.append(found)
-    try:
-        yield found
-    finally:
-        STACK.plates.pop()
+
+    def __init__(self, name: str, size: int, dim: int | None = None, minibatch: int | None = None) -> None:
+        size = _size(name, "size", size)
+        length = size if minibatch is None else _size(name, "minibatch", minibatch)
+        if length > size or (dim is not None and dim >= 0):
+            raise ArgumentError(
+                f'plate "{name}" got arguments that do not fit together.',
+                facts=[("size", size), ("minibatch", minibatch), ("dim", dim)],
+                fix="minibatch is at most size; dim is negative, -1 for the last axis.",
+                where=user_source(),
+                code="M113",
+            )
+        self.frame = PlateFrame(_named(name), size, length, dim)
+        self.minibatched = minibatch is not None
+
+    @property
+    def size(self) -> int:
+        """How many there are in all."""
+        return self.frame.size
+
+    def before(self, statement: Statement) -> None:
+        if statement.kind == "units":
+            return
+        if any(inner.name == self.frame.name for inner in statement.plates):
+            raise SiteError(
+                f'plate "{self.frame.name}" stands inside itself.',
+                fix="give the two plates different names.",
+                where=statement.source,
+                code="M113",
+            )
+        statement.plates.insert(0, self.frame)
+        if self.minibatched and statement.kind != "deterministic":
+            weight = self.frame.size / self.frame.length
+            statement.scale = weight if statement.scale is None else statement.scale * weight
 
 
-@contextmanager
-def scope(name: str) -> Iterator[None]:
-    """Put ``name.`` in front of the names of all statements inside."""
-    STACK.scopes.append(name)
-    try:
-        yield
-    finally:
-        STACK.scopes.pop()
+class scope(Handler):  # noqa: N801  (used as a word in a `with` line)
+    """Prefix the names of the sites inside: ``name.site``.
+
+    Parameters
+    ----------
+    name : str
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = _named(name)
+
+    def before(self, statement: Statement) -> None:
+        statement.name = f"{self.name}.{statement.name}"
 
 
-def _scoped(name: str) -> str:
-    return ".".join([*STACK.scopes, name])
-
-
-def _send(message: Message) -> Any:
-    handlers = list(STACK.handlers)
-    for handler in reversed(handlers):
-        handler.process(message)
-        if message.hidden:
-            break
-    if message.value is None:
-        raise SiteError(
-            f'site "{message.name}" has no value: the model was called without a source of randomness.',
-            fix="call it under bayesdl.seed(0), or give it to bayesdl.fit.",
-            where=message.source,
-            code="M105",
-        )
-    for handler in reversed(handlers):
-        handler.settled(message)
-        if message.hidden:
-            break
-    return message.value
-
-
-def _in_plates(
-    name: str, distribution: Distribution, plates: tuple[Plate, ...], source: Source | None
-) -> Distribution:
-    """The distribution with the plates' axes in its batch shape."""
-    if not plates:
-        return distribution
-    wanted = tuple(p.length for p in plates)
-    own = distribution.batch_shape
-    fits = len(own) <= len(wanted) and all(
-        n in (1, w) for n, w in zip(own[::-1], wanted[::-1], strict=False)
+def _named(name: Any) -> str:
+    if isinstance(name, str) and name:
+        return name
+    raise SiteError(
+        "a site needs a name.",
+        facts=[("given", repr(name)[:60])],
+        fix='write sample("weight", dist.Normal(0.0, 1.0)).',
+        where=user_source(),
+        code="M112",
     )
-    if not fits:
-        raise ShapeError(
-            f'site "{name}" does not fit its plates.',
-            facts=[
-                ("batch shape", own),
-                *(
-                    (f'plate "{p.name}"', p.length, p.source.short if p.source else "")
-                    for p in plates
-                ),
-            ],
-            note="Plates are the axes of the batch shape, the outermost first.",
-            fix="give the parameters the plates' shape, index them by group, or use to_event.",
-            where=source,
-            code="M103",
-        )
-    return distribution if own == wanted else distribution.expand(wanted)
 
 
-def data_shape(message: Message) -> tuple[int, ...]:
-    """Batch and event shape of a sample statement."""
-    assert message.distribution is not None
-    return (*message.distribution.batch_shape, *message.distribution.event_shape)
+def _dims(dims: Any) -> tuple[str, ...] | None:
+    return (dims,) if isinstance(dims, str) else None if dims is None else tuple(dims)
+
+
+def _size(plate: str, what: str, given: Any) -> int:
+    try:
+        size = operator.index(given)
+    except TypeError:
+        size = -1
+    if size > 0:
+        return size
+    raise ArgumentError(
+        f'plate "{plate}" needs a whole number above 0 as its {what}.',
+        facts=[(what, repr(given)[:60])],
+        fix=f'plate("{plate}", x.shape[0])',
+        where=user_source(),
+        code="M113",
+    )

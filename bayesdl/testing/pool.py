@@ -16,6 +16,7 @@ from bayesdl.tracing import trace_flat
 LARGEST = 200  # elements of a value that stays in the pool
 I64 = np.dtype(np.int64)
 Rule = Callable[["Pool"], Any]
+RulesOf = Callable[["Style"], Sequence[Rule]]
 
 
 @dataclass(frozen=True)
@@ -49,19 +50,19 @@ class Pool:
     rng : numpy.random.Generator
     values : list of Array
     style : Style
-    rules : sequence of callable, (pool) -> Array, several, or None
-        None where a rule finds no operands.
+    rules : callable, (style) -> sequence of Rule
+        A rule takes the pool and gives a value, several, or None where it finds no operands.
     """
 
     def __init__(
-        self, rng: np.random.Generator, values: list[Any], style: Style, rules: Sequence[Rule]
+        self, rng: np.random.Generator, values: list[Any], style: Style, rules: RulesOf
     ) -> None:
         self.rng, self.values, self.style, self.rules = rng, values, style, rules
 
     def grow(self) -> None:
         """Apply a rule that finds operands; most recent values are the likeliest operands."""
         for _ in range(20):
-            found = pick(self.rng, self.rules)(self)
+            found = pick(self.rng, self.rules(self.style))(self)
             if found is not None:
                 values = found if isinstance(found, (list, tuple)) else [found]
                 self.values += [v for v in values if np.prod(v.shape, dtype=int) <= LARGEST]
@@ -106,7 +107,7 @@ def grown(
     types: Sequence[ArrayType],
     size: int,
     style: Style,
-    rules: Sequence[Rule],
+    rules: RulesOf,
     results: Callable[[Pool], Sequence[Any]],
 ) -> Program:
     """A Program of `size` applications of rules that returns what `results` takes from the pool."""

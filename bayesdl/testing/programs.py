@@ -67,7 +67,7 @@ def random_program(seed: int, size: int, style: Style = Style()) -> tuple[Progra
     types = [ArrayType(pick(rng, SHAPES), NAMES[pick(rng, style.dtypes)]) for _ in range(count)]
     types[0] = types[0].with_dtype(np.float64)
     program = grown(
-        rng, types, size, style, _rules(style), lambda pool: pool.last(int(rng.integers(1, 4)))
+        rng, types, size, style, _rules, lambda pool: pool.last(int(rng.integers(1, 4)))
     )
     return program, [[draw(rng, t) for t in types] for _ in range(3)]
 
@@ -75,7 +75,7 @@ def random_program(seed: int, size: int, style: Style = Style()) -> tuple[Progra
 def _rules(style: Style) -> list[Rule]:
     """The rules of a style, repeated by how often they should be tried."""
     often = [_reduction, _shape, _window, _join, _index, _product]
-    rules = [*[_elementwise] * 6, *often, *often, _choice, _linear_algebra, _constant, _order]
+    rules: list[Rule] = [*[_elementwise] * 6, *often, *often, _choice, _linear_algebra, _constant, _order]
     if style.depth:
         rules += [_branch, _scan, _call, *[_while_loop] * style.loops]
     return rules

@@ -1,1 +1,3 @@
-"""Methods for networks."""
+"""Approximations that are made for networks."""
+
+from __future__ import annotations

@@ -13,7 +13,7 @@ from bayesdl.ops import random
 from bayesdl.ops.structural import dynamic_slice, dynamic_update_slice
 from bayesdl.tracing.flow import cond, while_loop
 
-from .hmc import DIVERGENCE
+from .hmc import DIVERGENCE, choose
 from .integrator import Point, energy, leapfrog
 
 
@@ -119,7 +119,7 @@ def grow(
     def double(tree: Tree) -> Tree:
         keys = random.split(random.fold_in(key, tree.depth), 3)
         forwards = random.uniform(keys[0], dtype=step_size.dtype) < 0.5
-        edge = _choose(forwards, tree.right, tree.left)
+        edge = choose(forwards, tree.right, tree.left)
         signed = bnp.where(forwards, step_size, -step_size)
         branch = _build(keys[1], edge, signed, tree.depth, setting)
         return _join(keys[2], tree, branch, forwards, setting)
@@ -170,7 +170,7 @@ def _with_leaf(key: Any, branch: Branch, step_size: Any, setting: _Setting) -> B
     return replace(
         branch,
         outer=leaf,
-        chosen=_choose(taken, leaf, branch.chosen),
+        chosen=choose(taken, leaf, branch.chosen),
         momenta=branch.momenta + leaf.momentum,
         log_weight=log_weight,
         n_steps=branch.n_steps + 1,
@@ -253,14 +253,14 @@ def _join(key: Any, tree: Tree, branch: Branch, forwards: Any, setting: _Setting
     broken = branch.turning | branch.diverging
     draw = bnp.log(random.uniform(key, dtype=tree.log_weight.dtype))
     moves = (draw < branch.log_weight - tree.log_weight) & bnp.logical_not(broken)
-    left = _choose(forwards, tree.left, branch.outer)
-    right = _choose(forwards, branch.outer, tree.right)
+    left = choose(forwards, tree.left, branch.outer)
+    right = choose(forwards, branch.outer, tree.right)
     momenta = tree.momenta + branch.momenta
     turning = is_turning(left.momentum, right.momentum, momenta, setting.inverse_mass)
     return Tree(
         left=left,
         right=right,
-        chosen=_choose(moves, branch.chosen, tree.chosen),
+        chosen=choose(moves, branch.chosen, tree.chosen),
         momenta=momenta,
         log_weight=bnp.logaddexp(tree.log_weight, branch.log_weight),
         depth=tree.depth + 1,
@@ -269,15 +269,6 @@ def _join(key: Any, tree: Tree, branch: Branch, forwards: Any, setting: _Setting
         diverging=branch.diverging,
         acceptance=tree.acceptance + branch.acceptance,
         worst=bnp.where(bnp.abs(branch.worst) > bnp.abs(tree.worst), branch.worst, tree.worst),
-    )
-
-
-def _choose(condition: Any, first: Point, second: Point) -> Point:
-    return Point(
-        bnp.where(condition, first.position, second.position),
-        bnp.where(condition, first.momentum, second.momentum),
-        bnp.where(condition, first.value, second.value),
-        bnp.where(condition, first.gradient, second.gradient),
     )
 
 

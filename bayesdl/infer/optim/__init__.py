@@ -1,1 +1,3 @@
-"""Optimisers."""
+"""Optimisers, as pure functions of explicit state."""
+
+from __future__ import annotations

@@ -1,1 +1,3 @@
 """Variational inference."""
+
+from __future__ import annotations

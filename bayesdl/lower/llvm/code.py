@@ -343,12 +343,13 @@ class Code:
         name = self.let("")
         return Phi(self, name, kind, len(self.lines) - 1)
 
-    @contextmanager
-    def when(self, condition: str) -> Iterator[None]:
-        """Do what is written inside only where the condition holds."""
-        inside, end = self.fresh("then"), self.fresh("end")
-        self.do(f"br i1 {condition}, label %{inside}, label %{end}")
-        self.start(inside)
-        yield
-        self.do(f"br label %{end}")
-        self.start(end)
+
+@contextmanager
+def when(code: Code, condition: str) -> Iterator[None]:
+    """Do what is written inside only where the condition holds."""
+    inside, end = code.fresh("then"), code.fresh("end")
+    code.do(f"br i1 {condition}, label %{inside}, label %{end}")
+    code.start(inside)
+    yield
+    code.do(f"br label %{end}")
+    code.start(end)

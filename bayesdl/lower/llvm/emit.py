@@ -59,7 +59,7 @@ class Unit:
         self.workspace = self.named = 0
 
     def is_inline(self, program: Program) -> bool:
-        """Whether a Program is written out where it is used: there is one such place, or it is short."""
+        """Whether a Program is written out where it is used: at one place only, or it is short."""
         return self.uses[id(program)] == 1 or len(program.equations) <= SMALL_PROGRAM
 
     def plan(self, program: Program, shared: Mapping[int, int]) -> Plan:

@@ -9,7 +9,7 @@ import numpy as np
 from bayesdl.ir.program import Equation
 from bayesdl.ir.types import ArrayType
 
-from .code import Code, constant, value_type
+from .code import Code, constant, value_type, when
 from .emit import Scope, emits
 from .products import call, integer, letter
 from .scalars import arithmetic
@@ -77,7 +77,7 @@ def _cholesky(scope: Scope, equation: Equation) -> None:
             if n <= SMALL
             else _cholesky_library(matrix, factor, n)
         )
-        with code.when(bad):
+        with when(code, bad):
             _fill(code, factor.pointer, n * n, dtype, np.nan)
 
 
@@ -243,7 +243,7 @@ def _solve(scope: Scope, equation: Equation) -> None:
             [letter(code, "T"), size, integer(code, columns), lu, size, pivots, turned, size, info],
         )
         _transpose(other, x, columns, n)
-        with code.when(bad):
+        with when(code, bad):
             _fill(code, x.pointer, n * columns, dtype, np.nan)
 
 

@@ -1,6 +1,8 @@
-"""Who shares a buffer with whom: nothing is copied that need not be, nothing is overwritten too early."""
+"""Who shares a buffer with whom: nothing is copied in vain, nothing overwritten too early."""
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -20,8 +22,7 @@ def test_buffers_are_used_again(same) -> None:
     lines = ["program f(%a: f64[8]):"]
     names = "abcdefghij"
     lines += [
-        f"  %{y}: f64[8] = cumulative_sum %{x} axis=0 reverse=false"
-        for x, y in zip(names, names[1:], strict=False)
+        f"  %{y}: f64[8] = cumulative_sum %{x} axis=0 reverse=false" for x, y in pairwise(names)
     ]
     text = "\n".join([*lines, "  return %j"])
     found = plan(Fusion(from_text(text)), {})

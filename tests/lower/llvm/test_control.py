@@ -21,8 +21,8 @@ def test_scan_with_scalars_and_arrays_everywhere(same, length: int, reverse: str
     same(
         f"""program f(%k: f64[], %s: f64[2], %t: f64[], %x: f64[{length},2], %u: bool[{length}]):
   %a: f64[2], %b: f64[], %c: f64[{length}], %d: f64[{length},2], %e: bool[{length}] = """
-        f"scan %k %s %t %x %u constants=1 carry=2 length={length} reverse={reverse} body={{\n{BODY}\n}}"
-        "\n  return %a %b %c %d %e",
+        f"scan %k %s %t %x %u constants=1 carry=2 length={length} reverse={reverse} "
+        f"body={{\n{BODY}\n}}\n  return %a %b %c %d %e",
         0.5,
         [1.0, 2.0],
         0.25,

@@ -120,7 +120,7 @@ def test_a_primitive_without_native_code_is_named() -> None:
     x, y = Var(kind), Var(kind)
     source = Source("model.py", 12)
     program = Program("f", (x,), (Equation(odd, (x,), {}, (y,), source),), (y,))
-    with pytest.raises(CompileError, match="no native code .* `odd`") as caught:
+    with pytest.raises(CompileError, match=r"no native code .* `odd`") as caught:
         compile_program(program)
     assert caught.value.code == "C102"
     assert caught.value.where is source

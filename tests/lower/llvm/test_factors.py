@@ -1,4 +1,4 @@
-"""Factorisations on both sides of the size where LAPACK takes over, and where there is no answer."""
+"""Factorisations on both sides of the size where LAPACK takes over, and without an answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From text to an address: what LLVM refuses is an error, what it accepts can be called and freed."""
+"""From text to an address: what LLVM refuses is an error, what it accepts can be freed."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ def test_nan_wins_every_extremum(same) -> None:
 
 
 def test_long_sums_of_float32_do_not_drift() -> None:
-    """A million times 0.1: one float32 accumulator is off by 1 %; this one by no more than a rounding."""
+    """A million times 0.1: a float32 accumulator is off by 1 %, this one by a rounding."""
     text = "program f(%a: f32[1000000]):\n  %b: f32[] = reduce_sum %a axes=(0)\n  return %b"
     found = compile_program(from_text(text))(np.full(1_000_000, 0.1, np.float32))[0]
     assert abs(float(found) / (1e6 * float(np.float32(0.1))) - 1) < 1e-7

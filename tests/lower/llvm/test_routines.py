@@ -1,4 +1,4 @@
-"""Sorting, positions of extrema, cumulative sums and random bits against NumPy and published numbers."""
+"""Sorting, positions of extrema, cumulative sums, random bits: NumPy and published numbers."""
 
 from __future__ import annotations
 

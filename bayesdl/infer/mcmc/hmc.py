@@ -1,0 +1,140 @@
+"""Hamiltonian Monte Carlo with a fixed time of integration."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from bayesdl.infer.kernel import Density, Kernel, Phase, kernel
+from bayesdl.ops import numpy as bnp
+from bayesdl.ops import random
+from bayesdl.tracing.flow import while_loop
+
+from . import adaptation
+from .adaptation import Adaptation
+from .integrator import Point, draw_momentum, energy, leapfrog
+
+DIVERGENCE = 1000.0
+"""An energy error, in nats, that no useful trajectory has."""
+
+
+@dataclass(frozen=True)
+class HamiltonianState:
+    """Where a Hamiltonian chain stands.
+
+    Parameters
+    ----------
+    position, value, gradient : Array
+        Position (dim,), log density there, and its gradient (dim,).
+    adaptation : Adaptation
+        Step size and mass.
+    """
+
+    __tree__: ClassVar[bool] = True
+
+    position: Any
+    value: Any
+    gradient: Any
+    adaptation: Adaptation
+
+
+@dataclass(frozen=True)
+class HMCInfo:
+    """What one HMC step reports, under ArviZ's names."""
+
+    __tree__: ClassVar[bool] = True
+
+    lp: Any
+    acceptance_rate: Any
+    step_size: Any
+    n_steps: Any
+    diverging: Any
+    energy: Any
+    energy_error: Any
+
+
+def start(key: Any, position: Any, density: Density) -> HamiltonianState:
+    """State of a chain at its first position."""
+    value, gradient = density(position)
+    point = Point(position, bnp.zeros_like(position), value, gradient)
+    return HamiltonianState(position, value, gradient, adaptation.start(key, point, density))
+
+
+@kernel
+@dataclass(frozen=True)
+class HMC(Kernel):
+    """Hamiltonian Monte Carlo: leapfrog for a fixed time, then one Metropolis decision.
+
+    Parameters
+    ----------
+    time : float
+        Length of a trajectory, in units of the (adapted) posterior scale; each one is stretched by a
+        uniform factor from 0.8 to 1.2 so that no period of the target is hit exactly.
+    target_accept : float
+        Acceptance rate that the step size is adapted to.
+    max_steps : int
+        Leapfrog steps that no trajectory exceeds.
+
+    Notes
+    -----
+    *Invariant distribution*: the density. *Cost*: about time / ε gradient evaluations per step.
+
+    References
+    ----------
+    Neal (2011), MCMC using Hamiltonian dynamics, sections 3 and 4.2 (arXiv:1206.1901).
+    """
+
+    name: ClassVar[str] = "hmc"
+
+    time: float = 1.5707963267948966
+    target_accept: float = 0.8
+    max_steps: int = 1000
+
+    def init(self, key: Any, position: Any, density: Density) -> HamiltonianState:
+        return start(key, position, density)
+
+    def step(self, key: Any, state: Any, density: Density, phase: Phase) -> tuple[Any, HMCInfo]:
+        keys = random.split(key, 4)
+        inverse_mass = state.adaptation.inverse_mass
+        epsilon = adaptation.step_size(state.adaptation, phase)
+        momentum = draw_momentum(keys[0], inverse_mass)
+        here = Point(state.position, momentum, state.value, state.gradient)
+        n_steps = self._length(keys[1], epsilon)
+        there = while_loop(
+            lambda carry: carry[1] < n_steps,
+            lambda carry: (leapfrog(carry[0], density, epsilon, inverse_mass), carry[1] + 1),
+            (here, 0),
+        )[0]
+        before = energy(here, inverse_mass)
+        error = energy(there, inverse_mass) - before
+        acceptance = bnp.exp(-bnp.maximum(error, 0.0))
+        accepted = random.uniform(keys[2], dtype=epsilon.dtype) < acceptance
+        chosen = choose(accepted, there, here)
+        learnt = adaptation.adapt(
+            keys[3], state.adaptation, chosen, acceptance, density, phase, self.target_accept
+        )
+        info = HMCInfo(
+            lp=chosen.value,
+            acceptance_rate=acceptance,
+            step_size=epsilon,
+            n_steps=n_steps,
+            diverging=error > DIVERGENCE,
+            energy=bnp.where(accepted, before + error, before),
+            energy_error=bnp.where(accepted, error, 0.0),
+        )
+        return HamiltonianState(chosen.position, chosen.value, chosen.gradient, learnt), info
+
+    def _length(self, key: Any, epsilon: Any) -> Any:
+        stretch = random.uniform(key, dtype=epsilon.dtype, low=0.8, high=1.2)
+        steps = bnp.clip(bnp.rint(self.time * stretch / epsilon), 1.0, float(self.max_steps))
+        return steps.astype("int64")
+
+
+def choose(condition: Any, first: Point, second: Point) -> Point:
+    """One of two points."""
+    return Point(
+        bnp.where(condition, first.position, second.position),
+        bnp.where(condition, first.momentum, second.momentum),
+        bnp.where(condition, first.value, second.value),
+        bnp.where(condition, first.gradient, second.gradient),
+    )

@@ -1,0 +1,72 @@
+"""Adam, for ascent: the optimiser of every fit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from bayesdl.ops import numpy as bnp
+
+FIRST, SECOND, FLOOR = 0.9, 0.999, 1e-8  # β₁, β₂, ε of the paper
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Running moments of the gradient.
+
+    Parameters
+    ----------
+    count : Array, shape ()
+        Updates so far.
+    first, second : Array, shape (n,)
+        Averages of the gradient and of its square.
+    """
+
+    __tree__: ClassVar[bool] = True
+
+    count: Any
+    first: Any
+    second: Any
+
+
+def start_adam(like: Any) -> Moments:
+    """No gradient seen yet."""
+    zero = bnp.zeros_like(like)
+    return Moments(zero.sum(), zero, zero)
+
+
+def ascend(state: Moments, gradient: Any, rate: Any) -> tuple[Moments, Any]:
+    """One step uphill.
+
+    Parameters
+    ----------
+    state : Moments
+    gradient : Array, shape (n,)
+        Entries that are not finite count as zero.
+    rate : Array, shape ()
+        Length of a step in each coordinate, about.
+
+    Returns
+    -------
+    state : Moments
+    change : Array, shape (n,)
+        What to add to the parameters.
+
+    References
+    ----------
+    Kingma & Ba (2015), Adam: a method for stochastic optimization, algorithm 1 (arXiv:1412.6980).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> state, change = ascend(start_adam(np.zeros(2)), np.array([3.0, -0.1]), 0.01)
+    >>> change.round(6).tolist()
+    [0.01, -0.01]
+    """
+    gradient = bnp.where(bnp.isfinite(gradient), gradient, 0.0)
+    count = state.count + 1.0
+    first = FIRST * state.first + (1.0 - FIRST) * gradient
+    second = SECOND * state.second + (1.0 - SECOND) * gradient * gradient
+    unbiased = first / (1.0 - bnp.power(FIRST, count))
+    scale = bnp.sqrt(second / (1.0 - bnp.power(SECOND, count))) + FLOOR
+    return Moments(count, first, second), rate * unbiased / scale
