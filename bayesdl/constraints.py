@@ -1,8 +1,9 @@
 """Constraints: the sets that values live in, how each prints, and the bijector that leads there.
 
-Constants: `real`, `positive`, `nonnegative`, `unit_interval`, `real_vector`, `simplex`, `ordered`, `positive_ordered`,
-`corr_cholesky`, `covariance_cholesky`, `positive_definite`, `boolean`, `nonnegative_integer`. Of parameters:
-`interval`, `greater_than`, `less_than`, `integer_interval`, `counts`, `image`, `independent`.
+Constants: `real`, `positive`, `nonnegative`, `unit_interval`, `real_vector`, `simplex`, `ordered`,
+`positive_ordered`, `corr_cholesky`, `covariance_cholesky`, `positive_definite`, `boolean`,
+`nonnegative_integer`. Of parameters: `interval`, `greater_than`, `less_than`, `integer_interval`,
+`counts`, `image`, `independent`.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from bayesdl._base.source import user_source
 from bayesdl.bijectors import Bijector
 from bayesdl.ir.builder import Handle
 from bayesdl.ops import numpy as bnp
-from bayesdl.ops.linalg import cholesky, diagonal_of
+from bayesdl.ops.linalg import cholesky
 
 __all__ = [
     "Constraint",
@@ -47,8 +48,8 @@ __all__ = [
     "unit_interval",
 ]
 
-# How far sums and lengths that must be 1 may be off, in units of the dtype's resolution.
-_SLACK = 1e4
+# How far sums and lengths that must be 1 may be off: float32 data beside float64 parameters pass.
+_SLACK = {np.dtype(np.float64): 1e-6, np.dtype(np.float32): 1e-3}
 
 
 class Constraint(ABC):
@@ -118,7 +119,7 @@ class _Line(Constraint):
         return f"{left}{_printed(self.low)}, {_printed(self.high)}{right}"
 
     @property
-    def interior(self) -> Any:  # type: ignore[override]
+    def interior(self) -> Any:
         """A number strictly between the bounds."""
         if _is(self.low, -math.inf):
             return 0.0 if _is(self.high, math.inf) else self.high - 1.0
@@ -139,7 +140,9 @@ class _Line(Constraint):
     @property
     def bijector(self) -> Bijector:
         if _is(self.low, -math.inf):
-            return bijectors.Identity() if _is(self.high, math.inf) else bijectors.LessThan(self.high)
+            return (
+                bijectors.Identity() if _is(self.high, math.inf) else bijectors.LessThan(self.high)
+            )
         if _is(self.high, math.inf):
             return bijectors.Exp() if _is(self.low, 0) else bijectors.GreaterThan(self.low)
         if _is(self.low, 0) and _is(self.high, 1):
@@ -162,10 +165,14 @@ class _Integers(Constraint):
         first = _printed(self.low)
         if _is(self.high, math.inf):
             return f"{{{first}, {first if first == '…' else _printed(self.low + 1)}, …}}"
-        return f"{{{first}, {_printed(self.high)}}}" if _is(self.high, 1) else f"{{{first}, …, {_printed(self.high)}}}"
+        return (
+            f"{{{first}, {_printed(self.high)}}}"
+            if _is(self.high, 1)
+            else f"{{{first}, …, {_printed(self.high)}}}"
+        )
 
     @property
-    def interior(self) -> Any:  # type: ignore[override]
+    def interior(self) -> Any:
         """The smallest member."""
         return self.low
 
@@ -257,9 +264,13 @@ class _Image(Constraint):
         return max(self.of.event_ndim, self.by.forward_event_ndim) + self._more
 
     @property
-    def interior(self) -> Any:  # type: ignore[override]
+    def interior(self) -> Any:
         """The image of a member, for sets of numbers."""
-        return None if self.event_ndim or self.of.interior is None else self.by.forward(self.of.interior)
+        return (
+            None
+            if self.event_ndim or self.of.interior is None
+            else self.by.forward(self.of.interior)
+        )
 
     @property
     def batch_shape(self) -> tuple[int, ...]:  # type: ignore[override]
@@ -321,7 +332,7 @@ class _Independent(Constraint):
 
 
 def _slack(x: Any) -> float:
-    return _SLACK * float(np.finfo(x.dtype).eps) if x.dtype.kind == "f" else 0.0
+    return _SLACK.get(x.dtype, 0.0)
 
 
 def _finite(x: Any) -> Any:
@@ -346,7 +357,9 @@ def _triangular(x: Any) -> Any:
     k = x.shape[-1]
     above = bnp.where(np.tri(k, dtype=bool), 0.0, x)
     on = bnp.where(np.eye(k, dtype=bool), x, 1.0)
-    good = bnp.logical_and(bnp.isfinite(x), bnp.logical_and(bnp.equal(above, 0.0), bnp.greater(on, 0.0)))
+    good = bnp.logical_and(
+        bnp.isfinite(x), bnp.logical_and(bnp.equal(above, 0.0), bnp.greater(on, 0.0))
+    )
     return bnp.all(good, (-2, -1))
 
 
@@ -361,7 +374,8 @@ def _definite(x: Any) -> Any:
     turned = bnp.swapaxes(x, -1, -2)
     gap = bnp.abs(x - turned) - _slack(x) * (bnp.abs(x) + bnp.abs(turned))
     symmetric = bnp.all(bnp.less_equal(gap, 0.0), (-2, -1))
-    return bnp.logical_and(symmetric, bnp.all(bnp.greater(diagonal_of(cholesky(x)), 0.0), -1))
+    pivots = bnp.where(np.eye(x.shape[-1], dtype=bool), cholesky(x), 1.0)
+    return bnp.logical_and(symmetric, bnp.all(bnp.greater(pivots, 0.0), (-2, -1)))
 
 
 # --- the sets ---------------------------------------------------------------------------------
@@ -375,8 +389,12 @@ nonnegative_integer = _Integers(0, math.inf)
 real_vector = _Arrays("real vectors", 1, _finite, bijectors.Identity())
 simplex = _Arrays("the simplex", 1, _on_simplex, bijectors.StickBreaking())
 ordered = _Arrays("increasing vectors", 1, _increasing, bijectors.Ordered())
-positive_ordered = _Arrays("increasing positive vectors", 1, _increasing_positive, bijectors.PositiveOrdered())
-corr_cholesky = _Arrays("Cholesky factors of correlations", 2, _correlation_factor, bijectors.CorrCholesky())
+positive_ordered = _Arrays(
+    "increasing positive vectors", 1, _increasing_positive, bijectors.PositiveOrdered()
+)
+corr_cholesky = _Arrays(
+    "Cholesky factors of correlations", 2, _correlation_factor, bijectors.CorrCholesky()
+)
 covariance_cholesky = _Arrays("Cholesky factors", 2, _triangular, bijectors.CovarianceCholesky())
 positive_definite = _Arrays("symmetric positive definite matrices", 2, _definite, None)
 

@@ -20,8 +20,9 @@ Shape = tuple[int, ...]
 class Bijector(ABC):
     """A differentiable map with an inverse, between spaces of one dimension.
 
-    A subclass is a frozen record. It writes `forward_and_log_det` and `inverse`; the other directions are
-    derived, and the compiler removes what is not used. Arguments may have further axes in front.
+    A subclass is a frozen record. It writes `forward_and_log_det` and `inverse`; the other
+    directions are derived, and the compiler removes what is not used. Arguments may have further
+    axes in front.
 
     Attributes
     ----------

@@ -15,14 +15,15 @@ from ._base import Bijector, Shape, bijector, vector_length
 class StickBreaking(Bijector):
     """R^(k−1) → the open simplex of k positive numbers with sum 1; log|det| = Σ log yᵢ.
 
-    Part i of the stick, of the k that are to be made, takes the share sigmoid(xᵢ − log(k − i)) of what is
-    left, i = 1 … k − 1; the last part takes the rest. The shift centres the map: 0 goes to (1/k, …, 1/k).
+    Part i of the stick, of the k that are to be made, takes the share sigmoid(xᵢ − log(k − i)) of
+    what is left, i = 1 … k − 1; the last part takes the rest. The shift centres the map: 0 goes to
+    (1/k, …, 1/k).
 
     Notes
     -----
-    The convention of Stan up to 2.35, PyMC's old `stick_breaking` and NumPyro. All is done in logarithms, so
-    that parts near 0 keep their relative accuracy. The determinant is that of the map to the first k − 1
-    parts.
+    The convention of Stan up to 2.35, PyMC's old `stick_breaking` and NumPyro. All is done in
+    logarithms, so that parts near 0 keep their relative accuracy. The determinant is that of the
+    map to the first k − 1 parts.
 
     References
     ----------

@@ -27,8 +27,8 @@ class CorrCholesky(Bijector):
 
     References
     ----------
-    Lewandowski, Kurowicka, Joe (2009), Generating random correlation matrices based on vines and extended
-    onion method, section 2.
+    Lewandowski, Kurowicka, Joe (2009), Generating random correlation matrices based on vines and
+    extended onion method, section 2.
     """
 
     forward_event_ndim = 1
@@ -70,8 +70,8 @@ class CorrCholesky(Bijector):
 class CovarianceCholesky(Bijector):
     """R^(k(k+1)/2) → lower triangular k × k matrices with a positive diagonal.
 
-    The entries fill the triangle row by row, with exp on the diagonal; log|det| is the sum of the entries that
-    go to the diagonal.
+    The entries fill the triangle row by row, with exp on the diagonal; log|det| is the sum of the
+    entries that go to the diagonal.
     """
 
     forward_event_ndim = 1

@@ -26,7 +26,7 @@ Shape = tuple[int, ...]
 _MISSING = dataclasses.MISSING
 
 
-def parameter(constraint: Constraint, default: Any = _MISSING) -> Any:
+def parameter(constraint: Constraint, *, default: Any = _MISSING) -> Any:
     """Declare a parameter of a distribution: where it must lie; of arrays, how many axes are one value."""
     return dataclasses.field(default=default, metadata={"constraint": constraint})
 
@@ -34,12 +34,12 @@ def parameter(constraint: Constraint, default: Any = _MISSING) -> Any:
 class Distribution(ABC):
     """A probability distribution, or a batch of independent ones.
 
-    A distribution object is an immutable record of parameters: Python numbers, NumPy arrays or arrays in flight.
-    They are broadcast against each other when a formula needs it, not before. Numbers that are known are
-    checked at once.
+    A distribution object is an immutable record of parameters: Python numbers, NumPy arrays or
+    arrays in flight. They are broadcast against each other when a formula needs it, not before.
+    Numbers that are known are checked at once.
 
-    A subclass declares its parameters and its support, and writes `_log_prob`, `_draw` and what else has a
-    closed form, over arrays that broadcast: parameters then have the dtype of the value.
+    A subclass declares its parameters and its support, and writes `_log_prob`, `_draw` and what
+    else has a closed form, over arrays that broadcast: parameters then have the dtype of the value.
 
     Attributes
     ----------
@@ -51,7 +51,7 @@ class Distribution(ABC):
         Parameters of which exactly one is given.
     reference : str or None
         The SciPy twin as an expression of the parameters; the laws evaluate it.
-    examples : tuple of tuples
+    examples : tuple of tuples or dicts
         Parameters that the laws try.
 
     References
@@ -62,12 +62,14 @@ class Distribution(ABC):
     is_proper: ClassVar[bool] = True
     choice_of: ClassVar[tuple[str, ...]] = ()
     reference: ClassVar[str | None] = None
-    examples: ClassVar[tuple[tuple[Any, ...], ...]] = ()
+    examples: ClassVar[tuple[Any, ...]] = ()
 
     def __post_init__(self) -> None:
         own = self._constraints()
         for name, value in self.parameters.items():
-            if name in own and not isinstance(value, Handle | int | float | np.ndarray | np.generic):
+            if name in own and not isinstance(
+                value, Handle | int | float | np.ndarray | np.generic
+            ):
                 object.__setattr__(self, name, bnp.asarray(value))
         _check.one_given(self)
         for name, constraint in own.items():
@@ -132,7 +134,7 @@ class Distribution(ABC):
         inside = own.support.contains(x)
         ndim = len(own.event_shape)
         if ndim == 0:
-            x_safe = bnp.where(inside, x, own.support.interior)
+            x_safe = bnp.where(inside, x, bnp.asarray(own.support.interior, x.dtype))
             # NaN stays NaN; every other value outside becomes −inf.
             outside = bnp.subtract(-np.inf, bnp.abs(x))
         else:
@@ -222,7 +224,9 @@ class Distribution(ABC):
         return self if count == 0 else _joined(self, count)
 
     def __repr__(self) -> str:
-        shown = ", ".join(f"{name}={_check.printed(value)}" for name, value in self._fields().items())
+        shown = ", ".join(
+            f"{name}={_check.printed(value)}" for name, value in self._fields().items()
+        )
         return f"{type(self).__name__}({shown})"
 
     # --- what a subclass writes ---------------------------------------------------------------
@@ -269,7 +273,9 @@ class Distribution(ABC):
         return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
 
     def _strong_dtype(self) -> np.dtype[Any] | None:
-        arrays = [bnp.asarray(p) for p in self.parameters.values() if type(p) not in (int, float, bool)]
+        arrays = [
+            bnp.asarray(p) for p in self.parameters.values() if type(p) not in (int, float, bool)
+        ]
         floats = [a.dtype for a in arrays if a.dtype.kind == "f"]
         return np.result_type(*floats) if floats else None
 
@@ -369,7 +375,10 @@ class Independent(Distribution):
 
     @property
     def event_shape(self) -> Shape:
-        return (*self.base.batch_shape[len(self.base.batch_shape) - self.ndim :], *self.base.event_shape)
+        return (
+            *self.base.batch_shape[len(self.base.batch_shape) - self.ndim :],
+            *self.base.event_shape,
+        )
 
     @property
     def parameters(self) -> dict[str, Any]:

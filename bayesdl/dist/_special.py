@@ -17,7 +17,9 @@ EULER = 0.5772156649015329
 
 def _broadcasting(function: Callable[..., Any]) -> Callable[..., Any]:
     def wide(*operands: Any) -> Any:
-        dtype = next((x.dtype for x in operands if not isinstance(x, int | float)), bnp.default_dtype())
+        dtype = next(
+            (x.dtype for x in operands if not isinstance(x, int | float)), bnp.default_dtype()
+        )
         return function(*bnp.broadcast_arrays(*(bnp.asarray(x, dtype) for x in operands)))
 
     wide.__doc__ = function.__doc__

@@ -38,8 +38,8 @@ class Bernoulli(Distribution):
     [-0.6931, -0.6931]
     """
 
-    probs: Any = parameter(constraints.unit_interval, None)
-    logits: Any = parameter(constraints.real, None)
+    probs: Any = parameter(constraints.unit_interval, default=None)
+    logits: Any = parameter(constraints.real, default=None)
 
     choice_of = ("probs", "logits")
     support = constraints.boolean

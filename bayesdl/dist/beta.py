@@ -65,4 +65,9 @@ def _beta_beta(p: Any, q: Any) -> Any:
     one, zero = p.concentration1 - q.concentration1, p.concentration0 - q.concentration0
     both = digamma(p.concentration1 + p.concentration0)
     gap = betaln(q.concentration1, q.concentration0) - betaln(p.concentration1, p.concentration0)
-    return gap + one * digamma(p.concentration1) + zero * digamma(p.concentration0) - (one + zero) * both
+    return (
+        gap
+        + one * digamma(p.concentration1)
+        + zero * digamma(p.concentration0)
+        - (one + zero) * both
+    )

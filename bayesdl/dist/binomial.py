@@ -35,8 +35,8 @@ class Binomial(Distribution):
     """
 
     total_count: Any = parameter(constraints.nonnegative_integer)
-    probs: Any = parameter(constraints.unit_interval, None)
-    logits: Any = parameter(constraints.real, None)
+    probs: Any = parameter(constraints.unit_interval, default=None)
+    logits: Any = parameter(constraints.real, default=None)
 
     choice_of = ("probs", "logits")
     reference = "scipy.stats.binom(total_count, probs)"

@@ -31,8 +31,8 @@ class Categorical(Distribution):
 
     Notes
     -----
-    *Support*: {0, …, k − 1}. *Same as* ``scipy.stats.rv_discrete(values=(arange(k), probs))``. Mean and
-    variance are those of the number of the class.
+    *Support*: {0, …, k − 1}. *Same as* ``scipy.stats.rv_discrete(values=(arange(k), probs))``. Mean
+    and variance are those of the number of the class.
 
     Examples
     --------
@@ -40,8 +40,8 @@ class Categorical(Distribution):
     [0.2, 0.8]
     """
 
-    probs: Any = parameter(constraints.simplex, None)
-    logits: Any = parameter(constraints.real_vector, None)
+    probs: Any = parameter(constraints.simplex, default=None)
+    logits: Any = parameter(constraints.real_vector, default=None)
 
     choice_of = ("probs", "logits")
     reference = "scipy.stats.rv_discrete(values=(np.arange(len(probs)), probs))"

@@ -30,8 +30,8 @@ class Cauchy(Distribution):
 
     Notes
     -----
-    *Support*: (−∞, ∞). *Same as* ``scipy.stats.cauchy(loc, scale)``. It has no mean: `mean` and `variance`
-    are NaN.
+    *Support*: (−∞, ∞). *Same as* ``scipy.stats.cauchy(loc, scale)``. It has no mean: `mean` and
+    `variance` are NaN.
     """
 
     loc: Any = parameter(constraints.real)
@@ -79,7 +79,8 @@ class HalfCauchy(Distribution):
 
     Notes
     -----
-    *Support*: [0, ∞). *Same as* ``scipy.stats.halfcauchy(0, scale)``. Mean and variance are infinite.
+    *Support*: [0, ∞). *Same as* ``scipy.stats.halfcauchy(0, scale)``. Mean and variance are
+    infinite.
     """
 
     scale: Any = parameter(constraints.positive)

@@ -33,8 +33,8 @@ class Geometric(Distribution):
     *Support*: {0, 1, …}. *Same as* ``scipy.stats.geom(probs, -1)``: SciPy counts the trials.
     """
 
-    probs: Any = parameter(constraints.unit_interval, None)
-    logits: Any = parameter(constraints.real, None)
+    probs: Any = parameter(constraints.unit_interval, default=None)
+    logits: Any = parameter(constraints.real, default=None)
 
     choice_of = ("probs", "logits")
     support = constraints.nonnegative_integer
@@ -55,7 +55,10 @@ class Geometric(Distribution):
         return -bnp.expm1((bnp.maximum(bnp.floor(x), -1.0) + 1.0) * self._log_failure())
 
     def _icdf(self, p: Any) -> Any:
-        return bnp.maximum(bnp.ceil(bnp.log1p(-p) / self._log_failure()) - 1.0, 0.0)
+        k = bnp.maximum(bnp.ceil(bnp.log1p(-p) / self._log_failure()) - 1.0, 0.0)
+        # A quotient that should be whole may be rounded up.
+        below = bnp.logical_and(k > 0.0, self._cdf(k - 1.0) >= p)
+        return bnp.where(below, k - 1.0, k)
 
     def _entropy(self) -> Any:
         one, zero = success(self), failure(self)

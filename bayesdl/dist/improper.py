@@ -17,8 +17,8 @@ from ._base import Distribution, Shape, distribution
 class Flat(Distribution):
     """The constant density 1 on the real line: a prior that contributes nothing.
 
-    It is no probability distribution, so there is nothing to draw, and the posterior is proper only if the
-    data make it so.
+    It is no probability distribution, so there is nothing to draw, and the posterior is proper only
+    if the data make it so.
     """
 
     is_proper = False

@@ -22,7 +22,9 @@ def kl(first: type, second: type) -> Callable[[Formula], Formula]:
 
     def enter(formula: Formula) -> Formula:
         if (first, second) in PAIRS:
-            raise ValueError(f"the divergence of {first.__name__} from {second.__name__} is declared twice")
+            raise ValueError(
+                f"the divergence of {first.__name__} from {second.__name__} is declared twice"
+            )
         PAIRS[first, second] = formula
         return formula
 

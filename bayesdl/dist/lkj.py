@@ -29,18 +29,18 @@ class LKJCholesky(Distribution):
 
     Notes
     -----
-    *Support*: lower triangular matrices with rows of length 1 and a positive diagonal; the density is with
-    respect to the entries below the diagonal. A correlation rᵢⱼ has mean 0 and variance
+    *Support*: lower triangular matrices with rows of length 1 and a positive diagonal; the density
+    is with respect to the entries below the diagonal. A correlation rᵢⱼ has mean 0 and variance
     1 / (2 η + k − 1).
 
     References
     ----------
-    Lewandowski, Kurowicka, Joe (2009), Generating random correlation matrices based on vines and extended
-    onion method, sections 2 and 3.
+    Lewandowski, Kurowicka, Joe (2009), Generating random correlation matrices based on vines and
+    extended onion method, sections 2 and 3.
     """
 
     dimension: int
-    concentration: Any = parameter(constraints.positive, 1.0)
+    concentration: Any = parameter(constraints.positive, default=1.0)
 
     support = constraints.corr_cholesky
     examples = ((2, 1.0), (3, 2.0), (4, 0.5))

@@ -15,6 +15,9 @@ from bayesdl.ops import random
 
 from ._base import Distribution, Shape, distribution
 from .categorical import Categorical, classes, log_weights, weights
+from .normal import Normal
+from .poisson import Poisson
+from .student_t import StudentT
 
 
 @distribution
@@ -28,7 +31,8 @@ class Mixture(Distribution):
     mixing : Categorical
         Weights wᵢ, with k classes.
     components : Distribution or tuple of Distribution
-        One distribution whose last batch axis counts the k components, or k distributions with one support.
+        One distribution whose last batch axis counts the k components, or k distributions with one
+        support.
 
     Examples
     --------
@@ -40,6 +44,13 @@ class Mixture(Distribution):
 
     mixing: Categorical
     components: Any
+
+    examples = (
+        (Categorical([0.3, 0.7]), Normal(np.array([-1.0, 1.0]), 0.5)),
+        (Categorical(logits=[0.3, 0.7]), (Normal(0.0, 1.0), StudentT(3.0, 1.0, 2.0))),
+        (Categorical([0.25, 0.75]), Poisson(np.array([1.0, 20.0]))),
+        (Categorical([0.3, 0.7]), Normal(np.array([[0.0, 3.0], [1.0, 1.0]]), 0.5).to_event(1)),
+    )
 
     @property
     def _parts(self) -> tuple[Distribution, ...]:
@@ -97,7 +108,9 @@ class Mixture(Distribution):
 
     def log_prob_inside(self, value: Any) -> Any:
         own, x = self._ready(value)
-        return own._spread(bnp.logsumexp(log_weights(own.mixing) + own._each("log_prob_inside", x), -1), x)
+        return own._spread(
+            bnp.logsumexp(log_weights(own.mixing) + own._each("log_prob_inside", x), -1), x
+        )
 
     def _draw(self, key: Any, shape: Shape) -> Any:
         keys = random.split(key, 2)
@@ -140,7 +153,9 @@ class Mixture(Distribution):
     def _moment(self, name: str) -> Any:
         if not self._parts:
             return getattr(self.components, name)
-        return bnp.stack([getattr(p.expand(self.batch_shape), name) for p in self._parts], self._axis)
+        return bnp.stack(
+            [getattr(p.expand(self.batch_shape), name) for p in self._parts], self._axis
+        )
 
     def _each(self, name: str, x: Any) -> Any:
         """A method of every component, along the last axis."""

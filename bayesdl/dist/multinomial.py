@@ -34,16 +34,21 @@ class Multinomial(Distribution):
 
     Notes
     -----
-    *Support*: vectors of k counts with sum n. *Same as* ``scipy.stats.multinomial(total_count, probs)``.
+    *Support*: vectors of k counts with sum n. *Same as* ``scipy.stats.multinomial(total_count,
+    probs)``.
     """
 
     total_count: Any = parameter(constraints.nonnegative_integer)
-    probs: Any = parameter(constraints.simplex, None)
-    logits: Any = parameter(constraints.real_vector, None)
+    probs: Any = parameter(constraints.simplex, default=None)
+    logits: Any = parameter(constraints.real_vector, default=None)
 
     choice_of = ("probs", "logits")
     reference = "scipy.stats.multinomial(total_count, probs)"
-    examples = ((10, [0.2, 0.3, 0.5]), (1, [0.5, 0.5]), {"total_count": 6, "logits": [0.3, -2.0, 1.0]})
+    examples = (
+        (10, [0.2, 0.3, 0.5]),
+        (1, [0.5, 0.5]),
+        {"total_count": 6, "logits": [0.3, -2.0, 1.0]},
+    )
 
     @property
     def support(self) -> Constraint:
@@ -70,7 +75,9 @@ class Multinomial(Distribution):
             count = random.binomial(key, bnp.astype(left, share.dtype), share, shape)
             return left - count, count
 
-        rest, counts = scan(step, left, (random.split(key, k - 1), share[:-1])) if k > 1 else (left, None)
+        rest, counts = (
+            scan(step, left, (random.split(key, k - 1), share[:-1])) if k > 1 else (left, None)
+        )
         last = bnp.expand_dims(rest, -1)
         return last if counts is None else bnp.concatenate([bnp.moveaxis(counts, 0, -1), last], -1)
 

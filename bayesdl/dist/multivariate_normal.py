@@ -32,25 +32,29 @@ class MultivariateNormal(Distribution):
     precision : Array, shape (..., k, k), optional
         Σ⁻¹, symmetric and positive definite.
     scale_tril : Array, shape (..., k, k), optional
-        Lower triangular L with a positive diagonal and Σ = L Lᵀ. Give one of the three; this is the cheapest.
+        Lower triangular L with a positive diagonal and Σ = L Lᵀ. Give one of the three; this is the
+        cheapest.
 
     Notes
     -----
-    *Support*: vectors. *Same as* ``scipy.stats.multivariate_normal(loc, covariance)``. A matrix in flight
-    that is not positive definite gives NaN.
+    *Support*: vectors. *Same as* ``scipy.stats.multivariate_normal(loc, covariance)``. A matrix in
+    flight that is not positive definite gives NaN.
     """
 
     loc: Any = parameter(constraints.real_vector)
-    covariance: Any = parameter(constraints.positive_definite, None)
-    precision: Any = parameter(constraints.positive_definite, None)
-    scale_tril: Any = parameter(constraints.covariance_cholesky, None)
+    covariance: Any = parameter(constraints.positive_definite, default=None)
+    precision: Any = parameter(constraints.positive_definite, default=None)
+    scale_tril: Any = parameter(constraints.covariance_cholesky, default=None)
 
     choice_of = ("covariance", "precision", "scale_tril")
     support = constraints.real_vector
     reference = "scipy.stats.multivariate_normal(loc, covariance)"
     examples = (
         ([0.0, 1.0], [[2.0, 0.3], [0.3, 1.0]]),
-        {"loc": [0.0, 1.0, -1.0], "scale_tril": [[1.0, 0.0, 0.0], [0.3, 2.0, 0.0], [-1.0, 0.5, 0.2]]},
+        {
+            "loc": [0.0, 1.0, -1.0],
+            "scale_tril": [[1.0, 0.0, 0.0], [0.3, 2.0, 0.0], [-1.0, 0.5, 0.2]],
+        },
         {"loc": [0.5, 1.0], "precision": [[2.0, 0.3], [0.3, 1.0]]},
     )
 
@@ -76,7 +80,11 @@ class MultivariateNormal(Distribution):
         factor = self._factor()
         half_log_det = bnp.sum(bnp.log(linalg.diagonal_of(factor)), -1)
         sign = -1.0 if self.precision is not None else 1.0
-        z = _times(factor, x - self.loc) if self.precision is not None else _solved(factor, x - self.loc)
+        z = (
+            _times(factor, x - self.loc)
+            if self.precision is not None
+            else _solved(factor, x - self.loc)
+        )
         constant = HALF_LOG_TWO_PI * self.event_shape[0]
         return -0.5 * bnp.sum(bnp.square(z), -1) - (sign * half_log_det + constant)
 
@@ -109,7 +117,11 @@ class MultivariateNormal(Distribution):
 
 def _times(factor: Any, x: Any) -> Any:
     """Factorᵀ x for vectors (..., k): as rows, x times the factor."""
-    return bnp.matmul(bnp.expand_dims(x, -2), factor)[..., 0, :] if np.ndim(factor) > 2 else bnp.matmul(x, factor)
+    return (
+        bnp.matmul(bnp.expand_dims(x, -2), factor)[..., 0, :]
+        if np.ndim(factor) > 2
+        else bnp.matmul(x, factor)
+    )
 
 
 def _solved(factor: Any, x: Any) -> Any:
@@ -131,7 +143,11 @@ def _normal_normal(p: Any, q: Any) -> Any:
     if q.precision is not None:
         shape = bnp.broadcast_shape(np.shape(second)[:-2], np.shape(first)[:-2])
         whitened = bnp.matmul(bnp.swapaxes(second, -1, -2), first)
-        whitened, moved, sign = bnp.broadcast_to(whitened, (*shape, *np.shape(first)[-2:])), _times(second, gap), 1.0
+        whitened, moved, sign = (
+            bnp.broadcast_to(whitened, (*shape, *np.shape(first)[-2:])),
+            _times(second, gap),
+            1.0,
+        )
     else:
         rows = bnp.swapaxes(first, -1, -2)
         spread = second if np.ndim(second) == 2 else bnp.expand_dims(second, -3)

@@ -27,9 +27,9 @@ class NegativeBinomial(Distribution):
 
     Notes
     -----
-    *Support*: {0, 1, …}. *Parametrisation*: failures before the c-th success of trials with probability of
-    success c / (c + rate), so *same as* ``scipy.stats.nbinom(c, c / (c + rate))``; Stan's `neg_binomial_2`
-    and PyMC's ``(mu, alpha)`` are ``(rate, concentration)``.
+    *Support*: {0, 1, …}. *Parametrisation*: failures before the c-th success of trials with
+    probability of success c / (c + rate), so *same as* ``scipy.stats.nbinom(c, c / (c + rate))``;
+    Stan's `neg_binomial_2` and PyMC's ``(mu, alpha)`` are ``(rate, concentration)``.
     """
 
     rate: Any = parameter(constraints.nonnegative)

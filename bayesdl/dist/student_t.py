@@ -37,8 +37,8 @@ class StudentT(Distribution):
     """
 
     df: Any = parameter(constraints.positive)
-    loc: Any = parameter(constraints.real, 0.0)
-    scale: Any = parameter(constraints.positive, 1.0)
+    loc: Any = parameter(constraints.real, default=0.0)
+    scale: Any = parameter(constraints.positive, default=1.0)
 
     support = constraints.real
     reference = "scipy.stats.t(df, loc, scale)"
@@ -87,7 +87,7 @@ class HalfStudentT(Distribution):
     """
 
     df: Any = parameter(constraints.positive)
-    scale: Any = parameter(constraints.positive, 1.0)
+    scale: Any = parameter(constraints.positive, default=1.0)
 
     support = constraints.nonnegative
     reference = "folded(scipy.stats.t(df, 0, scale))"

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from bayesdl import constraints
-from bayesdl.bijectors import Bijector
+from bayesdl.bijectors import Affine, Bijector, Exp, Sigmoid, StickBreaking
 from bayesdl.constraints import Constraint
 from bayesdl.ops import numpy as bnp
 
 from ._base import Distribution, Shape, distribution
+from .normal import Normal
 
 
 @distribution
@@ -42,6 +43,13 @@ class TransformedDistribution(Distribution):
 
     base: Distribution
     bijector: Bijector
+
+    examples = (
+        (Normal(0.5, 2.0), Exp()),
+        (Normal(0.5, 2.0), Affine(1.0, -3.0)),
+        (Normal(np.zeros(3), 1.0).to_event(1), StickBreaking()),
+        (Normal(np.zeros(2), 1.0).to_event(1), Sigmoid()),
+    )
 
     @property
     def support(self) -> Constraint:

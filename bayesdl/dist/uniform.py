@@ -35,8 +35,8 @@ class Uniform(Distribution):
     *Support*: [low, high]. *Same as* ``scipy.stats.uniform(low, high − low)``.
     """
 
-    low: Any = parameter(constraints.real, 0.0)
-    high: Any = parameter(constraints.real, 1.0)
+    low: Any = parameter(constraints.real, default=0.0)
+    high: Any = parameter(constraints.real, default=1.0)
 
     reference = "scipy.stats.uniform(low, high - low)"
     examples = ((0.0, 1.0), (-3.0, 0.2), (10.0, 10.5))

@@ -1,41 +1,52 @@
-"""log density on R^dim: the model's statements, with the change of variables."""
+"""Density: a model and its data as a function on R^dim, and the ways between position and values."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from bayesdl._base.errors import SiteError
+from bayesdl._base.errors import SiteError, SupportError
 from bayesdl._base.source import user_source
+from bayesdl.ir.builder import Handle
+from bayesdl.ir.types import ArrayType
 from bayesdl.ops import numpy as bnp
+from bayesdl.ops import random
 
+from ._definition import Model, as_model
+from ._stack import Handler, running, surroundings
+from ._statement import Statement, enter
 from .arguments import Arguments, read_arguments
-from .handlers import seed, substitute, trace_sites
-from .models import Model, as_model
-from .sites import Sites, read_sites
-from .statements import Handler, Message
+from .sites import Sites, sites_of
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Density:
-    """What a model and its data say, as ordinary functions over arrays.
+    """The log joint density of a model given data, on unconstrained positions of shape (dim,).
+
+    All methods are ordinary functions over ops: on numbers they compute, in a trace they become equations.
+    Data are arguments, so that a Program made of them serves other data of the same types.
 
     Parameters
     ----------
     model : Model
-    sites : Sites
     arguments : Arguments
+        The model's arguments.
+    sites : Sites
+        What the model contains.
     dtype : numpy.dtype
-        Of positions.
+        Of position, density and all floats on the way; sums are formed in it as well.
+    ambient : tuple of Handler
+        The handlers that surrounded the model when it was handed over.
     """
 
     model: Model
-    sites: Sites
     arguments: Arguments
+    sites: Sites
     dtype: np.dtype[Any]
+    ambient: tuple[Handler, ...]
 
     @property
     def dim(self) -> int:
@@ -43,83 +54,125 @@ class Density:
         return self.sites.dim
 
     @property
-    def data(self) -> list[np.ndarray[Any, Any]]:
-        """The arrays among the model's arguments."""
-        return self.arguments.data
+    def data(self) -> tuple[np.ndarray[Any, Any], ...]:
+        """The array arguments, in order."""
+        return self.arguments.arrays
+
+    @property
+    def data_types(self) -> tuple[ArrayType, ...]:
+        """Types of the array arguments."""
+        return self.arguments.types
 
     @property
     def minibatched(self) -> bool:
-        """Whether the density is an estimate from some of the rows."""
+        """Whether the density is an estimate from a part of the rows."""
         return self.sites.minibatched
 
     def function(self, position: Any, *data: Any) -> Any:
-        """Log joint density at an unconstrained position, plus log |det| of the transforms, in nats."""
-        reader = _FromPosition(self.sites, position)
-        record = self._run(data, reader)
-        total = reader.log_det
-        for message in record.sites.values():
-            term = log_density_of(message)
-            total = term if total is None else total if term is None else total + term
-        return total
+        """Log joint density in nats, with log |det| of the change of variables.
+
+        Parameters
+        ----------
+        position : Array, shape (dim,)
+        *data : Array
+            In the order and of the types of `data`.
+
+        Returns
+        -------
+        Array, shape ()
+        """
+        terms = list(self.site_log_densities(position, *data).values())
+        total = terms[0]
+        for term in terms[1:]:
+            total = total + term
+        return bnp.asarray(total, self.dtype)
+
+    def site_log_densities(self, position: Any, *data: Any) -> dict[str, Any]:
+        """What each site and factor adds to the log density; latent sites with their log |det|."""
+        reader = self._read(position, data)
+        terms = {}
+        for name, statement in reader.statements.items():
+            if statement.kind != "deterministic":
+                terms[name] = statement.log_density()
+            if name in reader.log_det:
+                terms[name] = terms[name] + reader.log_det[name]
+        return terms
 
     def constrain(self, position: Any, *data: Any) -> dict[str, Any]:
-        """Values of latent and deterministic sites."""
-        record = self._run(data, _FromPosition(self.sites, position))
-        wanted = [s.name for s in self.sites.values() if s.kind != "observed"]
-        return {name: record.sites[name].value for name in wanted}
+        """Values of the latent and deterministic sites at a position."""
+        statements = self._read(position, data).statements
+        return {n: bnp.asarray(statements[n].value) for n, site in self.sites.items() if not site.observed}
+
+    def pointwise(self, position: Any, *data: Any) -> dict[str, Any]:
+        """Log likelihood of each observation, by observed site; never scaled.
+
+        Returns
+        -------
+        dict of str to Array, shape (*batch_shape of the site)
+        """
+        statements = self._read(position, data).statements
+        return {n: statements[n].pointwise() for n, site in self.sites.items() if site.observed}
 
     def unconstrain(self, values: Mapping[str, Any], *data: Any) -> Any:
-        """The position at which latent sites have these values."""
-        missing = [s.name for s in self.sites.of_kind("latent") if s.name not in values]
-        if missing:
-            raise SiteError(
-                "a position needs a value for every latent site.",
-                facts=[("missing", ", ".join(missing))],
-                fix="add them to the dict of values.",
-                where=user_source(),
-                code="M111",
-            )
-        record = self._run(data or self.data, substitute(values))
-        return self._flat(record)
+        """The position at which the latent sites have these values: the inverse of `constrain`.
+
+        Parameters
+        ----------
+        values : mapping of str to Array
+            A value for each latent site; those of deterministic sites are not needed.
+        *data : Array
+
+        Raises
+        ------
+        SiteError
+            If a latent site has no value, or a name is unknown.
+        SupportError
+            If a known value lies outside its support.
+        """
+        for name in values:
+            self.sites[name]
+        reader = _Inverse(values)
+        self._run(reader, data)
+        return self._joined(reader.parts)
 
     def prior_position(self, key: Any, *data: Any) -> Any:
-        """A draw from the prior, as a position."""
-        return self._flat(self._run(data, seed(key)))
+        """A draw from the prior, unconstrained.
 
-    def pointwise(self, values: Mapping[str, Any], *data: Any) -> dict[str, Any]:
-        """Log likelihood of each observation, never scaled, given values of the latent sites."""
-        record = self._run(data, substitute(values))
-        found = {}
-        for message in record.sites.values():
-            if message.kind == "sample" and message.observed:
-                assert message.distribution is not None
-                found[message.name] = message.distribution.log_prob(message.value)
-        return found
+        Parameters
+        ----------
+        key : Array, shape (2,)
+        *data : Array
 
-    def _run(self, data: Sequence[Any], source: Handler) -> trace_sites:
-        record = trace_sites()
-        args, kwargs = self.arguments.rebuild(data)
-        with bnp.using_dtype(self.dtype), record, source:
-            self.model.function(*args, **kwargs)
-        return record
+        Notes
+        -----
+        Where a prior does not integrate to 1 there is nothing to draw from; such sites start uniformly
+        between −2 and 2 on the unconstrained scale.
+        """
+        reader = _PriorDraw(key)
+        self._run(reader, data)
+        return self._joined(reader.parts)
 
-    def _flat(self, record: trace_sites) -> Any:
-        parts = []
-        for site in self.sites.of_kind("latent"):
-            message = record.sites[site.name]
-            assert message.distribution is not None
-            bijector = message.distribution.support.bijector
-            parts.append(bnp.ravel(bijector.inverse(message.value)))
-        return bnp.concatenate(parts)
+    def _read(self, position: Any, data: Sequence[Any]) -> _AtPosition:
+        reader = _AtPosition(self.sites, bnp.asarray(position))
+        self._run(reader, data)
+        return reader
+
+    def _run(self, reader: Handler, data: Sequence[Any]) -> None:
+        with bnp.using_dtype(self.dtype), running([reader], self.ambient):
+            self.arguments.call(self.model, data)
+
+    def _joined(self, parts: dict[str, Any]) -> Any:
+        flat = [bnp.reshape(bnp.asarray(parts[name], self.dtype), (-1,)) for name in self.sites.latent]
+        return bnp.concatenate(flat)
 
 
 def build_density(
-    model: Any,
+    model: Model | Callable[..., Any],
     args: Sequence[Any],
     kwargs: Mapping[str, Any] | None = None,
     dtype: Any = np.float64,
 ) -> Density:
-    """Read a model's sites and check its data.
+    """Read a model and its data, and check them against each other.
 
     Parameters
     ----------
@@ -127,57 +180,139 @@ def build_density(
     args, kwargs
         The model's arguments.
     dtype : dtype, default float64
-        Of positions and of the arithmetic.
+        Of position and density.
+
+    Returns
+    -------
+    Density
+
+    Raises
+    ------
+    SiteError
+        If there is no latent site, or one is discrete.
+    BayesdlError
+        Whatever `read_sites` finds wrong.
+
+    Examples
+    --------
+    >>> import bayesdl as bdl
+    >>> def m(y):
+    ...     mu = bdl.sample("mu", bdl.dist.Normal(0.0, 1.0))
+    ...     bdl.sample("y", bdl.dist.Normal(mu, 1.0), obs=y)
+    >>> density = build_density(m, (2.0,))
+    >>> round(float(density.function(np.zeros(1), *density.data)), 4)
+    -3.8379
     """
-    found = as_model(model)
-    arguments = read_arguments(args, kwargs or {}, dtype)
-    with bnp.using_dtype(dtype):
-        sites = read_sites(found, arguments)
-    return Density(found, sites, arguments, np.dtype(dtype))
+    known = as_model(model)
+    arguments = read_arguments(known, args, dict(kwargs or {}), dtype)
+    ambient = surroundings()
+    sites = sites_of(known, arguments, ambient, dtype)
+    if not sites.latent:
+        raise SiteError(
+            f"model {known.name} has no latent site: there is nothing to infer.",
+            facts=[(s.name, s.kind, s.source.short if s.source else "") for s in sites.values()],
+            fix='add one, mu = sample("mu", dist.Normal(0.0, 1.0)), or leave out its obs=.',
+            where=user_source(),
+            code="M102",
+        )
+    return Density(known, arguments, sites, np.dtype(dtype), ambient)
 
 
-def log_density_of(message: Message) -> Any:
-    """A statement's part of the log density, scaled and masked; None where it has none."""
-    if message.kind == "factor":
-        return bnp.sum(message.value) * message.scale
-    if message.kind != "sample" or message.fixed:
-        return None
-    assert message.distribution is not None
-    # A latent value comes out of its bijector, so it is inside the support by construction.
-    formula = (
-        message.distribution.log_prob if message.observed else message.distribution.log_prob_inside
-    )
-    terms = formula(message.value)
-    if message.mask is not None:
-        terms = bnp.where(message.mask, terms, 0.0)
-    total = bnp.sum(terms)
-    for plate in message.plates:
-        if plate.minibatch is not None:
-            total = total * (plate.size / plate.minibatch)
-    return (
-        total
-        if isinstance(message.scale, float) and message.scale == 1.0
-        else total * message.scale
-    )
+class _Supplying(Handler):
+    """Readers that give latent sites their values."""
+
+    def __init__(self) -> None:
+        self.statements: dict[str, Statement] = {}
+
+    def before(self, statement: Statement) -> None:
+        statement.supply = self.value
+
+    def after(self, statement: Statement) -> None:
+        if statement.kind != "units":
+            enter(self.statements, statement)
+
+    def value(self, statement: Statement) -> Any:
+        """The value of a latent site."""
+        raise NotImplementedError
 
 
-class _FromPosition(Handler):
-    """Latent sites take their slices of the position, through their bijectors."""
+class _AtPosition(_Supplying):
+    """Values from slices of a position."""
 
     def __init__(self, sites: Sites, position: Any) -> None:
+        _Supplying.__init__(self)
         self.sites, self.position = sites, position
-        self.log_det: Any = None
+        self.log_det: dict[str, Any] = {}
 
-    def process(self, message: Message) -> None:
-        if message.kind != "sample" or message.observed or message.value is not None:
-            return
-        site = self.sites[message.name]
-        assert message.distribution is not None
-        raw = bnp.reshape(
-            self.position[site.start : site.start + site.size], site.unconstrained_shape
-        )
-        value, log_det = message.distribution.support.bijector.forward_and_log_det(raw)
-        message.value = value
-        if log_det is not None:
-            term = bnp.sum(log_det)
-            self.log_det = term if self.log_det is None else self.log_det + term
+    def value(self, statement: Statement) -> Any:
+        site = self.sites.table.get(statement.name)
+        if site is None or not site.latent:
+            raise _changed(statement)
+        bijector = statement.law.support.bijector
+        value, log_det = bijector.forward_and_log_det(site.part(self.position))
+        self.log_det[statement.name] = bnp.sum(log_det) if np.ndim(log_det) else log_det
+        return value
+
+
+class _Inverse(_Supplying):
+    """Values from the user; remembers the positions they come from."""
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        _Supplying.__init__(self)
+        self.values = values
+        self.parts: dict[str, Any] = {}
+
+    def value(self, statement: Statement) -> Any:
+        name, law = statement.name, statement.law
+        if name not in self.values:
+            raise SiteError(
+                f'the latent site "{name}" has no value.',
+                facts=[("given", ", ".join(self.values) or "none")],
+                fix=f'add "{name}" to the values.',
+                where=user_source(),
+                code="M117",
+            )
+        value = bnp.broadcast_to(bnp.asarray(self.values[name]), (*law.batch_shape, *law.event_shape))
+        with np.errstate(all="ignore"):
+            x = law.support.bijector.inverse(bnp.asarray(value, bnp.default_dtype()))
+        if not isinstance(x, Handle) and not np.isfinite(x).all():
+            raise SupportError(
+                f'the value of site "{name}" lies outside its support, or on its edge.',
+                facts=[("value", str(value)[:60]), ("support", law.support.name)],
+                fix="give a value inside the support.",
+                where=user_source(),
+                code="M106",
+            )
+        self.parts[name] = x
+        return value
+
+
+class _PriorDraw(_Supplying):
+    """Values drawn from the prior; remembers the positions they come from."""
+
+    def __init__(self, key: Any) -> None:
+        _Supplying.__init__(self)
+        self.key = key
+        self.parts: dict[str, Any] = {}
+
+    def value(self, statement: Statement) -> Any:
+        name, law = statement.name, statement.law
+        key = random.fold_in(self.key, len(self.parts))
+        bijector = law.support.bijector
+        if law.is_proper:
+            value = law.sample(key)
+            self.parts[name] = bijector.inverse(value)
+            return value
+        shape = bijector.unconstrained_shape((*law.batch_shape, *law.event_shape))
+        x = random.uniform(key, shape, dtype=bnp.default_dtype(), low=-2.0, high=2.0)
+        self.parts[name] = x
+        return bijector.forward(x)
+
+
+def _changed(statement: Statement) -> SiteError:
+    return SiteError(
+        f'site "{statement.name}" was not there, or not latent, when the model was first read.',
+        fix="a model must make the same statements each time it runs: let it depend on its arguments alone.",
+        where=statement.source,
+        code="M118",
+    )

@@ -71,7 +71,7 @@ class condition(_Fixing):  # noqa: N801  (used as a word in a `with` line)
     """
 
     def fix(self, statement: Statement, value: Any) -> None:
-        statement.value, statement.observed = value, True
+        statement.value, statement.observed = value, value is not None
 
 
 class substitute(_Fixing):  # noqa: N801  (used as a word in a `with` line)

@@ -1,98 +1,300 @@
-"""Predictions: a model run forward from given latent values."""
+"""A model as a simulator: prior and posterior predictive, means, and log likelihoods of any data."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from bayesdl._base.errors import ArgumentError
+import numpy as np
+
+from bayesdl._base.errors import ArgumentError, SiteError, did_you_mean
 from bayesdl._base.source import user_source
 from bayesdl.ops import numpy as bnp
 
-from .arguments import Arguments
-from .handlers import seed, substitute, trace_sites
-from .models import Model
-from .statements import Handler, Message
+from ._definition import Model, as_model
+from ._stack import Handler, running, surroundings
+from ._statement import Statement, enter
+from .arguments import Arguments, read_arguments
+from .handlers import seed
+from .sites import sites_of
 
-KINDS = ("y", "mean", "latent")
+Kwargs = Mapping[str, Any] | None
 
 
-def predictive(
-    model: Model, arguments: Arguments, kind: str = "y"
-) -> Callable[..., dict[str, Any]]:
-    """A function from one draw of the latent sites to predictions.
+@dataclass(frozen=True, eq=False)
+class Simulator:
+    """A model run forward: ``simulator(values, key, *simulator.data)``.
 
     Parameters
     ----------
     model : Model
     arguments : Arguments
-        New data; observed values among them are not looked at.
-    kind : {"y", "mean", "latent"}
-        New observations; the mean of each observed site's distribution; or deterministic sites.
+    names : tuple of str or None
+        The sites to return.
+    kind : {"draw", "mean"}
+    dtype : numpy.dtype
+    ambient : tuple of Handler
+        The handlers that surrounded the model when it was handed over.
+    """
+
+    model: Model
+    arguments: Arguments
+    names: tuple[str, ...] | None
+    kind: str
+    dtype: np.dtype[Any]
+    ambient: tuple[Handler, ...]
+
+    @property
+    def data(self) -> tuple[np.ndarray[Any, Any], ...]:
+        """The array arguments, in order."""
+        return self.arguments.arrays
+
+    def __call__(self, values: Mapping[str, Any], key: Any, *data: Any) -> dict[str, Any]:
+        """Simulate once.
+
+        Parameters
+        ----------
+        values : mapping of str to Array
+            Of one draw: values by site name. Sites without one are drawn.
+        key : Array, shape (2,)
+        *data : Array
+            In the order and of the types of `data`.
+        """
+        forward = _Forward(values, self.kind)
+        with bnp.using_dtype(self.dtype), running([forward, seed(key)], self.ambient):
+            self.arguments.call(self.model, data)
+        return _chosen(forward, self.names)
+
+
+def predictive(
+    model: Any,
+    args: Sequence[Any],
+    kwargs: Kwargs = None,
+    names: Iterable[str] | None = None,
+    *,
+    kind: str = "draw",
+    dtype: Any = np.float64,
+) -> Simulator:
+    """A function that simulates a model forward from the values of its latent sites.
+
+    Parameters
+    ----------
+    model : Model or callable
+    args, kwargs
+        The model's arguments, for any number of rows. Those that feed ``obs=`` may be left out; where
+        they are given, they are not used.
+    names : iterable of str, optional
+        The sites to return; by default all that have no value given.
+    kind : {"draw", "mean"}
+        Whether a site is drawn, or the mean of its distribution is returned. Sites that depend on it see
+        the draw in either case.
+    dtype : dtype, default float64
 
     Returns
     -------
-    callable, (values, key, *data) -> dict of site name to array
+    Simulator
+        A function (values, key, *data) -> dict of str to Array, for one draw.
+
+    Raises
+    ------
+    ArgumentError
+        If the model does not take these arguments, or there is no such kind.
+
+    Examples
+    --------
+    >>> import bayesdl as bdl
+    >>> def m(x, y=None):
+    ...     slope = bdl.sample("slope", bdl.dist.Normal(0.0, 1.0))
+    ...     bdl.sample("y", bdl.dist.Normal(slope * x, 0.1), obs=y)
+    >>> mean = predictive(m, (np.arange(3.0),), kind="mean")
+    >>> mean({"slope": 2.0}, bdl.random.key(0), *mean.data)["y"].tolist()
+    [0.0, 2.0, 4.0]
     """
-    if kind not in KINDS:
+    if kind not in ("draw", "mean"):
         raise ArgumentError(
-            f"there is no kind of prediction {kind!r}.",
-            facts=[("known", ", ".join(KINDS))],
-            fix='use kind="y" for new observations.',
+            f"there is no prediction of kind {kind!r}.",
+            fix='use kind="draw" or kind="mean".',
             where=user_source(),
-            code="A105",
+            code="M119",
         )
-
-    def predict(values: Mapping[str, Any], key: Any, *data: Any) -> dict[str, Any]:
-        record = trace_sites()
-        args, kwargs = arguments.rebuild(data)
-        with record, seed(key), _Forget(), substitute(values):
-            model.function(*args, **kwargs)
-        return {
-            name: _wanted(message, kind)
-            for name, message in record.sites.items()
-            if name not in values
-            and message.kind == ("deterministic" if kind == "latent" else "sample")
-        }
-
-    return predict
+    known = as_model(model)
+    arguments = read_arguments(known, args, dict(kwargs or {}), dtype)
+    chosen = None if names is None else tuple(names)
+    return Simulator(known, arguments, chosen, kind, np.dtype(dtype), surroundings())
 
 
-def prior_predictive(model: Model, arguments: Arguments) -> Callable[..., dict[str, Any]]:
-    """A function from a key to one draw of every site from the prior."""
+@dataclass(frozen=True, eq=False)
+class PriorSimulator:
+    """A model run forward from its prior: ``simulator(key, *simulator.data)``.
 
-    def draw(key: Any, *data: Any) -> dict[str, Any]:
-        record = trace_sites()
-        args, kwargs = arguments.rebuild(data)
-        with record, seed(key), _Forget():
-            model.function(*args, **kwargs)
-        return {
-            n: m.value for n, m in record.sites.items() if m.kind in ("sample", "deterministic")
-        }
+    Parameters
+    ----------
+    forward : Simulator
+    """
 
-    return draw
+    forward: Simulator
 
+    @property
+    def data(self) -> tuple[np.ndarray[Any, Any], ...]:
+        """The array arguments, in order."""
+        return self.forward.data
 
-def observed_values(model: Model, arguments: Arguments) -> dict[str, Any]:
-    """The data of observed sites, as the model's statements see them."""
-    record = trace_sites()
-    args, kwargs = arguments.rebuild(arguments.data)
-    with record, seed(0):
-        model.function(*args, **kwargs)
-    return {n: m.value for n, m in record.sites.items() if m.kind == "sample" and m.observed}
+    def __call__(self, key: Any, *data: Any) -> dict[str, Any]:
+        """Simulate once."""
+        return self.forward({}, key, *data)
 
 
-class _Forget(Handler):
-    """Data are forgotten, so that observed sites are drawn anew."""
+def prior_predictive(
+    model: Any,
+    args: Sequence[Any],
+    kwargs: Kwargs = None,
+    names: Iterable[str] | None = None,
+    *,
+    dtype: Any = np.float64,
+) -> PriorSimulator:
+    """A function that simulates all sites of a model from the prior.
 
-    def process(self, message: Message) -> None:
-        if message.kind == "sample" and message.observed:
-            message.value, message.observed = None, False
+    Parameters
+    ----------
+    model, args, kwargs, names, dtype
+        As for `predictive`.
+
+    Returns
+    -------
+    PriorSimulator
+        A function (key, *data) -> dict of str to Array.
+    """
+    return PriorSimulator(predictive(model, args, kwargs, names, dtype=dtype))
 
 
-def _wanted(message: Message, kind: str) -> Any:
-    if kind != "mean":
-        return message.value
-    assert message.distribution is not None
-    shape = (*message.distribution.batch_shape, *message.distribution.event_shape)
-    return bnp.broadcast_to(bnp.asarray(message.distribution.mean), shape)
+@dataclass(frozen=True, eq=False)
+class LogLikelihood:
+    """Log likelihood of each observation: ``f(values, *f.data)``.
+
+    Parameters
+    ----------
+    model : Model
+    arguments : Arguments
+    observed : dict of str to array
+        Values of the observed sites.
+    dtype : numpy.dtype
+    ambient : tuple of Handler
+        The handlers that surrounded the model when it was handed over.
+    """
+
+    model: Model
+    arguments: Arguments
+    observed: dict[str, np.ndarray[Any, Any]]
+    dtype: np.dtype[Any]
+    ambient: tuple[Handler, ...]
+
+    @property
+    def data(self) -> tuple[np.ndarray[Any, Any], ...]:
+        """The array arguments, in order."""
+        return self.arguments.arrays
+
+    def __call__(self, values: Mapping[str, Any], *data: Any) -> dict[str, Any]:
+        """By observed site, of its batch shape, given the values of the latent sites for one draw."""
+        reader = _Given(values)
+        with bnp.using_dtype(self.dtype), running([reader], self.ambient):
+            self.arguments.call(self.model, data)
+        found = reader.statements.values()
+        return {s.name: s.pointwise() for s in found if s.kind == "sample" and s.observed}
+
+
+def log_likelihood(
+    model: Any, args: Sequence[Any], kwargs: Kwargs = None, *, dtype: Any = np.float64
+) -> LogLikelihood:
+    """A function from values of the latent sites to the log likelihood of each observation.
+
+    Parameters
+    ----------
+    model : Model or callable
+    args, kwargs
+        The model's arguments, the data to judge among them; any number of rows.
+    dtype : dtype, default float64
+
+    Returns
+    -------
+    LogLikelihood
+        A function (values, *data) -> dict of str to Array. Never scaled by plates or handlers.
+
+    Raises
+    ------
+    SiteError
+        If no site is observed.
+    BayesdlError
+        Whatever `read_sites` finds wrong.
+    """
+    known = as_model(model)
+    arguments = read_arguments(known, args, dict(kwargs or {}), dtype)
+    ambient = surroundings()
+    sites = sites_of(known, arguments, ambient, dtype)
+    if not any(site.observed for site in sites.values()):
+        raise SiteError(
+            f"model {known.name} has no observed site with these arguments.",
+            fix="pass the data that feed obs=.",
+            where=user_source(),
+            code="M102",
+        )
+    return LogLikelihood(known, arguments, sites.data, np.dtype(dtype), ambient)
+
+
+class _Recording(Handler):
+    """Readers that take values by name."""
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self.values = values
+        self.statements: dict[str, Statement] = {}
+
+    def after(self, statement: Statement) -> None:
+        if statement.kind != "units":
+            enter(self.statements, statement)
+
+
+class _Given(_Recording):
+    """Values for all latent sites."""
+
+    def before(self, statement: Statement) -> None:
+        if statement.kind == "sample" and statement.value is None and statement.name in self.values:
+            statement.value = self.values[statement.name]
+
+
+class _Forward(_Recording):
+    """Values for some sites; data are forgotten, so that observed sites are drawn anew."""
+
+    def __init__(self, values: Mapping[str, Any], kind: str) -> None:
+        _Recording.__init__(self, values)
+        self.kind = kind
+
+    def before(self, statement: Statement) -> None:
+        if statement.kind != "sample":
+            return
+        if statement.observed:
+            statement.value, statement.observed = None, False
+        statement.value = self.values.get(statement.name, statement.value)
+
+    def result(self, name: str) -> Any:
+        """A site's value, or its mean."""
+        statement = self.statements[name]
+        if self.kind == "mean" and statement.distribution is not None and not statement.given:
+            return statement.law.mean
+        return bnp.asarray(statement.value)
+
+
+def _chosen(forward: _Forward, names: tuple[str, ...] | None) -> dict[str, Any]:
+    found = {n: s for n, s in forward.statements.items() if s.kind != "factor"}
+    if names is None:
+        return {n: forward.result(n) for n, s in found.items() if not s.given}
+    for name in names:
+        if name not in found:
+            guess = did_you_mean(name, found)
+            raise SiteError(
+                f'the model has no site "{name}" to predict.',
+                facts=[("sites", ", ".join(found) or "none")],
+                fix=f'did you mean "{guess}"?' if guess else "use one of its sites.",
+                where=user_source(),
+                code="M117",
+            )
+    return {name: forward.result(name) for name in names}

@@ -8,18 +8,21 @@ from typing import Any
 
 import numpy as np
 
-from bayesdl._base.errors import ShapeError, SiteError, SupportError
+from bayesdl._base.errors import SiteError, did_you_mean
 from bayesdl._base.source import Source
-from bayesdl.ir.builder import Builder
+from bayesdl.constraints import Constraint
+from bayesdl.ir.builder import Builder, active_builders
 from bayesdl.ir.types import ArrayType
 from bayesdl.ops import numpy as bnp
 from bayesdl.ops.array import Array
 from bayesdl.tracing import building
 
-from .arguments import Arguments
-from .handlers import trace_sites
-from .models import Model
-from .statements import Handler, Message, Plate, data_shape
+from ._checks import observed_values
+from ._definition import Model, as_model
+from ._settle import plate_axes, plate_shape
+from ._stack import Handler, running, surroundings
+from ._statement import Shape, Statement, enter
+from .arguments import Arguments, read_arguments
 
 
 @dataclass(frozen=True)
@@ -29,221 +32,317 @@ class Site:
     Parameters
     ----------
     name : str
-    type : ArrayType
-        Of its (constrained) value.
-    distribution : str
-        As it prints; empty for deterministic sites.
     kind : {"latent", "observed", "deterministic"}
-    dims : tuple of str
-        Names of the axes, as far as they are known, plates first.
-    plates : tuple of Plate
-    start, size : int
-        Its slice of the position; 0 and 0 where it has none.
+        A site whose value a handler fixes is deterministic, whether or not it still has a density.
+    type : ArrayType
+        Of the value.
+    distribution : str
+        As it prints; empty for deterministic ones.
+    constraint : Constraint or None
+        The support.
+    dims : tuple of str or None
+        Name of each axis of the value, where it has one.
+    plates : tuple of (str, int)
+        Names and sizes of the plates around it, the outermost first.
+    source : Source or None
+        The user's line.
+    role, layer : str or None
+        What it is in a network.
     unconstrained_shape : tuple of int
+        Shape of its part of the position.
+    offset : int
+        Where that part begins; for latent sites.
     """
 
     name: str
+    kind: str
     type: ArrayType
     distribution: str
-    kind: str
-    dims: tuple[str, ...]
-    plates: tuple[Plate, ...]
+    constraint: Constraint | None
+    dims: tuple[str | None, ...]
+    plates: tuple[tuple[str, int], ...]
     source: Source | None
-    role: str | None
-    layer: str | None
-    start: int
-    size: int
-    unconstrained_shape: tuple[int, ...]
+    role: str | None = None
+    layer: str | None = None
+    unconstrained_shape: Shape = ()
+    offset: int = 0
+
+    @property
+    def latent(self) -> bool:
+        """Whether it has a part of the position."""
+        return self.kind == "latent"
 
     @property
     def observed(self) -> bool:
-        """Whether it is data."""
+        """Whether its value is data."""
         return self.kind == "observed"
 
-
-class Sites(Mapping[str, Site]):
-    """The sites of a model, in order."""
-
-    def __init__(self, sites: dict[str, Site]) -> None:
-        self._sites = sites
-        self.dim = sum(s.size for s in sites.values())
-
-    def __getitem__(self, name: str) -> Site:
-        return self._sites[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._sites)
-
-    def __len__(self) -> int:
-        return len(self._sites)
-
-    def of_kind(self, kind: str) -> list[Site]:
-        """The latent, observed or deterministic sites."""
-        return [s for s in self.values() if s.kind == kind]
+    @property
+    def deterministic(self) -> bool:
+        """Whether its value follows from the others."""
+        return self.kind == "deterministic"
 
     @property
-    def minibatched(self) -> bool:
-        """Whether a plate sees only some of its rows."""
-        return any(p.minibatch is not None for s in self.values() for p in s.plates)
+    def size(self) -> int:
+        """Number of elements of its part of the position."""
+        return int(np.prod(self.unconstrained_shape, dtype=np.int64)) if self.latent else 0
 
-    def __repr__(self) -> str:
-        rows = [
-            f"  {s.name:<16} {s.type!s:<14} {s.kind:<14} {s.distribution}" for s in self.values()
-        ]
-        return "\n".join([f"Sites, {self.dim} unconstrained dimensions:", *rows])
+    @property
+    def slice(self) -> slice:
+        """Its part of the position."""
+        return slice(self.offset, self.offset + self.size)
+
+    def part(self, position: Any) -> Any:
+        """Its part of a position of shape (dim,), in its own shape."""
+        return bnp.reshape(position[self.slice], self.unconstrained_shape)
 
 
-def read_sites(model: Model, arguments: Arguments) -> Sites:
-    """Run a model once on types and say what it contains; data are checked against the statements.
+@dataclass(frozen=True)
+class Sites(Mapping[str, Site]):
+    """What a model contains: name → Site, in the order of the statements.
+
+    Parameters
+    ----------
+    table : dict of str to Site
+    factors : tuple of str
+        Names of the factor statements.
+    coords : dict of str to list
+        Labels along named dimensions, the model's own before those found on data.
+    data : dict of str to array
+        Values of the observed sites that follow from the arguments.
+    minibatched : bool
+        Whether a plate holds only a part of its rows.
+    """
+
+    table: dict[str, Site]
+    factors: tuple[str, ...]
+    coords: dict[str, list[Any]]
+    data: dict[str, np.ndarray[Any, Any]]
+    minibatched: bool
+
+    def __getitem__(self, name: str) -> Site:
+        try:
+            return self.table[name]
+        except KeyError:
+            raise _no_such_site(name, self.table) from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.table)
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.table
+
+    @property
+    def latent(self) -> dict[str, Site]:
+        """The sites that a position is made of, in its order."""
+        return {name: site for name, site in self.table.items() if site.latent}
+
+    @property
+    def dim(self) -> int:
+        """Length of a position."""
+        return sum(site.size for site in self.table.values())
+
+    def __str__(self) -> str:
+        rows = [(s.name, repr(s.type), s.distribution or s.kind, s.kind) for s in self.table.values()]
+        widths = [max((len(r[i]) for r in rows), default=0) for i in range(4)]
+        return "\n".join("  ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)).rstrip() for r in rows)
+
+
+def read_sites(
+    model: Any, args: tuple[Any, ...], kwargs: dict[str, Any] | None = None, dtype: Any = np.float64
+) -> Sites:
+    """Run a model once on types and list what it contains; check the data against it.
+
+    Parameters
+    ----------
+    model : Model or callable
+    args, kwargs
+        The model's arguments.
+    dtype : dtype, default float64
+        Of floats.
+
+    Returns
+    -------
+    Sites
 
     Raises
     ------
-    SiteError, ShapeError, DtypeError, SupportError
-        If a statement is wrong; with the user's line.
+    SiteError
+        If two sites have one name, or a latent site is discrete.
+    ShapeError, DtypeError
+        If data do not have the shape of their distribution, or are not numbers.
+    SupportError
+        If data lie outside the support of their distribution.
+    ArgumentError
+        If data are missing.
+    ConcreteError
+        If the model's Python needs a number that only a run has.
+
+    Examples
+    --------
+    >>> import bayesdl as bdl
+    >>> def coin(heads):
+    ...     bias = bdl.sample("bias", bdl.dist.Beta(1.0, 1.0))
+    ...     bdl.sample("heads", bdl.dist.Bernoulli(bias), obs=heads)
+    >>> print(read_sites(coin, (1,)))
+    bias   f64[]  Beta(concentration1=1.0, concentration0=1.0)  latent
+    heads  i64[]  Bernoulli(probs=Array(f64[]))                 observed
     """
-    builder = Builder(Array, concrete=True)
-    reader = _Reader(builder)
-    record = trace_sites()
-    with building(builder), record, reader:
-        handles = [
-            builder.input(t, v) for t, v in zip(arguments.types, arguments.data, strict=True)
-        ]
-        args, kwargs = arguments.rebuild(handles)
-        model.function(*args, **kwargs)
-    sites, start = {}, 0
-    for message in record.sites.values():
-        if message.kind == "factor":
-            continue
-        site = _site(message, start)
-        start += site.size
-        sites[message.name] = site
-    found = Sites(sites)
-    if found.dim == 0:
-        raise SiteError(
-            f"the model {model.name!r} has no latent site: there is nothing to infer.",
-            facts=[("sites", ", ".join(found) or "none")],
-            fix='name an unknown, for example mu = sample("mu", dist.Normal(0.0, 1.0)).',
-            code="M106",
-        )
-    return found
+    known = as_model(model)
+    return sites_of(known, read_arguments(known, args, kwargs, dtype), surroundings(), dtype)
 
 
-class _Reader(Handler):
-    """Gives every latent site an array in flight, and checks the data."""
-
-    def __init__(self, builder: Builder) -> None:
-        self.builder = builder
-
-    def process(self, message: Message) -> None:
-        if message.kind != "sample":
-            return
-        if message.observed:
-            check_observed(message)
-        elif message.value is None:
-            _check_latent(message)
-            self._stand_in(message)
-
-    def _stand_in(self, message: Message) -> None:
-        kind = ArrayType(data_shape(message), bnp.default_dtype())
-        message.value = self.builder.input(kind)
-
-
-def _site(message: Message, start: int) -> Site:
-    value = message.value
-    kind = "deterministic" if message.kind == "deterministic" else "observed"
-    size = 0
-    shape: tuple[int, ...] = ()
-    if message.kind == "sample" and not message.observed and not message.fixed:
-        assert message.distribution is not None
-        kind = "latent"
-        shape = message.distribution.support.bijector.unconstrained_shape(np.shape(value))
-        size = int(np.prod(shape, dtype=int))
-    return Site(
-        message.name,
-        ArrayType(np.shape(value), np.dtype(value.dtype)),
-        "" if message.distribution is None else repr(message.distribution),
-        kind,
-        (*(p.name for p in message.plates), *message.dims),
-        message.plates,
-        message.source,
-        message.role,
-        message.layer,
-        start if size else 0,
-        size,
-        shape,
+def sites_of(model: Model, arguments: Arguments, ambient: tuple[Handler, ...], dtype: Any) -> Sites:
+    """As `read_sites`, for arguments that have come through the door."""
+    builder = Builder(Array)
+    reader = _Reader()
+    with building(builder), bnp.using_dtype(dtype):
+        inputs = [builder.input(t) for t in arguments.types]
+        with running([reader], ambient):
+            arguments.call(model, inputs)
+        observed = [s for s in reader.statements.values() if s.kind == "sample" and s.observed]
+        data = observed_values(builder, observed, arguments.arrays)
+    coords = {**arguments.coords, **model.coords}
+    table = _table(reader.statements)
+    _refuse_wrong_labels(table, model.coords)
+    statements = reader.statements.values()
+    return Sites(
+        table,
+        tuple(s.name for s in statements if s.kind == "factor"),
+        coords,
+        data,
+        any(plate.length < plate.size for s in statements for plate in s.plates),
     )
 
 
-def _check_latent(message: Message) -> None:
-    assert message.distribution is not None
-    if message.distribution.is_discrete:
+class _Reader(Handler):
+    """Gives each latent site an array in flight, and remembers every statement."""
+
+    def __init__(self) -> None:
+        self.statements: dict[str, Statement] = {}
+
+    def before(self, statement: Statement) -> None:
+        statement.supply = self.value
+
+    def value(self, statement: Statement) -> Any:
+        """An array in flight that lies in the support."""
+        law = statement.law
+        if law.is_discrete:
+            raise _discrete(statement)
+        bijector = law.support.bijector
+        shape = bijector.unconstrained_shape((*law.batch_shape, *law.event_shape))
+        return bijector.forward(active_builders()[-1].input(ArrayType(shape, bnp.default_dtype())))
+
+    def after(self, statement: Statement) -> None:
+        if statement.kind != "units":
+            enter(self.statements, statement)
+
+
+def _table(statements: dict[str, Statement]) -> dict[str, Site]:
+    table, offset = {}, 0
+    for name, statement in statements.items():
+        if statement.kind != "factor":
+            table[name] = _site(statement, offset)
+            offset += table[name].size
+    return table
+
+
+def _site(statement: Statement, offset: int) -> Site:
+    value, law = bnp.asarray(statement.value), statement.distribution
+    kind = "deterministic"
+    if law is not None and not statement.given:
+        kind = "latent"
+    elif law is not None and statement.observed:
+        kind = "observed"
+    support = None if law is None else law.support
+    shape: Shape = np.shape(value)
+    if kind == "latent" and support is not None:
+        shape = support.bijector.unconstrained_shape(shape)
+    return Site(
+        statement.name,
+        kind,
+        ArrayType(np.shape(value), value.dtype),
+        "" if law is None else repr(law),
+        support,
+        axis_names(statement),
+        tuple((plate.name, plate.length) for plate in statement.plates),
+        statement.source,
+        statement.role,
+        statement.layer,
+        shape,
+        offset,
+    )
+
+
+def axis_names(statement: Statement) -> tuple[str | None, ...]:
+    """A name for each axis of a value: plates name theirs, ``dims`` the others.
+
+    Raises
+    ------
+    SiteError
+        If there are not as many names as axes.
+    """
+    shape = np.shape(statement.value)
+    named = _plate_axes_of_value(statement, shape)
+    free = [i for i in range(len(shape)) if i not in named]
+    dims = statement.dims
+    if dims is not None and len(dims) == len(shape):
+        return dims
+    if dims is not None and len(dims) != len(free):
         raise SiteError(
-            f'the latent site "{message.name}" is discrete; gradients cannot move it.',
-            facts=[("distribution", repr(message.distribution))],
-            fix="sum it out, for example with dist.Mixture, or give it data.",
-            where=message.source,
-            code="M107",
+            f'site "{statement.name}" has another number of axes than `dims` names.',
+            facts=[("value", shape), ("dims", dims), ("plates", tuple(named.values()))],
+            fix="name each axis of the value that no plate names.",
+            where=statement.source,
+            code="M116",
         )
+    names = {**named, **dict(zip(free, dims or (), strict=False))}
+    return tuple(names.get(i) for i in range(len(shape)))
 
 
-def check_observed(message: Message) -> None:
-    """Shape, dtype, NaN and support of data, against the statement."""
-    assert message.distribution is not None
-    value, wanted = message.value, data_shape(message)
-    shape = np.shape(value)
-    if shape != wanted:
-        raise ShapeError(
-            f'the data of site "{message.name}" do not have the shape of its distribution.',
-            facts=[("data", shape), ("distribution", wanted)],
-            note="An observed value may not enlarge its distribution.",
-            fix=_repair(message.name, shape, wanted),
-            where=message.source,
-            code="M108",
-        )
-    number = value if isinstance(value, np.ndarray | np.generic) else value.value
-    if number is not None:
-        _check_numbers(message, np.asarray(number))
+def _plate_axes_of_value(statement: Statement, shape: Shape) -> dict[int, str]:
+    axes = plate_axes(statement)
+    if statement.distribution is not None:
+        batch = len(statement.distribution.batch_shape)
+        return {batch + axis: plate.name for axis, plate in axes.items()}
+    # A computed value says nothing of its event axes: it is labelled if it begins with the plates' sizes.
+    sizes = plate_shape(axes)
+    if not sizes or shape[: len(sizes)] != sizes:
+        return {}
+    return {len(sizes) + axis: plate.name for axis, plate in axes.items()}
 
 
-def _repair(name: str, shape: tuple[int, ...], wanted: tuple[int, ...]) -> str:
-    if len(shape) == len(wanted) + 1 and shape[-1] == 1 and shape[:-1] == wanted:
-        return f"{name} has shape {shape}; did you mean {name}[:, 0]?"
-    if len(wanted) == len(shape) + 1 and wanted[-1] == 1 and wanted[:-1] == shape:
-        return (
-            f"the distribution has shape {wanted}; did you mean to take [:, 0] of its parameters?"
-        )
-    if not wanted and len(shape) == 1:
-        return f'put the statement in `with plate("rows", {shape[0]}):`.'
-    return "give the distribution one element per datum, or open a plate of that size."
+def _refuse_wrong_labels(table: dict[str, Site], coords: Mapping[str, list[Any]]) -> None:
+    for site in table.values():
+        for dim, size in zip(site.dims, site.type.shape, strict=True):
+            if dim in coords and len(coords[dim]) != size:
+                raise SiteError(
+                    f'the coords of "{dim}" do not fit site "{site.name}".',
+                    facts=[("labels", len(coords[dim])), ("size", size)],
+                    fix=f'give one label for each of the {size}, or rename the dimension.',
+                    where=site.source,
+                    code="M116",
+                )
 
 
-def _check_numbers(message: Message, number: Any) -> None:
-    assert message.distribution is not None
-    missing = np.isnan(number) if number.dtype.kind == "f" else np.zeros(number.shape, bool)
-    if missing.any():
-        rows = np.flatnonzero(missing.reshape(len(number), -1).any(1)) if number.ndim else [0]
-        raise SupportError(
-            f'the data of site "{message.name}" contain NaN.',
-            facts=[("count", int(missing.sum())), ("first rows", ", ".join(map(str, rows[:5])))],
-            fix="drop those rows, or fill them in before fitting.",
-            where=message.source,
-            code="M109",
-        )
-    support = message.distribution.support
-    inside = support.contains(number)
-    if not isinstance(inside, np.ndarray | np.generic | bool):
-        return
-    outside = ~np.asarray(inside)
-    if outside.any():
-        first = tuple(int(i) for i in np.argwhere(outside)[0]) if outside.ndim else ()
-        raise SupportError(
-            f'the data of site "{message.name}" lie outside the support of {message.distribution!r}.',
-            facts=[
-                ("support", support.name),
-                ("outside", f"{int(outside.sum())} of {outside.size}"),
-                ("first", f"index {first}: {np.asarray(number)[first]}"),
-            ],
-            fix="check the data, or choose a distribution whose support holds them.",
-            where=message.source,
-            code="M110",
-        )
+def _discrete(statement: Statement) -> SiteError:
+    return SiteError(
+        f'site "{statement.name}" is discrete and latent; gradients need a continuous density.',
+        facts=[("distribution", statement.summary)],
+        fix="sum over its values in the likelihood, dist.Mixture(weights, components), or pass obs=.",
+        where=statement.source,
+        code="M103",
+    )
+
+
+def _no_such_site(name: str, table: Mapping[str, Any]) -> SiteError:
+    guess = did_you_mean(name, table)
+    return SiteError(
+        f'the model has no site "{name}".',
+        facts=[("sites", ", ".join(table) or "none")],
+        fix=f'did you mean "{guess}"?' if guess else "use one of its sites.",
+        code="M117",
+    )

@@ -141,7 +141,8 @@ def _first_wrong(program: Program, args: list[Any], modes: Sequence[str]) -> str
 
 
 def _equation_is_right(equation: Equation, inputs: list[Any], modes: Sequence[str]) -> bool:
-    places = [i for i, x in enumerate(inputs) if np.asarray(x).dtype == np.float64]
+    # Literals do not move: they may stand beside an array, which a scalar that moves may not.
+    places = [i for i, a in enumerate(equation.inputs) if isinstance(a, Var) and a.type.is_float]
     floating = [v.type.is_float for v in equation.outputs]
     if not places or not any(floating):
         return True

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -30,16 +31,16 @@ def test_one_mode(modes: tuple[str, ...]) -> None:
 
 
 @pytest.fixture
-def wrong() -> Iterator[object]:
+def wrong() -> Callable[[Any], Any]:
     """A sine whose derivative is off by a tenth, known to nobody else."""
     planted = replace(PRIMITIVES["sin"], name="planted", partials=lambda o, x: (ew.mul(1.1, ew.cos(x)),))
-    return lambda x: bind(planted, x)
+    return lambda x: bind(planted, x)  # here
 
 
 @pytest.mark.parametrize("modes", [("forward", "reverse"), ("forward",), ("reverse",)])
 def test_a_wrong_derivative_is_named(wrong, modes: tuple[str, ...]) -> None:
     with pytest.raises(AssertionError, match="`planted` at test_checking.py") as caught:
-        check_grads(lambda x: bnp.exp(wrong(x * 2.0)).sum(), (X,), modes=modes)  # here
+        check_grads(lambda x: bnp.exp(wrong(x * 2.0)).sum(), (X,), modes=modes)
     assert f"{modes[0]} mode gives" in str(caught.value)
     assert "# here" in str(caught.value)
 

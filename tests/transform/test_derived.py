@@ -71,6 +71,7 @@ def test_gradients_are_those_of_autograd(name: str) -> None:
     np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-10)
 
 
+@pytest.mark.filterwarnings("ignore:Output seems independent of input")
 @pytest.mark.parametrize("name", sorted(set(PAIRS) - {"cholesky"}))
 def test_hessians_are_those_of_autograd(name: str) -> None:
     """Without `cholesky`, whose derivative autograd makes symmetric."""
@@ -98,7 +99,7 @@ SAFE = {
     "sqrt": (lambda x: bnp.where(x > 0, bnp.sqrt(x), 0.0), 0.0),
     "log": (lambda x: bnp.where(x > 0, bnp.log(x), 0.0), 0.0),
     "division": (lambda x: bnp.where(x > 0, 1.0 / x, 0.0), 0.0),
-    "power": (lambda x: bnp.where(x > 0, x**1.5 * x**-0.5, 0.0), 0.0),
+    "power": (lambda x: bnp.where(x > 0, bnp.power(x, -0.5), 0.0), 0.0),
     "log1p": (lambda x: bnp.where(x > -1, bnp.log1p(x), 0.0), -1.0),
     "arccosh": (lambda x: bnp.where(x > 1, bnp.arccosh(x), 0.0), 1.0),
 }

@@ -120,10 +120,11 @@ def _start_carry(scope: Scope, equation: Equation) -> tuple[list[str], list[str]
             carry.append(scope.scalar(operand))
             targets.append("")
             continue
+        pointer = scope.pointer(var)
         if scope.place(operand) != scope.place(var):
-            scope.code.copy(scope.pointer(var), scope.pointer(operand), nbytes(var))
-        carry.append(scope.pointer(var))
-        targets.append(scope.pointer(var))
+            scope.code.copy(pointer, scope.pointer(operand), nbytes(var))
+        carry.append(pointer)
+        targets.append(pointer)
         shared[k] = constants + k
     return carry, targets, shared
 

@@ -223,7 +223,7 @@ class Scope:
     ) -> None:
         self.frame, self.code, self.program = frame, frame.code, program
         self.plan = frame.unit.plan(program, shared)
-        self.inputs, self.targets, self.base = inputs, targets, base
+        self.inputs, self.targets, self.shared, self.base = inputs, targets, shared, base
         self.free = self.top = base + self.plan.size
         self.registers = {
             v: r for v, r in zip(program.inputs, inputs, strict=True) if not v.type.shape
@@ -268,7 +268,12 @@ class Scope:
         """Where an array lies; equal for equal buffers."""
         assert isinstance(atom, Var)
         base = self.fusion.base(atom)
-        return base if base in self.plan.constants else self.plan.storage[base]
+        if base in self.plan.constants:
+            return base
+        storage = self.plan.storage[base]
+        if isinstance(storage, Target) and storage.index in self.shared:
+            return Given(self.shared[storage.index])
+        return storage
 
     def pointer(self, atom: Atom) -> str:
         """The address of an array."""

@@ -225,7 +225,9 @@ def sort(x: Any, axis: int = -1) -> Any:
 @surface()
 def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     """As ``numpy.diagonal``."""
-    x = moveaxis(moveaxis(x, axis1, -1), axis2 - (0 <= axis1 < axis2), -1)
+    x = asarray(x)
+    first, second = axis1 % x.ndim, axis2 % x.ndim
+    x = moveaxis(moveaxis(x, first, -1), second - (first < second), -1)
     rows, columns = x.shape[-2:]
     line = np.arange(max(0, min(rows + min(offset, 0), columns - max(offset, 0))))
     return getitem(x, (Ellipsis, line + max(-offset, 0), line + max(offset, 0)))

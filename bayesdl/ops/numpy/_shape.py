@@ -126,9 +126,17 @@ triu = _triangle("triu", False)
 def reshape(x: Any, shape: Any) -> Any:
     """As ``numpy.reshape``; one size may be −1."""
     x, sizes = asarray(x), _shape(shape)
-    if -1 in sizes:
-        known = math.prod(n for n in sizes if n != -1)
-        sizes = tuple(x.size // known if n == -1 and known else n for n in sizes)
+    known = math.prod(n for n in sizes if n != -1)
+    if sizes.count(-1) == 1 and known:
+        sizes = tuple(x.size // known if n == -1 else n for n in sizes)
+    if -1 in sizes or math.prod(sizes) != x.size:
+        raise ShapeError(
+            "`reshape` cannot change the number of elements.",
+            facts=[("array", x.shape, f"{x.size} elements"), ("shape", _shape(shape))],
+            fix="give a shape with the same product, or −1 for one axis.",
+            where=user_source(),
+            code="T101",
+        )
     return x if sizes == x.shape else st.reshape(x, shape=sizes)
 
 

@@ -64,16 +64,17 @@ def stirling_correction(x: Any) -> Any:
     ----------
     Loader (2000), Fast and accurate computation of binomial probabilities.
     """
-    large = ew.maximum(x, 10.0)
+    above = ew.greater_equal(x, 10.0)
+    large = ew.where(above, x, 10.0)
     inverse = ew.div(1.0, large)
     series = _horner(
         ew.square(inverse),
         [1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360, 1 / 156],
     )
-    small = ew.minimum(x, 10.0)
+    small = ew.where(above, 10.0, x)
     direct = ew.sub(lgamma(small), ew.mul(ew.sub(small, 0.5), ew.log(small)))
     direct = ew.sub(ew.add(direct, small), HALF_LOG_TWO_PI)
-    return ew.where(ew.greater_equal(x, 10.0), ew.mul(inverse, series), direct)
+    return ew.where(above, ew.mul(inverse, series), direct)
 
 
 def betaln(a: Any, b: Any) -> Any:

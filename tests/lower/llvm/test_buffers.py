@@ -85,6 +85,14 @@ def test_checkpoints_in_a_carry_are_updated_in_place(same) -> None:
     same(UPDATES, np.zeros((6, 3)), [[1.0, 2.0, 3.0]], 1)
 
 
+def test_checkpoints_that_are_not_an_output_stay_in_place_too(same) -> None:
+    text = UPDATES.replace(
+        "  return %q %k", "  %z: f64[6,3] = cumulative_sum %q axis=0 reverse=false\n  return %z %k"
+    )
+    assert copies(text) == 1
+    same(text, np.zeros((6, 3)), [[1.0, 2.0, 3.0]], 1)
+
+
 def test_nested_loops_keep_one_buffer(same) -> None:
     inner = UPDATES.split("\n", 1)[1].rsplit("\n", 1)[0]
     text = f"""program g(%a: f64[6,3], %v: f64[1,3], %n: i64[]):
