@@ -105,7 +105,7 @@ class Constraint(ABC):
 
 @dataclass(frozen=True, repr=False, eq=False)
 class _Line(Constraint):
-    """Numbers between two bounds, −∞ and ∞ among them; `open_low` and `open_high` leave the bound out."""
+    """Numbers between two bounds, perhaps infinite; `open_low`, `open_high` leave the bound out."""
 
     low: Any
     high: Any

@@ -102,7 +102,7 @@ class Affine(Bijector):
 
 @bijector
 class Interval(Bijector):
-    """low + (high − low) sigmoid(x): R → (low, high); log|det| = log(high − low) + x − 2 softplus(x).
+    """low + w sigmoid(x): R → (low, high), w = high − low; log|det| = log w + x − 2 softplus(x).
 
     Parameters
     ----------

@@ -54,7 +54,7 @@ class CorrCholesky(Bijector):
         squares = bnp.square(y)
         after = bnp.flip(bnp.cumsum(bnp.flip(squares, -1), -1), -1) - squares
         rows, columns = np.tril_indices(k, -1)
-        # arctanh(z) = arcsinh(z / √(1 − z²)), and the entries after the j-th hold 1 − z² of the length.
+        # arctanh(z) = arcsinh(z / √(1 − z²)); the entries after the j-th hold 1 − z² of the length.
         return bnp.arcsinh(y[..., rows, columns] / bnp.sqrt(after[..., rows, columns]))
 
     def unconstrained_shape(self, shape: Shape) -> Shape:

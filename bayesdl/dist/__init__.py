@@ -1,4 +1,4 @@
-"""Probability distributions, one file per family, with SciPy's meaning and the field's shape words."""
+"""Probability distributions, one file per family: SciPy's meaning, the field's shape words."""
 
 from ._base import DISTRIBUTIONS as DISTRIBUTIONS
 from ._base import Distribution as Distribution

@@ -1,4 +1,4 @@
-"""Distribution, the abstract class: it checks, broadcasts and casts once, so that a subclass is its formulas."""
+"""Distribution, the abstract class: it checks, broadcasts and casts; a subclass is its formulas."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _MISSING = dataclasses.MISSING
 
 
 def parameter(constraint: Constraint, *, default: Any = _MISSING) -> Any:
-    """Declare a parameter of a distribution: where it must lie; of arrays, how many axes are one value."""
+    """Declare a parameter: where it must lie, and so how many of its axes are one value."""
     return dataclasses.field(default=default, metadata={"constraint": constraint})
 
 
@@ -109,7 +109,7 @@ class Distribution(ABC):
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Dtype of the float parameters; the default float dtype where all are Python numbers or integers."""
+        """Dtype of the float parameters; the default one if all are Python numbers or integers."""
         strong = self._strong_dtype()
         return bnp.default_dtype() if strong is None else strong
 
@@ -143,7 +143,7 @@ class Distribution(ABC):
         return own._spread(found, x)
 
     def log_prob_inside(self, value: Any) -> Any:
-        """As `log_prob`, for values known to lie in the support: the formula alone, without the test."""
+        """As `log_prob`, for values known to lie in the support: without the test."""
         own, x = self._ready(value)
         return own._spread(own._quiet(own._log_prob, x), x)
 
@@ -198,7 +198,7 @@ class Distribution(ABC):
         return bnp.broadcast_to(bnp.asarray(own._quiet(own._variance), own.dtype), shape)
 
     def expand(self, batch_shape: int | Shape) -> Any:
-        """The same distribution with a larger batch of independent copies; parameters are not repeated."""
+        """The same distribution with a larger batch of copies; parameters are not repeated."""
         wanted = (batch_shape,) if isinstance(batch_shape, int) else tuple(batch_shape)
         if bnp.broadcast_shape(self.batch_shape, wanted) != wanted:
             raise ShapeError(
@@ -254,7 +254,7 @@ class Distribution(ABC):
     def _variance(self) -> Any:
         raise self._no_formula("variance")
 
-    def _check(self) -> None:
+    def _check(self) -> None:  # noqa: B027  (most have nothing to refuse)
         """Refuse parameters that do not fit together."""
 
     def _masks_itself(self) -> bool:
@@ -280,7 +280,7 @@ class Distribution(ABC):
         return np.result_type(*floats) if floats else None
 
     def _ready(self, value: Any) -> tuple[Any, Any]:
-        """The distribution and the value in one float dtype: that of the parameters, else of the value."""
+        """Distribution and value in one float dtype: that of the parameters, else of the value."""
         x = bnp.asarray(value)
         dtype = self._strong_dtype()
         if dtype is None:
@@ -304,7 +304,7 @@ class Distribution(ABC):
         except ShapeError as error:
             raise ShapeError(
                 f"the parameters of {type(self).__name__} do not fit together.",
-                facts=[(name, shape) for name, shape in shapes.items()],
+                facts=list(shapes.items()),
                 note=error.note,
                 fix="index the shorter one by group, as in mu[group].",
                 where=user_source(),
@@ -364,7 +364,7 @@ class Independent(Distribution):
             raise ArgumentError(
                 f"{self.ndim} batch axes cannot become event axes.",
                 facts=[("batch_shape", self.base.batch_shape)],
-                fix=f"give a number from 0 to {len(self.base.batch_shape)}; expand((...)) adds batch axes.",
+                fix=f"give 0 to {len(self.base.batch_shape)}; expand((...)) adds batch axes.",
                 where=user_source(),
                 code="D105",
             )

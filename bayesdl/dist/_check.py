@@ -12,12 +12,13 @@ from bayesdl.constraints import Constraint
 from bayesdl.ir.builder import Handle
 
 _FIXES = {
-    "(0, ∞)": "give a positive number; of a quantity on the whole line, take exp or softplus first.",
+    "(0, ∞)": "give a positive number; of a quantity on the line, take exp or softplus first.",
     "[0, ∞)": "give a number that is not negative.",
     "[0, 1]": "give a probability from 0 to 1, or pass logits=... in place of probs.",
     "(−∞, ∞)": "give finite numbers; look for NaN in what the parameter was computed from.",
-    "the simplex": "give numbers that are not negative and sum to 1, or pass logits=... in place of probs.",
-    "symmetric positive definite matrices": "add a small number to the diagonal, or pass scale_tril=....",
+    "the simplex": "give numbers that are not negative and sum to 1, or pass logits=....",
+    "symmetric positive definite matrices": "add a small number to the diagonal, or pass "
+    "scale_tril=....",
 }
 
 
@@ -33,8 +34,8 @@ def in_range(owner: Any, name: str, value: Any, constraint: Constraint) -> None:
     """
     if np.ndim(value) < constraint.event_ndim:
         raise ShapeError(
-            f"the parameter {name!r} of {type(owner).__name__} needs {constraint.event_ndim} axes or more.",
-            facts=[(name, np.shape(value))],
+            f"the parameter {name!r} of {type(owner).__name__} has too few axes.",
+            facts=[(name, np.shape(value)), ("axes of one value", constraint.event_ndim)],
             where=user_source(),
             code="D105",
         )

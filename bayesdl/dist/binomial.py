@@ -71,7 +71,7 @@ class Binomial(Distribution):
 
 @distribution
 class BetaBinomial(Distribution):
-    """Number of successes in trials whose probability of success was drawn from a beta distribution.
+    """Number of successes in trials whose probability of success is a beta number.
 
         log p(k) = log n! / (k! (n − k)!) + log B(k + a, n − k + b) − log B(a, b)
 

@@ -31,7 +31,8 @@ class TransformedDistribution(Distribution):
 
     Notes
     -----
-    *Support*: the image of that of X. Mean, variance and entropy have no general formula.
+    *Support*: the image of that of X; outside it `cdf` is NaN. Mean, variance and entropy have no
+    general formula.
 
     Examples
     --------
@@ -82,7 +83,6 @@ class TransformedDistribution(Distribution):
         return self.bijector.forward(self.base.sample(key, lead))
 
     def _cdf(self, x: Any) -> Any:
-        # Outside the image the inverse is NaN, on the side that the distribution function is asked about.
         below = self.base.cdf(self.bijector.inverse(x))
         return below if self._increasing("cdf") else 1.0 - below
 

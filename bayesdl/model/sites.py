@@ -146,7 +146,7 @@ class Sites(Mapping[str, Site]):
         return sum(site.size for site in self.table.values())
 
     def __str__(self) -> str:
-        rows = [(s.name, repr(s.type), s.distribution or s.kind, s.kind) for s in self.table.values()]
+        rows = [(s.name, repr(s.type), s.kind, s.distribution) for s in self.table.values()]
         widths = [max((len(r[i]) for r in rows), default=0) for i in range(4)]
         return "\n".join("  ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)).rstrip() for r in rows)
 
@@ -188,8 +188,8 @@ def read_sites(
     ...     bias = bdl.sample("bias", bdl.dist.Beta(1.0, 1.0))
     ...     bdl.sample("heads", bdl.dist.Bernoulli(bias), obs=heads)
     >>> print(read_sites(coin, (1,)))
-    bias   f64[]  Beta(concentration1=1.0, concentration0=1.0)  latent
-    heads  i64[]  Bernoulli(probs=Array(f64[]))                 observed
+    bias   f64[]  latent    Beta(concentration1=1.0, concentration0=1.0)
+    heads  i64[]  observed  Bernoulli(probs=Array(f64[]))
     """
     known = as_model(model)
     return sites_of(known, read_arguments(known, args, kwargs, dtype), surroundings(), dtype)

@@ -55,7 +55,8 @@ class MLP(Layer):
 
     def __post_init__(self) -> None:
         activation(self.activation)
-        if any(int(n) < 1 for n in (*self.hidden, self.out)):
+        sizes = (*self.hidden, self.out) if isinstance(self.hidden, (tuple, list)) else ()
+        if not sizes or any(int(n) < 1 for n in sizes):
             raise ArgumentError(
                 "an MLP needs layers of at least one unit.",
                 facts=[("hidden", self.hidden), ("out", self.out)],

@@ -108,7 +108,8 @@ class Array(Handle):
     def __array__(self, dtype: Any = None, copy: Any = None) -> NoReturn:
         raise self._unknown(
             "np.asarray(), or a NumPy function that bayesdl does not know,",
-            "use the function of the same name in bayesdl.numpy.",
+            "use the function of the same name in bayesdl.numpy; for table[i] with a NumPy table, "
+            "bayesdl.numpy.take(table, i, axis=0).",
         )
 
     # --- NumPy's protocols --------------------------------------------------------------------

@@ -160,7 +160,7 @@ def _twin_variance(twin: Any) -> Any:
 
 
 def law_of_draws(d: Distribution) -> None:
-    """Draws of one number follow the distribution function, else they have the mean and the variance.
+    """Draws of one number follow the distribution function, others have mean and variance.
 
     The first by the inequality of Dvoretzky, Kiefer, Wolfowitz and Massart (1990), the second by a
     normal approximation, with a false-alarm rate of `FALSE_ALARM` for one comparison.
@@ -218,7 +218,7 @@ def law_of_gradients(d: Distribution) -> None:
 
 
 def law_of_scores(d: Distribution) -> None:
-    """The derivative of log_prob in a parameter has mean 0 over draws, if the support stays where it is.
+    """The derivative of log_prob in a parameter has mean 0 over draws.
 
     By a normal approximation, with a false-alarm rate of about `FALSE_ALARM` for one parameter.
     """
@@ -268,7 +268,7 @@ def _projected(constraint: Constraint, x: Any) -> Any:
 
 
 def law_of_support(d: Distribution) -> None:
-    """Outside the support the log density is −inf, with derivatives that are not NaN; of NaN it is NaN."""
+    """Outside the support log_prob is −inf, with finite derivatives; of NaN it is NaN."""
     if d.event_shape:
         return
     candidates = np.array([-1e3, -1.0, -0.5, 0.5, 1.5, 1e4])
@@ -309,7 +309,7 @@ def _distinct(x: Any) -> bool:
 
 
 def law_of_batches(d: Distribution) -> None:
-    """A batch of parameters is the distributions one by one, by broadcasting and by vmap; a Program too."""
+    """A batch of parameters is the distributions one by one, by broadcasting and by vmap."""
     names, values = _smooth_parameters(d)
     x = _draws(d, 3)
     if not names:

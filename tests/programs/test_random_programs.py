@@ -10,6 +10,7 @@ import pytest
 
 from bayesdl.ir.check import check
 from bayesdl.ir.program import to_text
+from bayesdl.ir.text import from_text
 from bayesdl.ir.walk import subprograms
 from bayesdl.lower.llvm import compile_program
 from bayesdl.ops._bind import evaluate
@@ -101,3 +102,28 @@ def test_most_outputs_are_finite_and_depend_on_the_inputs() -> None:
             moved += not np.array_equal(x, y)
     assert finite > 0.95 * total
     assert moved > 0.5 * total
+
+
+LOOP = """program f(%a: f64[{width}]):
+  %c: i64[], %d: f64[{width}] = while_loop 0:i64 %a body={{
+    program body(%a: i64[], %b: f64[{width}]):
+      %d: i64[] = add %a 1:i64
+      %e: f64[{width}] = tanh %b
+      return %d %e
+  }} constants=0 test={{
+    program test(%a: i64[], %b: f64[{width}]):
+      %c: bool[] = less %a {turns}:i64
+      return %c
+  }}
+  return %d"""
+
+
+@pytest.mark.parametrize("width", [1, 3, 4, 5, 17])
+@pytest.mark.parametrize("turns", [0, 2, 3, 9])
+def test_a_native_loop_over_a_short_array_keeps_all_its_turns(width: int, turns: int) -> None:
+    # Found by seed 66: a carry of exactly one vector, changed in place, lost three turns of four.
+    program = from_text(LOOP.format(width=width, turns=turns))
+    start = np.linspace(0.1, 1.0, width)
+    np.testing.assert_allclose(
+        compile_program(program)(start)[0], evaluate(program, start)[0], rtol=1e-12
+    )

@@ -59,6 +59,9 @@ def _while(scope: Scope, equation: Equation) -> None:
     following = scope.apply(body, [*fixed, *carry], targets, shared)
     for k, phi in phis.items():
         phi.join((first[k], before), (following[k], code.block))
+    # An empty last block would be folded into the loop before it, whose advice (its accesses never
+    # meet) LLVM then takes for this loop's own, and turns are lost.
+    code.do(f"call void @{code.module.declare('llvm.sideeffect', 'void', [])}()")
     code.do(f"br label %{head}")
     code.start(end)
     _define(scope, equation, carry)

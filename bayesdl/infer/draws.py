@@ -1,0 +1,47 @@
+"""Draws: what every method ends in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+Arrays = dict[str, np.ndarray[Any, Any]]
+
+
+@dataclass(frozen=True)
+class Draws:
+    """Values and statistics by chain and draw.
+
+    Parameters
+    ----------
+    values : dict of site name to array, shape (chain, draw, *shape)
+    stats : dict of name to array, shape (chain, draw)
+        Under ArviZ's names.
+    attrs : mapping
+        Method, seeds, seconds.
+    """
+
+    values: Arrays
+    stats: Arrays
+    attrs: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def chains(self) -> int:
+        """Number of chains."""
+        return len(next(iter(self.values.values())))
+
+    @property
+    def count(self) -> int:
+        """Number of draws of each chain."""
+        return next(iter(self.values.values())).shape[1]
+
+    def flat(self) -> Arrays:
+        """Values with chains and draws along one axis."""
+        return {k: v.reshape(-1, *v.shape[2:]) for k, v in self.values.items()}
+
+    def __repr__(self) -> str:
+        sites = ", ".join(f"{k}{list(v.shape[2:])}" for k, v in self.values.items())
+        return f"Draws({self.chains} chains × {self.count} draws: {sites})"

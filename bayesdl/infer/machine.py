@@ -1,0 +1,30 @@
+"""The machine that a run sees: cores, memory, versions."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from importlib import import_module
+from importlib.metadata import version
+
+
+def usable_cores() -> int:
+    """Number of CPUs that this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
+
+
+def peak_megabytes() -> float:
+    """Largest resident memory of this process so far, in MB; 0 where the system does not tell."""
+    if sys.platform == "win32":
+        return 0.0
+    resource = import_module("resource")
+    peak = float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+    return peak / (1e6 if sys.platform == "darwin" else 1e3)
+
+
+def versions() -> dict[str, str]:
+    """Versions that a result depends on."""
+    found = {name: version(name) for name in ("numpy", "scipy", "llvmlite")}
+    return {"python": platform.python_version(), **found}

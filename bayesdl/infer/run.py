@@ -1,0 +1,253 @@
+"""The one loop that runs every kernel: blocks of native code, one thread a chain, the host in between."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from bayesdl.lower.executable import Executable
+from bayesdl.pipeline import compile
+
+from .block import Block, Target, build_block
+from .kernel import Kernel
+from .schedule import part, schedule
+
+TARGET_SECONDS = 0.2
+CAPACITY = 100
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A kernel on a target as one native function.
+
+    Parameters
+    ----------
+    block : Block
+    executable : Executable
+    seconds : dict of str to float
+        Time to trace and to compile.
+    """
+
+    block: Block
+    executable: Executable
+    seconds: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run gave, warm-up taken off, all chains of one length.
+
+    Parameters
+    ----------
+    positions : array, shape (chains, draws, dim)
+    stats : dict of name to array, shape (chains, draws)
+    warmup : dict of name to array, shape (chains, warm-up iterations)
+    interrupted : bool
+        Whether it was stopped by hand.
+    seconds : float
+        Wall time.
+    """
+
+    positions: np.ndarray[Any, Any]
+    stats: dict[str, np.ndarray[Any, Any]]
+    warmup: dict[str, np.ndarray[Any, Any]]
+    interrupted: bool
+    seconds: float
+
+
+def compile_kernel(kernel: Kernel, target: Target, capacity: int = CAPACITY) -> Compiled:
+    """Trace and compile a kernel together with its density.
+
+    Parameters
+    ----------
+    kernel : Kernel
+    target : Target
+    capacity : int, default 100
+        Most iterations in a block; draws do not depend on it.
+    """
+    begin = time.perf_counter()
+    block = build_block(kernel, target, capacity)
+    traced = time.perf_counter()
+    executable = compile(block.program)
+    return Compiled(block, executable, {"trace": traced - begin, "compile": time.perf_counter() - traced})
+
+
+def run(
+    compiled: Compiled,
+    kernel: Kernel,
+    target: Target,
+    positions: np.ndarray[Any, Any],
+    keys: np.ndarray[Any, Any],
+    *,
+    tune: int,
+    draws: int,
+    cores: int | None = None,
+    report: Callable[[Record], None] = lambda record: None,
+) -> Run:
+    """Run one chain per starting position.
+
+    Draws depend on the keys alone: not on the number of threads, nor on the size of blocks. Ctrl-C ends
+    the run after the blocks in flight and keeps what was drawn.
+
+    Parameters
+    ----------
+    compiled : Compiled
+    kernel : Kernel
+        Says when its warm-up may end early.
+    target : Target
+        Whose data are used.
+    positions : array, shape (chains, dim)
+    keys : array of uint32, shape (chains, 2)
+    tune, draws : int
+        Iterations of warm-up (or optimisation), and after it.
+    cores : int, optional
+        Threads; as many as there are chains and usable CPUs if not given.
+    report : callable
+        Gets a record ``{"done", "total", "latest"}`` after each block, in the main thread.
+    """
+    begin = time.perf_counter()
+    halt = threading.Event()
+    chains = [
+        _Chain(compiled, kernel, target, p, k, (tune, draws), halt)
+        for p, k in zip(positions, keys, strict=True)
+    ]
+    interrupted = False
+    with one_blas_thread(), ThreadPoolExecutor(min(len(chains), cores or usable_cores())) as pool:
+        waiting: dict[Future[None], _Chain] = {pool.submit(c.advance): c for c in chains}
+        try:
+            while waiting:
+                done, _ = wait(waiting, return_when=FIRST_COMPLETED)
+                for future in done:
+                    chain = waiting.pop(future)
+                    future.result()
+                    if not chain.finished:
+                        waiting[pool.submit(chain.advance)] = chain
+                report(_record(chains))
+        except KeyboardInterrupt:
+            interrupted = True
+            halt.set()
+    return _collect(chains, interrupted, time.perf_counter() - begin)
+
+
+def _record(chains: list[_Chain]) -> Record:
+    return {
+        "done": sum(c.at for c in chains),
+        "total": sum(c.tune + c.draws for c in chains),
+        "latest": [c.latest for c in chains],
+    }
+
+
+def _collect(chains: list[_Chain], interrupted: bool, seconds: float) -> Run:
+    count = min(max(c.at - c.tune, 0) for c in chains)
+    names = chains[0].compiled.block.info
+    found = [c.joined() for c in chains]
+    stats, warmup = {}, {}
+    for i, name in enumerate(names):
+        stats[name] = np.stack([f[i + 1][c.tune : c.tune + count] for f, c in zip(found, chains, strict=True)])
+        least = min(min(c.at, c.tune) for c in chains)
+        warmup[name] = np.stack([f[i + 1][:least] for f in found])
+    positions = np.stack([f[0][c.tune : c.tune + count] for f, c in zip(found, chains, strict=True)])
+    return Run(positions, stats, warmup, interrupted, seconds)
+
+
+class _Chain:
+    """One chain: its state between blocks, and what it has reported."""
+
+    def __init__(
+        self,
+        compiled: Compiled,
+        kernel: Kernel,
+        target: Target,
+        start: np.ndarray[Any, Any],
+        key: np.ndarray[Any, Any],
+        lengths: tuple[int, int],
+        halt: threading.Event,
+    ) -> None:
+        self.compiled, self.kernel, self.halt = compiled, kernel, halt
+        self.data = [np.asarray(d, order="C") for d in target.data]
+        self.start, self.key = np.ascontiguousarray(start), np.ascontiguousarray(key)
+        self.state = [np.zeros(t.shape, t.dtype) for t in compiled.block.state]
+        self.tune, self.draws = lengths
+        self.phases = schedule(*lengths)
+        self.at, self.size = 0, 1
+        self.reports: list[list[np.ndarray[Any, Any]]] = []
+        self.latest: dict[str, Any] = {}
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to do."""
+        return self.halt.is_set() or self.at >= self.tune + self.draws
+
+    def advance(self) -> None:
+        """One block of about TARGET_SECONDS."""
+        block = self.compiled.block
+        count = min(self.size, block.capacity, self._limit() - self.at)
+        begin = time.perf_counter()
+        outputs = self.compiled.executable(
+            np.bool_(self.at == 0),
+            np.int64(count),
+            self.start,
+            self._first_key(),
+            self.key,
+            *self.state,
+            *part(self.phases, self.at, count, block.capacity),
+            *self.data,
+        )
+        seconds = max(time.perf_counter() - begin, 1e-6)
+        self.state = outputs[: len(self.state)]
+        self.reports.append([np.array(o[:count]) for o in outputs[len(self.state) :]])
+        self.at += count
+        self.latest = dict(zip(block.info, (r for r in self.reports[-1][1:]), strict=True))
+        self.size = max(1, int(count * min(TARGET_SECONDS / seconds, 10.0)))
+        self._maybe_end_warmup()
+
+    def _limit(self) -> int:
+        """Where this block must end: at the end of warm-up, at a check, or at the end."""
+        if self.at >= self.tune:
+            return self.tune + self.draws
+        every = self.kernel.check_every
+        return min(self.tune, (self.at // every + 1) * every) if every else self.tune
+
+    def _maybe_end_warmup(self) -> None:
+        every = self.kernel.check_every
+        if every and self.at < self.tune and self.at % every == 0:
+            columns = zip(*(r[1:] for r in self.reports), strict=True)
+            info = {
+                name: np.concatenate(parts)
+                for name, parts in zip(self.compiled.block.info, columns, strict=True)
+            }
+            if self.kernel.finished(info):
+                self.tune = self.at
+                self.phases = schedule(self.at, self.draws)
+
+    def _first_key(self) -> np.ndarray[Any, Any]:
+        """A stream of its own for the first state."""
+        return self.key ^ np.array([0x9E3779B9, 0x7F4A7C15], np.uint32)
+
+    def joined(self) -> list[np.ndarray[Any, Any]]:
+        """All reports: positions, then statistics in order."""
+        return [np.concatenate(parts) for parts in zip(*self.reports, strict=True)]
+
+
+def usable_cores() -> int:
+    """CPUs that this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Chains are threads; the matrix products inside them are not to start more."""
+    limits = import_module("threadpoolctl").threadpool_limits
+    with limits(1, user_api="blas"):
+        yield
