@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +18,7 @@ from bayesdl.pipeline import compile
 
 from .block import Block, Target, build_block
 from .kernel import Kernel
+from .machine import usable_cores
 from .schedule import part, schedule
 
 TARGET_SECONDS = 0.2
@@ -237,12 +237,6 @@ class _Chain:
     def joined(self) -> list[np.ndarray[Any, Any]]:
         """All reports: positions, then statistics in order."""
         return [np.concatenate(parts) for parts in zip(*self.reports, strict=True)]
-
-
-def usable_cores() -> int:
-    """CPUs that this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 @contextmanager

@@ -1,0 +1,247 @@
+"""fit: a model, its data and the name of a method; draws of every latent site come back."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from bayesdl._base.errors import ArgumentError, SampleError, did_you_mean
+from bayesdl._base.source import user_source
+from bayesdl.model.density import Density, build_density
+
+from .block import Target
+from .draws import Draws
+from .each import EachDraw
+from .kernel import Kernel
+from .machine import peak_megabytes, usable_cores, versions
+from .methods import KERNELS
+from .progress import progress
+from .run import compile_kernel, run
+from .starts import starting_positions
+from .targets import dropout_target, unit_groups
+
+# What other libraries call our arguments.
+SYNONYMS = {
+    "num_samples": "draws",
+    "iter_sampling": "draws",
+    "n_samples": "draws",
+    "num_warmup": "tune",
+    "iter_warmup": "tune",
+    "warmup": "tune",
+    "steps": "tune",
+    "num_chains": "chains",
+    "seed": "random_seed",
+    "rng": "random_seed",
+    "rng_key": "random_seed",
+    "random_state": "random_seed",
+    "adapt_delta": "target_accept",
+    "target_accept_prob": "target_accept",
+    "max_tree_depth": "max_treedepth",
+    "progress_bar": "progressbar",
+    "init": "initvals",
+}
+COMMON = ("draws", "tune", "chains", "cores", "random_seed", "initvals", "progressbar", "dtype")
+LOG = logging.getLogger("bayesdl")
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What a fit gave.
+
+    Parameters
+    ----------
+    density : Density
+        The model and its data.
+    draws : Draws
+        Values of the latent and deterministic sites.
+    """
+
+    density: Density
+    draws: Draws
+
+
+def fit(
+    model: Any,
+    data: Sequence[Any],
+    *,
+    method: str = "nuts",
+    draws: int = 1000,
+    tune: int | None = None,
+    chains: int | None = None,
+    cores: int | None = None,
+    random_seed: Any = None,
+    initvals: Mapping[str, Any] | None = None,
+    progressbar: Any = True,
+    dtype: Any = np.float64,
+    options: Mapping[str, Any] | None = None,
+) -> Fitted:
+    """Run a method on a model; see `bayesdl.fit` for the arguments."""
+    kind = _method(method)
+    _check_counts(draws, tune, chains, cores)
+    settings = _checked_options(kind, dict(options or {}))
+    density = build_density(model, data, dtype=dtype)
+    kernel, target = _kernel(kind, density, settings)
+    sequence = _seed_sequence(random_seed)
+    tune = kind.default_tune if tune is None else tune
+    chains = kind.default_chains if chains is None else chains
+    starts, chain_keys = sequence.spawn(2)
+    positions = starting_positions(density, chains, np.random.default_rng(starts), initvals)
+    keys = chain_keys.generate_state(2 * chains, np.uint32).reshape(chains, 2)
+    compiled = compile_kernel(kernel, target)
+    show = progress(progressbar, f"{method}: {chains} × ({tune} + {draws})")
+    result = run(
+        compiled,
+        kernel,
+        target,
+        positions,
+        keys,
+        tune=tune,
+        draws=draws,
+        cores=cores,
+        report=lambda record: show({**record, **_told(record["latest"])}),
+    )
+    if result.positions.shape[1] == 0:
+        raise SampleError(
+            "the run was stopped before the first draw.",
+            fix="let it run past its warm-up, or give a smaller tune.",
+            code="S103",
+        )
+    threads = min(chains, cores or usable_cores())
+    attrs = _attrs(method, settings, compiled.seconds, result, sequence, (tune, threads))
+    return Fitted(density, Draws(_constrained(density, result.positions), result.stats, attrs))
+
+
+def _kernel(kind: type[Kernel], density: Density, settings: dict[str, Any]) -> tuple[Kernel, Target]:
+    if kind.name == "mc_dropout":
+        batch = settings.pop("batch_size", None)
+        kernel = kind(**settings, groups=unit_groups(density))  # type: ignore[call-arg]
+        return kernel, dropout_target(density, getattr(kernel, "rate", 0.0), batch)
+    if density.minibatched and kind.markov:
+        raise SampleError(
+            f"{kind.name} cannot run on a minibatch: its draws would not be of the posterior.",
+            fix='give the plate all rows, or use method="advi".',
+            where=user_source(),
+            code="S104",
+        )
+    return kind(**settings), density
+
+
+def _constrained(density: Density, positions: np.ndarray[Any, Any]) -> dict[str, np.ndarray[Any, Any]]:
+    chains, count = positions.shape[:2]
+    each = EachDraw(lambda position, *data: density.constrain(position, *data), density.dtype)
+    found = each(positions.reshape(chains * count, -1), density.data)
+    return {name: np.asarray(v).reshape(chains, count, *v.shape[1:]) for name, v in found.items()}
+
+
+def _told(latest: list[dict[str, Any]]) -> dict[str, Any]:
+    """What a progress line says beside the count."""
+    found: dict[str, Any] = {}
+    with_elbo = [float(np.mean(r["elbo"])) for r in latest if "elbo" in r]
+    if with_elbo:
+        found["elbo"] = float(np.mean(with_elbo))
+    return found
+
+
+def _attrs(
+    method: str,
+    settings: dict[str, Any],
+    seconds: dict[str, float],
+    result: Any,
+    sequence: np.random.SeedSequence,
+    lengths: tuple[int, int],
+) -> dict[str, Any]:
+    stats = result.stats
+    found: dict[str, Any] = {
+        "inference_library": "bayesdl",
+        "method": method,
+        "settings": {k: v for k, v in settings.items() if k != "groups"},
+        "tuning_steps": lengths[0],
+        "threads": lengths[1],
+        "trace_seconds": seconds["trace"],
+        "compile_seconds": seconds["trace"] + seconds["compile"],
+        "run_seconds": result.seconds,
+        "peak_mb": peak_megabytes(),
+        "interrupted": result.interrupted,
+        "random_seed_entropy": str(sequence.entropy),
+        "versions": versions(),
+    }
+    if "elbo" in stats:
+        elbo = stats["elbo"].ravel()
+        found["elbo"] = float(elbo.mean())
+        found["elbo_standard_error"] = float(elbo.std(ddof=1) / np.sqrt(elbo.size)) if elbo.size > 1 else 0.0
+        found["optimisation_steps"] = int(next(iter(result.warmup.values())).shape[1])
+    if "diverging" in stats:
+        found["divergences"] = int(stats["diverging"].sum())
+        LOG.info("%d divergences", found["divergences"])
+    return found
+
+
+def _method(name: str) -> type[Kernel]:
+    if name not in KERNELS:
+        guess = did_you_mean(name, KERNELS, {"mcmc": "nuts", "vi": "advi", "dropout": "mc_dropout"})
+        raise ArgumentError(
+            f"there is no method {name!r}.",
+            facts=[("known", ", ".join(KERNELS))],
+            fix=f"did you mean {guess!r}?" if guess else "use one of them.",
+            where=user_source(),
+            code="A106",
+        )
+    return KERNELS[name]
+
+
+def _checked_options(kind: type[Kernel], options: dict[str, Any]) -> dict[str, Any]:
+    own = [f.name for f in fields(kind) if f.name != "groups"]  # type: ignore[arg-type]
+    own += ["batch_size"] if kind.name == "mc_dropout" else []
+    for name in options:
+        if name not in own:
+            guess = did_you_mean(name, [*COMMON, *own], SYNONYMS)
+            raise ArgumentError(
+                f"fit has no argument {name!r} for method {kind.name!r}.",
+                facts=[("known", ", ".join([*COMMON, *own]))],
+                fix=f"did you mean `{guess}`?" if guess else "leave it out.",
+                where=user_source(),
+                code="A107",
+            )
+    for name in ("target_accept", "rate"):
+        if name in options and not 0.0 < float(options[name]) < 1.0:
+            raise ArgumentError(
+                f"{name} must lie between 0 and 1.",
+                facts=[("given", options[name])],
+                fix=f"for example {name}=0.8." if name == "target_accept" else "for example rate=0.05.",
+                where=user_source(),
+                code="A108",
+            )
+    return options
+
+
+def _check_counts(draws: int, tune: int | None, chains: int | None, cores: int | None) -> None:
+    least = {"draws": (draws, 1), "tune": (tune, 0), "chains": (chains, 1), "cores": (cores, 1)}
+    for name, (value, low) in least.items():
+        whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+        if value is not None and (not whole or value < low):
+            raise ArgumentError(
+                f"{name} must be a whole number of at least {low}.",
+                facts=[("given", repr(value))],
+                fix=f"for example {name}=1000." if name in ("draws", "tune") else f"for example {name}=4.",
+                where=user_source(),
+                code="A108",
+            )
+
+
+def _seed_sequence(seed: Any) -> np.random.SeedSequence:
+    if seed is None or isinstance(seed, int | np.integer):
+        return np.random.SeedSequence(None if seed is None else int(seed))
+    if isinstance(seed, np.random.SeedSequence):
+        return np.random.SeedSequence(seed.entropy, spawn_key=seed.spawn_key)
+    if isinstance(seed, np.random.Generator):
+        return np.random.SeedSequence(int(seed.integers(2**63)))
+    raise ArgumentError(
+        f"random_seed cannot be a {type(seed).__name__}.",
+        fix="give an int, a numpy.random.SeedSequence or a numpy.random.Generator.",
+        where=user_source(),
+        code="A108",
+    )
