@@ -1,7 +1,7 @@
 # `make` lists what there is. Everything runs in .venv; `make setup` makes it.
 PYTHON ?= .venv/bin/python
 
-.PHONY: help setup exports check format test slow doctest sizes ci
+.PHONY: help setup exports golden check format test slow doctest sizes ci
 
 help:      ## list the targets
 	@grep -hE '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /	/' | expand -t 12
@@ -11,6 +11,9 @@ setup:     ## make .venv with everything a developer needs
 
 exports:   ## write the export lists of dist, bijectors and nn
 	$(PYTHON) tools/exports.py
+
+golden:    ## write what the passes give today into tests/golden
+	$(PYTHON) -m tools.golden
 
 check:     ## format, lint, spelling, types, layers, exports, sizes
 	PYTHON=$(abspath $(PYTHON)) .ci/check

@@ -184,6 +184,8 @@ class _Integers(Constraint):
     def contains(self, value: Any) -> Any:
         value = bnp.asarray(value)
         value = bnp.astype(value, np.int64) if value.dtype.kind == "b" else value
+        if _is(self.low, 0) and _is(self.high, 1):
+            return bnp.logical_or(bnp.equal(value, 0), bnp.equal(value, 1))
         top = bnp.less if _is(self.high, math.inf) else bnp.less_equal
         between = bnp.logical_and(bnp.greater_equal(value, self.low), top(value, self.high))
         whole = bnp.equal(bnp.floor(value), value) if value.dtype.kind == "f" else None

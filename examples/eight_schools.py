@@ -3,6 +3,7 @@
 Rubin (1981), Estimation in parallel randomized experiments; Gelman et al. (2013), Bayesian Data
 Analysis, section 5.5.
 """
+
 from __future__ import annotations
 
 import sys

@@ -3,6 +3,7 @@
 Neal (1996), Bayesian Learning for Neural Networks; Kucukelbir et al. (2017), ADVI; Gal &
 Ghahramani (2016), MC dropout.
 """
+
 from __future__ import annotations
 
 import sys

@@ -26,7 +26,11 @@ class Pair:
 
 
 def test_containers_go_in_and_out() -> None:
-    traced = trace(lambda p, d: {"sum": p.left + d["x"][0], "same": Pair(p.right, None)}, Pair(1.0, np.ones(2)), {"x": (2.0,)})
+    traced = trace(
+        lambda p, d: {"sum": p.left + d["x"][0], "same": Pair(p.right, None)},
+        Pair(1.0, np.ones(2)),
+        {"x": (2.0,)},
+    )
     assert [str(t) for t in traced.program.input_types] == ["f64[]", "f64[2]", "f64[]"]
     assert [str(t) for t in traced.program.output_types] == ["f64[2]", "f64[]"]
     assert traced.tree.keys == ("same", "sum")
@@ -58,7 +62,9 @@ def test_results_that_are_not_arrays() -> None:
 
 def test_default_dtype_of_a_trace() -> None:
     with bnp.using_dtype(np.float32):
-        program = trace(lambda x: x * 2.0 + np.ones(3) + bnp.zeros(3), np.zeros(3, np.float32)).program
+        program = trace(
+            lambda x: x * 2.0 + np.ones(3) + bnp.zeros(3), np.zeros(3, np.float32)
+        ).program
     assert program.output_types == (parse_type("f32[3]"),)
     assert bnp.default_dtype() == np.float64
 
@@ -75,7 +81,9 @@ def test_inline_keeps_the_line_and_the_meaning() -> None:
     outer = trace(lambda x: inline(inner, x, x + 1.0), 0.5).program
     assert outer.equations[1].source == inner.equations[0].source
     np.testing.assert_allclose(evaluate(outer, np.float64(0.5)), [np.sin(0.5) * 1.5, 0.5])
-    np.testing.assert_allclose(inline(inner, np.float64(0.5), np.float64(1.5))[0], np.sin(0.5) * 1.5)
+    np.testing.assert_allclose(
+        inline(inner, np.float64(0.5), np.float64(1.5))[0], np.sin(0.5) * 1.5
+    )
 
 
 def test_equations_without_a_result() -> None:
@@ -87,7 +95,10 @@ def test_concrete_values_may_be_branched_on() -> None:
     def f(x):
         return x * 2.0 if x > 0.0 else -x
 
-    assert [e.primitive.name for e in trace(f, -1.0, concrete=True).program.equations] == ["greater", "neg"]
+    assert [e.primitive.name for e in trace(f, -1.0, concrete=True).program.equations] == [
+        "greater",
+        "neg",
+    ]
     with pytest.raises(ConcreteError, match="a Python `if`"):
         trace(f, -1.0)
 

@@ -1,7 +1,8 @@
-"""Programs before and after a pass, as text: read the golden files, run their passes, write them anew.
+"""Programs before and after a pass, as text: read the golden files, run them, write them anew.
 
-A golden file holds a Program, then for each pass a line ``--- pass: name`` and what the pass makes of
-the Program above it. Lines that begin with ``#`` in front of the first Program say what it shows.
+A golden file holds a Program, then for each pass a line ``--- pass: name`` and what the pass
+makes of the Program above it. Lines that begin with ``#`` in front of the first Program say what
+it shows.
 """
 
 from __future__ import annotations

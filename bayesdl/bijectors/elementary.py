@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
+from bayesdl.ir.builder import Handle
 from bayesdl.ops import numpy as bnp
 
 from ._base import Bijector, bijector
@@ -91,6 +94,14 @@ class Affine(Bijector):
     scale: Any = 1.0
 
     examples = ((), (1.0, 2.0), (-0.5, -0.1))
+
+    @property
+    def is_increasing(self) -> bool | None:  # type: ignore[override]
+        """Whether the scale is positive; None where it is not known or has both signs."""
+        if isinstance(self.scale, Handle):
+            return None
+        signs = np.unique(np.sign(self.scale))
+        return bool(signs[0] > 0) if signs.size == 1 else None
 
     def forward_and_log_det(self, x: Any) -> tuple[Any, Any]:
         y = self.loc + self.scale * bnp.asarray(x)

@@ -30,7 +30,8 @@ def compare(fits: Mapping[str, Posterior], *data: Any, site: str | None = None) 
     -------
     Table
         A row a method: ``rmse nlpd crps cover90`` (lower is better but for coverage, which should
-        be 0.90), the worst R-hat and the smallest bulk ESS *of predictions* (function space, over the
+        be 0.90), the worst R-hat and the smallest bulk ESS *of predictions* (function space, over
+        the
         held-out rows), seconds to compile and to run, peak memory of the process in MB.
 
     Raises

@@ -55,7 +55,12 @@ class Posterior:
         arguments: tuple[Any, ...] = (),
     ) -> None:
         self.draws, self.model, self.latent = draws, model, latent
-        self.dims, self.coords, self.data, self.arguments = dict(dims), dict(coords), data, arguments
+        self.dims, self.coords, self.data, self.arguments = (
+            dict(dims),
+            dict(coords),
+            data,
+            arguments,
+        )
 
     def __getitem__(self, name: str) -> np.ndarray[Any, Any]:
         if name not in self.draws.values:
@@ -154,7 +159,7 @@ class Posterior:
             raise ModelError(
                 "the model of this file was not found, so nothing can be predicted.",
                 facts=[("model", self.draws.attrs.get("model", ""))],
-                fix="pass it, bayesdl.load(path, model=my_model), or import the module that defines it.",
+                fix="pass it: bayesdl.load(path, model=my_model).",
                 where=user_source(),
                 code="E104",
             )
@@ -205,7 +210,8 @@ def fit(
     progressbar : bool, "text" or callable, default True
     dtype : dtype, default float64
     **options
-        The method's own: ``target_accept``, ``max_treedepth`` (nuts), ``path_length`` (hmc), ``rate``,
+        The method's own: ``target_accept``, ``max_treedepth`` (nuts), ``path_length`` (hmc),
+        ``rate``,
         ``batch_size`` (mc_dropout), ``samples``, ``learning_rate`` (advi).
 
     Returns

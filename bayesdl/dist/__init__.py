@@ -6,7 +6,6 @@ from .kl import kl_divergence as kl_divergence
 
 # isort: split
 # --- exports: written by `make exports`, do not edit ---
-from ._base import Independent as Independent
 from .bernoulli import Bernoulli as Bernoulli
 from .beta import Beta as Beta
 from .binomial import BetaBinomial as BetaBinomial
@@ -21,6 +20,7 @@ from .gamma import InverseGamma as InverseGamma
 from .geometric import Geometric as Geometric
 from .improper import Flat as Flat
 from .improper import ImproperUniform as ImproperUniform
+from .independent import Independent as Independent
 from .laplace import Laplace as Laplace
 from .lkj import LKJCholesky as LKJCholesky
 from .logistic import Logistic as Logistic

@@ -108,7 +108,7 @@ class Distribution(ABC):
         return self.support.is_discrete
 
     @property
-    def dtype(self) -> np.dtype[Any]:
+    def _dtype(self) -> np.dtype[Any]:
         """Dtype of the float parameters; the default one if all are Python numbers or integers."""
         strong = self._strong_dtype()
         return bnp.default_dtype() if strong is None else strong
@@ -163,7 +163,7 @@ class Distribution(ABC):
             Of integers where the distribution is discrete.
         """
         lead = (sample_shape,) if isinstance(sample_shape, int) else tuple(sample_shape)
-        own = self._in(self.dtype)
+        own = self._in(self._dtype)
         return own._quiet(own._draw, key, (*lead, *self.batch_shape))
 
     def cdf(self, value: Any) -> Any:
@@ -180,27 +180,27 @@ class Distribution(ABC):
 
     def entropy(self) -> Any:
         """−E log p(X), in nats, of shape `batch_shape`."""
-        own = self._in(self.dtype)
-        return bnp.broadcast_to(bnp.asarray(own._quiet(own._entropy), own.dtype), self.batch_shape)
+        own = self._in(self._dtype)
+        return bnp.broadcast_to(bnp.asarray(own._quiet(own._entropy), own._dtype), self.batch_shape)
 
     @property
     def mean(self) -> Any:
         """E X, of shape (*batch_shape, *event_shape); NaN or infinite where it does not exist."""
-        own = self._in(self.dtype)
+        own = self._in(self._dtype)
         shape = (*self.batch_shape, *self.event_shape)
-        return bnp.broadcast_to(bnp.asarray(own._quiet(own._mean), own.dtype), shape)
+        return bnp.broadcast_to(bnp.asarray(own._quiet(own._mean), own._dtype), shape)
 
     @property
     def variance(self) -> Any:
         """E (X − E X)², element by element, of shape (*batch_shape, *event_shape)."""
-        own = self._in(self.dtype)
+        own = self._in(self._dtype)
         shape = (*self.batch_shape, *self.event_shape)
-        return bnp.broadcast_to(bnp.asarray(own._quiet(own._variance), own.dtype), shape)
+        return bnp.broadcast_to(bnp.asarray(own._quiet(own._variance), own._dtype), shape)
 
     def expand(self, batch_shape: int | Shape) -> Any:
         """The same distribution with a larger batch of copies; parameters are not repeated."""
         wanted = (batch_shape,) if isinstance(batch_shape, int) else tuple(batch_shape)
-        if bnp.broadcast_shape(self.batch_shape, wanted) != wanted:
+        if not _fits(self.batch_shape, wanted):
             raise ShapeError(
                 f"{type(self).__name__} cannot be expanded to that batch shape.",
                 facts=[("batch_shape", self.batch_shape), ("wanted", wanted)],
@@ -221,7 +221,11 @@ class Distribution(ABC):
             How many; all by default.
         """
         count = len(self.batch_shape) if ndim is None else ndim
-        return self if count == 0 else _joined(self, count)
+        if count == 0:
+            return self
+        # By name: Independent is itself a Distribution, in a module above this one.
+        joined: Distribution = DISTRIBUTIONS["Independent"](self, count)  # type: ignore[call-arg]
+        return joined
 
     def __repr__(self) -> str:
         shown = ", ".join(
@@ -334,109 +338,18 @@ class Distribution(ABC):
 def distribution(cls: type[T]) -> type[T]:
     """Make a class a frozen record and enter it in the registry."""
     record = dataclasses.dataclass(frozen=True, eq=False, repr=False)(cls)
+    # The written constructor says it comes from "<string>"; messages look for the user's line.
+    made = record.__init__
+    if made.__code__.co_filename == "<string>":
+        made.__code__ = made.__code__.replace(co_filename=__file__)
     DISTRIBUTIONS.add(cls.__name__, record)  # type: ignore[arg-type]
     return record
 
 
-@distribution
-class Independent(Distribution):
-    """A batch of distributions as one distribution of an array: log p(x) = Σ log pᵢ(xᵢ).
-
-    Parameters
-    ----------
-    base : Distribution
-    ndim : int
-        Number of batch axes, counted from the last, that become event axes.
-
-    Examples
-    --------
-    >>> from bayesdl import dist
-    >>> d = dist.Normal(np.zeros(3), 1.0).to_event(1)
-    >>> d.batch_shape, d.event_shape, float(d.log_prob(np.zeros(3)))
-    ((), (3,), -2.75681559...)
-    """
-
-    base: Distribution
-    ndim: int
-
-    def _check(self) -> None:
-        if not 0 <= self.ndim <= len(self.base.batch_shape):
-            raise ArgumentError(
-                f"{self.ndim} batch axes cannot become event axes.",
-                facts=[("batch_shape", self.base.batch_shape)],
-                fix=f"give 0 to {len(self.base.batch_shape)}; expand((...)) adds batch axes.",
-                where=user_source(),
-                code="D105",
-            )
-
-    @property
-    def support(self) -> Constraint:
-        return constraints.independent(self.base.support, self.ndim)
-
-    @property
-    def event_shape(self) -> Shape:
-        return (
-            *self.base.batch_shape[len(self.base.batch_shape) - self.ndim :],
-            *self.base.event_shape,
-        )
-
-    @property
-    def parameters(self) -> dict[str, Any]:
-        """The parameters of the base distribution."""
-        return self.base.parameters
-
-    @property
-    def is_proper(self) -> bool:  # type: ignore[override]
-        """As the base distribution."""
-        return self.base.is_proper
-
-    def _log_prob(self, x: Any) -> Any:
-        return bnp.sum(self.base.log_prob(x), self._axes)
-
-    def log_prob_inside(self, value: Any) -> Any:
-        return self._spread(bnp.sum(self.base.log_prob_inside(value), self._axes), value)
-
-    def _draw(self, key: Any, shape: Shape) -> Any:
-        return self.base.sample(key, shape[: len(shape) - len(self.batch_shape)])
-
-    def _entropy(self) -> Any:
-        return bnp.sum(self.base.entropy(), self._axes)
-
-    def _mean(self) -> Any:
-        return self.base.mean
-
-    def _variance(self) -> Any:
-        return self.base.variance
-
-    @property
-    def _axes(self) -> Shape:
-        return tuple(range(-self.ndim, 0))
-
-    def _masks_itself(self) -> bool:
-        return True
-
-    def _strong_dtype(self) -> np.dtype[Any] | None:
-        return self.base._strong_dtype()
-
-    def _in(self, dtype: np.dtype[Any]) -> Any:
-        return self._with(self.base._in(dtype))
-
-    def _with(self, base: Distribution) -> Independent:
-        own = copy.copy(self)
-        object.__setattr__(own, "base", base)
-        return own
-
-    def _common_shape(self) -> Shape:
-        return self.base.batch_shape[: len(self.base.batch_shape) - self.ndim]
-
-    def expand(self, batch_shape: int | Shape) -> Any:
-        wanted = (batch_shape,) if isinstance(batch_shape, int) else tuple(batch_shape)
-        inner = self.base.batch_shape[len(self.base.batch_shape) - self.ndim :]
-        return Independent(self.base.expand((*wanted, *inner)), self.ndim)
-
-
-def _joined(base: Distribution, ndim: int) -> Distribution:
-    return Independent(base, ndim)
+def _fits(shape: Shape, wanted: Shape) -> bool:
+    """Whether a shape broadcasts to another."""
+    pairs = zip(reversed(shape), reversed(wanted), strict=False)
+    return len(shape) <= len(wanted) and all(n in (1, m) for n, m in pairs)
 
 
 def _lead(shape: Shape, ndim: int) -> Shape:

@@ -67,7 +67,7 @@ class Categorical(Distribution):
 
     def _icdf(self, p: Any) -> Any:
         steps = bnp.cumsum(weights(self), -1)[..., :-1]
-        return bnp.astype(bnp.sum(bnp.expand_dims(p, -1) > steps, -1), self.dtype)
+        return bnp.astype(bnp.sum(bnp.expand_dims(p, -1) > steps, -1), self._dtype)
 
     def _entropy(self) -> Any:
         probs = weights(self)
@@ -97,7 +97,7 @@ def log_weights(d: Any) -> Any:
 
 
 def _numbers(d: Any) -> Any:
-    return np.arange(classes(d), dtype=d.dtype)
+    return np.arange(classes(d), dtype=d._dtype)
 
 
 def _picked(table: Any, x: Any) -> Any:

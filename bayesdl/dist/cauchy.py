@@ -46,7 +46,7 @@ class Cauchy(Distribution):
         return -bnp.log1p(bnp.square(z)) - (bnp.log(self.scale) + LOG_PI)
 
     def _draw(self, key: Any, shape: Shape) -> Any:
-        return self.loc + self.scale * _centred(random.uniform(key, shape, self.dtype))
+        return self.loc + self.scale * _centred(random.uniform(key, shape, self._dtype))
 
     def _cdf(self, x: Any) -> Any:
         # The angle of the point (1, −z), which keeps the left tail.
@@ -94,7 +94,7 @@ class HalfCauchy(Distribution):
         return -shrink - (bnp.log(self.scale) + (LOG_PI - LOG_2))
 
     def _draw(self, key: Any, shape: Shape) -> Any:
-        return self.scale * bnp.tan(0.5 * math.pi * random.uniform(key, shape, self.dtype))
+        return self.scale * bnp.tan(0.5 * math.pi * random.uniform(key, shape, self._dtype))
 
     def _cdf(self, x: Any) -> Any:
         return bnp.arctan(bnp.maximum(x, 0.0) / self.scale) * (2.0 / math.pi)

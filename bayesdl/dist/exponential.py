@@ -38,7 +38,7 @@ class Exponential(Distribution):
         return bnp.log(self.rate) - self.rate * x
 
     def _draw(self, key: Any, shape: Shape) -> Any:
-        return random.exponential(key, shape, self.dtype) / self.rate
+        return random.exponential(key, shape, self._dtype) / self.rate
 
     def _cdf(self, x: Any) -> Any:
         return -bnp.expm1(-self.rate * bnp.maximum(x, 0.0))

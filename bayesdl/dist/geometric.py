@@ -48,7 +48,7 @@ class Geometric(Distribution):
 
     def _draw(self, key: Any, shape: Shape) -> Any:
         # A waiting time of whole steps: the floor of an exponential number.
-        waited = random.exponential(key, shape, self.dtype) / -self._log_failure()
+        waited = random.exponential(key, shape, self._dtype) / -self._log_failure()
         return bnp.astype(bnp.floor(waited), np.int64)
 
     def _cdf(self, x: Any) -> Any:

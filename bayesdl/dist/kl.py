@@ -7,11 +7,11 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from bayesdl._base.errors import ClosedFormError, ShapeError
+from bayesdl._base.errors import ClosedFormError
 from bayesdl._base.source import user_source
 from bayesdl.ops import numpy as bnp
 
-from ._base import Distribution, Independent
+from ._base import Distribution
 
 Formula = TypeVar("Formula", bound=Callable[[Any, Any], Any])
 PAIRS: dict[tuple[type, type], Callable[[Any, Any], Any]] = {}
@@ -53,15 +53,6 @@ def kl_divergence(p: Distribution, q: Distribution) -> Any:
     >>> float(kl_divergence(dist.Normal(1.0, 1.0), dist.Normal(0.0, 1.0)))
     0.5
     """
-    if isinstance(p, Independent) and isinstance(q, Independent):
-        if p.ndim != q.ndim:
-            raise ShapeError(
-                "the two distributions have events of different ranks.",
-                facts=[("p", p.event_shape), ("q", q.event_shape)],
-                where=user_source(),
-                code="D105",
-            )
-        return bnp.sum(kl_divergence(p.base, q.base), tuple(range(-p.ndim, 0)))
     formula = PAIRS.get((type(p), type(q)))
     if formula is None:
         raise ClosedFormError(

@@ -43,7 +43,7 @@ class Laplace(Distribution):
         return -bnp.abs(x - self.loc) / self.scale - (bnp.log(self.scale) + LOG_2)
 
     def _draw(self, key: Any, shape: Shape) -> Any:
-        return self._icdf(random.uniform(key, shape, self.dtype))
+        return self._icdf(random.uniform(key, shape, self._dtype))
 
     def _cdf(self, x: Any) -> Any:
         z = (x - self.loc) / self.scale

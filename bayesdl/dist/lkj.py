@@ -52,7 +52,7 @@ class LKJCholesky(Distribution):
     def _log_prob(self, x: Any) -> Any:
         k = self.dimension
         eta = bnp.expand_dims(self.concentration, -1)
-        powers = np.arange(k - 2, -1, -1, dtype=self.dtype) + 2.0 * (eta - 1.0)
+        powers = np.arange(k - 2, -1, -1, dtype=self._dtype) + 2.0 * (eta - 1.0)
         diagonal = bnp.log(linalg.diagonal_of(x)[..., 1:])
         return bnp.sum(powers * diagonal, -1) - self._log_norm()
 
@@ -69,14 +69,14 @@ class LKJCholesky(Distribution):
     def _draw(self, key: Any, shape: Shape) -> Any:
         k = self.dimension
         keys = random.split(key)
-        directions = random.normal(keys[0], (*shape, k, k), self.dtype)
+        directions = random.normal(keys[0], (*shape, k, k), self._dtype)
         below = np.tri(k, k, -1, dtype=bool)
         directions = bnp.where(below, directions, 0.0)
         lengths = bnp.sqrt(bnp.sum(bnp.square(directions), -1, keepdims=True))
-        rows = np.arange(1, k, dtype=self.dtype)
+        rows = np.arange(1, k, dtype=self._dtype)
         power = bnp.expand_dims(self.concentration, -1) + 0.5 * (k - 1 - rows)
         squared = random.beta(keys[1], 0.5 * rows, power, (*shape, k - 1))
-        squared = bnp.concatenate([bnp.zeros((*shape, 1), self.dtype), squared], -1)
+        squared = bnp.concatenate([bnp.zeros((*shape, 1), self._dtype), squared], -1)
         share = bnp.sqrt(bnp.expand_dims(squared, -1)) / bnp.where(lengths > 0.0, lengths, 1.0)
         diagonal = bnp.sqrt(1.0 - squared)
         on = np.eye(k, dtype=bool)

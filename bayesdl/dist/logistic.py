@@ -43,7 +43,7 @@ class Logistic(Distribution):
         return z - 2.0 * bnp.softplus(z) - bnp.log(self.scale)
 
     def _draw(self, key: Any, shape: Shape) -> Any:
-        return self._icdf(random.uniform(key, shape, self.dtype))
+        return self._icdf(random.uniform(key, shape, self._dtype))
 
     def _cdf(self, x: Any) -> Any:
         return bnp.sigmoid((x - self.loc) / self.scale)

@@ -89,7 +89,7 @@ class MultivariateNormal(Distribution):
         return -0.5 * bnp.sum(bnp.square(z), -1) - (sign * half_log_det + constant)
 
     def _draw(self, key: Any, shape: Shape) -> Any:
-        z = random.normal(key, (*shape, *self.event_shape), self.dtype)
+        z = random.normal(key, (*shape, *self.event_shape), self._dtype)
         return self.loc + _times(bnp.swapaxes(self._scale(), -1, -2), z)
 
     def _entropy(self) -> Any:

@@ -49,7 +49,7 @@ class Normal(Distribution):
         return -0.5 * bnp.square(z) - (bnp.log(self.scale) + HALF_LOG_TWO_PI)
 
     def _draw(self, key: Any, shape: Shape) -> Any:
-        return self.loc + self.scale * random.normal(key, shape, self.dtype)
+        return self.loc + self.scale * random.normal(key, shape, self._dtype)
 
     def _cdf(self, x: Any) -> Any:
         return ndtr((x - self.loc) / self.scale)
@@ -99,7 +99,7 @@ class HalfNormal(Distribution):
         return -0.5 * bnp.square(z) - (bnp.log(self.scale) + (HALF_LOG_TWO_PI - LOG_2))
 
     def _draw(self, key: Any, shape: Shape) -> Any:
-        return self.scale * bnp.abs(random.normal(key, shape, self.dtype))
+        return self.scale * bnp.abs(random.normal(key, shape, self._dtype))
 
     def _cdf(self, x: Any) -> Any:
         return erf(bnp.maximum(x, 0.0) / (self.scale * math.sqrt(2.0)))
@@ -148,7 +148,7 @@ class LogNormal(Distribution):
         return -0.5 * bnp.square(z) - (log_x + (bnp.log(self.scale) + HALF_LOG_TWO_PI))
 
     def _draw(self, key: Any, shape: Shape) -> Any:
-        return bnp.exp(self.loc + self.scale * random.normal(key, shape, self.dtype))
+        return bnp.exp(self.loc + self.scale * random.normal(key, shape, self._dtype))
 
     def _cdf(self, x: Any) -> Any:
         return ndtr((bnp.log(bnp.maximum(x, 0.0)) - self.loc) / self.scale)

@@ -50,7 +50,7 @@ class StudentT(Distribution):
         return _log_norm(self.df, self.scale) - power * bnp.log1p(bnp.square(z) / self.df)
 
     def _draw(self, key: Any, shape: Shape) -> Any:
-        return self.loc + self.scale * _standard_draw(key, self.df, shape, self.dtype)
+        return self.loc + self.scale * _standard_draw(key, self.df, shape, self._dtype)
 
     def _cdf(self, x: Any) -> Any:
         z = (x - self.loc) / self.scale
@@ -99,7 +99,7 @@ class HalfStudentT(Distribution):
         return _log_norm(self.df, self.scale) + LOG_2 - power * shrink
 
     def _draw(self, key: Any, shape: Shape) -> Any:
-        return self.scale * bnp.abs(_standard_draw(key, self.df, shape, self.dtype))
+        return self.scale * bnp.abs(_standard_draw(key, self.df, shape, self._dtype))
 
     def _cdf(self, x: Any) -> Any:
         return 1.0 - 2.0 * _tail(bnp.maximum(x, 0.0) / self.scale, self.df)

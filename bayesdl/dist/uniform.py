@@ -61,7 +61,7 @@ class Uniform(Distribution):
         return -bnp.log(self.high - self.low)
 
     def _draw(self, key: Any, shape: Shape) -> Any:
-        return self._icdf(random.uniform(key, shape, self.dtype))
+        return self._icdf(random.uniform(key, shape, self._dtype))
 
     def _cdf(self, x: Any) -> Any:
         return bnp.clip((x - self.low) / (self.high - self.low), 0.0, 1.0)

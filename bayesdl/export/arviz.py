@@ -1,4 +1,4 @@
-"""Draws as labelled arrays under ArviZ's names: a DataTree for ArviZ 1.x, InferenceData for 0.2x."""
+"""Draws as labelled arrays under ArviZ's names, for ArviZ 0.2x and 1.x."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
-
-from bayesdl import __version__
 
 Groups = Mapping[str, Mapping[str, np.ndarray[Any, Any]]]
 _WITHOUT_DRAWS = ("observed_data", "constant_data")
@@ -34,7 +32,8 @@ def to_datatree(
         None for an axis without a name, which becomes ``{variable}_dim_{i}``.
     coords : mapping of dim name to labels
     attrs : mapping
-        Anything; what is not text, a number or a list of those becomes JSON text, so that saving never
+        Anything; what is not text, a number or a list of those becomes JSON text, so that saving
+        never
         fails.
 
     Returns
@@ -47,7 +46,9 @@ def to_datatree(
     for group, variables in groups.items():
         if variables:
             sampled = group not in _WITHOUT_DRAWS
-            arrays = {n: _labelled(n, v, sampled, dims.get(n, ()), coords) for n, v in variables.items()}
+            arrays = {
+                n: _labelled(n, v, sampled, dims.get(n, ()), coords) for n, v in variables.items()
+            }
             tree[group] = xarray.Dataset(arrays, attrs=safe)
     return xarray.DataTree.from_dict(tree, name="bayesdl")
 
@@ -85,10 +86,10 @@ def _safe(attrs: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {
         "created_at": datetime.now(UTC).isoformat(),
         "creation_library": "bayesdl",
-        "creation_library_version": __version__,
+        "creation_library_version": version("bayesdl"),
         "creation_library_language": "Python",
         "inference_library": "bayesdl",
-        "inference_library_version": __version__,
+        "inference_library_version": version("bayesdl"),
     }
     for name, value in attrs.items():
         plain = isinstance(value, str | int | float) and not isinstance(value, bool)

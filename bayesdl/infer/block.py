@@ -13,6 +13,7 @@ from bayesdl.ir.program import Program
 from bayesdl.ir.types import ArrayType
 from bayesdl.ops import control, random
 from bayesdl.ops import numpy as bnp
+from bayesdl.ops._programs import listed
 from bayesdl.tracing import Traced, trace
 from bayesdl.tracing.flow import cond, scan, shared
 from bayesdl.transform.derived import value_and_grad
@@ -28,7 +29,8 @@ PHASE = Phase(BOOL, BOOL, BOOL, INT, FRACTION)
 class Target(Protocol):
     """What a kernel is run on: a log density on R^dim, with the data that it takes.
 
-    ``function(position, *extra, *data)`` is the log density; a kernel whose density is random hands it
+    ``function(position, *extra, *data)`` is the log density; a kernel whose density is random
+    hands it
     `extra`, a key.
     """
 
@@ -56,8 +58,10 @@ class Target(Protocol):
 class Block:
     """A Program that advances one chain by up to `capacity` steps.
 
-    Its inputs are: fresh (bool), count (int), start position, first key, step key, the leaves of the state,
-    the five fields of `Phase` with shape (capacity,), the data. Its outputs are the leaves of the state, the
+    Its inputs are: fresh (bool), count (int), start position, first key, step key, the leaves of
+    the state,
+    the five fields of `Phase` with shape (capacity,), the data. Its outputs are the leaves of the
+    state, the
     positions (capacity, dim), and one array (capacity,) for each field of the Info.
 
     Parameters
@@ -92,7 +96,8 @@ def build_block(kernel: Kernel, target: Target, capacity: int) -> Block:
 
     Notes
     -----
-    The key of iteration i is ``fold_in(key, i)``, and steps beyond `count` leave the state alone, so draws
+    The key of iteration i is ``fold_in(key, i)``, and steps beyond `count` leave the state alone,
+    so draws
     depend neither on the capacity nor on where one block ends and the next begins.
     """
     with bnp.using_dtype(target.dtype):
@@ -102,7 +107,14 @@ def build_block(kernel: Kernel, target: Target, capacity: int) -> Block:
         many = [ArrayType((capacity, *t.shape), t.dtype) for t in flatten(PHASE)[0]]
 
         def block(
-            fresh: Any, count: Any, start: Any, first_key: Any, key: Any, state: Any, phases: Any, *data: Any
+            fresh: Any,
+            count: Any,
+            start: Any,
+            first_key: Any,
+            key: Any,
+            state: Any,
+            phases: Any,
+            *data: Any,
         ) -> Any:
             state = cond(
                 fresh,
@@ -116,7 +128,9 @@ def build_block(kernel: Kernel, target: Target, capacity: int) -> Block:
                 return _call(step.program, key_here, *phase, *state, *data)
 
             def stay(state: Any, phase: Any) -> Any:
-                blank = [bnp.zeros(t.shape, t.dtype) for t in step.program.output_types[len(state) :]]
+                blank = [
+                    bnp.zeros(t.shape, t.dtype) for t in step.program.output_types[len(state) :]
+                ]
                 return [*state, *blank]
 
             def each(state: Any, x: Any) -> Any:
@@ -129,7 +143,16 @@ def build_block(kernel: Kernel, target: Target, capacity: int) -> Block:
             return [*state, positions, *info]
 
         program = trace(
-            block, BOOL, INT, _place(target), KEY, KEY, state_types, many, *target.data, name="block"
+            block,
+            BOOL,
+            INT,
+            _place(target),
+            KEY,
+            KEY,
+            state_types,
+            many,
+            *target.data,
+            name="block",
         ).program
     return Block(program, state_types, names, capacity)
 
@@ -154,7 +177,7 @@ def _traced_parts(kernel: Kernel, target: Target) -> tuple[Traced, Traced]:
 
 
 def _call(program: Program, *args: Any) -> list[Any]:
-    return control.listed(control.call(*args, program=program))
+    return listed(control.call(*args, program=program))
 
 
 def _place(target: Target) -> ArrayType:

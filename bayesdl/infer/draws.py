@@ -36,7 +36,7 @@ class Draws:
     @property
     def count(self) -> int:
         """Number of draws of each chain."""
-        return next(iter(self.values.values())).shape[1]
+        return int(next(iter(self.values.values())).shape[1])
 
     def flat(self) -> Arrays:
         """Values with chains and draws along one axis."""

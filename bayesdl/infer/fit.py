@@ -115,7 +115,9 @@ def fit(
     return Fitted(density, Draws(_constrained(density, result.positions), result.stats, attrs))
 
 
-def _kernel(kind: type[Kernel], density: Density, settings: dict[str, Any]) -> tuple[Kernel, Target]:
+def _kernel(
+    kind: type[Kernel], density: Density, settings: dict[str, Any]
+) -> tuple[Kernel, Target]:
     if kind.name == "mc_dropout":
         batch = settings.pop("batch_size", None)
         kernel = kind(**settings, groups=unit_groups(density))  # type: ignore[call-arg]
@@ -130,7 +132,9 @@ def _kernel(kind: type[Kernel], density: Density, settings: dict[str, Any]) -> t
     return kind(**settings), density
 
 
-def _constrained(density: Density, positions: np.ndarray[Any, Any]) -> dict[str, np.ndarray[Any, Any]]:
+def _constrained(
+    density: Density, positions: np.ndarray[Any, Any]
+) -> dict[str, np.ndarray[Any, Any]]:
     chains, count = positions.shape[:2]
     each = EachDraw(lambda position, *data: density.constrain(position, *data), density.dtype)
     found = each(positions.reshape(chains * count, -1), density.data)
@@ -172,7 +176,9 @@ def _attrs(
     if "elbo" in stats:
         elbo = stats["elbo"].ravel()
         found["elbo"] = float(elbo.mean())
-        found["elbo_standard_error"] = float(elbo.std(ddof=1) / np.sqrt(elbo.size)) if elbo.size > 1 else 0.0
+        found["elbo_standard_error"] = (
+            float(elbo.std(ddof=1) / np.sqrt(elbo.size)) if elbo.size > 1 else 0.0
+        )
         found["optimisation_steps"] = int(next(iter(result.warmup.values())).shape[1])
     if "diverging" in stats:
         found["divergences"] = int(stats["diverging"].sum())
@@ -211,7 +217,9 @@ def _checked_options(kind: type[Kernel], options: dict[str, Any]) -> dict[str, A
             raise ArgumentError(
                 f"{name} must lie between 0 and 1.",
                 facts=[("given", options[name])],
-                fix=f"for example {name}=0.8." if name == "target_accept" else "for example rate=0.05.",
+                fix=f"for example {name}=0.8."
+                if name == "target_accept"
+                else "for example rate=0.05.",
                 where=user_source(),
                 code="A108",
             )
@@ -226,7 +234,9 @@ def _check_counts(draws: int, tune: int | None, chains: int | None, cores: int |
             raise ArgumentError(
                 f"{name} must be a whole number of at least {low}.",
                 facts=[("given", repr(value))],
-                fix=f"for example {name}=1000." if name in ("draws", "tune") else f"for example {name}=4.",
+                fix=f"for example {name}=1000."
+                if name in ("draws", "tune")
+                else f"for example {name}=4.",
                 where=user_source(),
                 code="A108",
             )

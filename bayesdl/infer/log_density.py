@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from bayesdl.model.density import Density, build_density
 
 from bayesdl._base.errors import ShapeError
 from bayesdl._base.source import user_source
 from bayesdl.ir.types import ArrayType
 from bayesdl.lower.executable import Executable
+from bayesdl.model.density import Density, build_density
 from bayesdl.pipeline import compile
 from bayesdl.tracing import Traced, trace
 from bayesdl.transform.derived import value_and_grad
@@ -37,7 +37,7 @@ class LogDensity:
         self._compiled: dict[str, tuple[Executable, Traced]] = {}
 
     def __repr__(self) -> str:
-        names = ", ".join(s.name for s in self.density.sites.values() if not s.observed)
+        names = ", ".join(self.density.sites.latent)
         return f"LogDensity(dim={self.dim}, sites: {names})"
 
     def __call__(self, position: Any) -> float:

@@ -1,4 +1,4 @@
-"""The one loop that runs every kernel: blocks of native code, one thread a chain, the host in between."""
+"""The one loop that runs every kernel: native blocks, a thread a chain, the host in between."""
 
 from __future__ import annotations
 
@@ -79,7 +79,9 @@ def compile_kernel(kernel: Kernel, target: Target, capacity: int = CAPACITY) -> 
     block = build_block(kernel, target, capacity)
     traced = time.perf_counter()
     executable = compile(block.program)
-    return Compiled(block, executable, {"trace": traced - begin, "compile": time.perf_counter() - traced})
+    return Compiled(
+        block, executable, {"trace": traced - begin, "compile": time.perf_counter() - traced}
+    )
 
 
 def run(
@@ -96,7 +98,8 @@ def run(
 ) -> Run:
     """Run one chain per starting position.
 
-    Draws depend on the keys alone: not on the number of threads, nor on the size of blocks. Ctrl-C ends
+    Draws depend on the keys alone: not on the number of threads, nor on the size of blocks. Ctrl-C
+    ends
     the run after the blocks in flight and keeps what was drawn.
 
     Parameters
@@ -153,10 +156,14 @@ def _collect(chains: list[_Chain], interrupted: bool, seconds: float) -> Run:
     found = [c.joined() for c in chains]
     stats, warmup = {}, {}
     for i, name in enumerate(names):
-        stats[name] = np.stack([f[i + 1][c.tune : c.tune + count] for f, c in zip(found, chains, strict=True)])
+        stats[name] = np.stack(
+            [f[i + 1][c.tune : c.tune + count] for f, c in zip(found, chains, strict=True)]
+        )
         least = min(min(c.at, c.tune) for c in chains)
         warmup[name] = np.stack([f[i + 1][:least] for f in found])
-    positions = np.stack([f[0][c.tune : c.tune + count] for f, c in zip(found, chains, strict=True)])
+    positions = np.stack(
+        [f[0][c.tune : c.tune + count] for f, c in zip(found, chains, strict=True)]
+    )
     return Run(positions, stats, warmup, interrupted, seconds)
 
 

@@ -15,7 +15,8 @@ FAST_START, FIRST_WINDOW, FAST_END = 75, 25, 50
 def schedule(tune: int, draws: int) -> Phase:
     """Phases of a whole run: each field has shape (tune + draws,).
 
-    The warm-up has a fast part in which only the step size adapts, slow windows of doubling length at
+    The warm-up has a fast part in which only the step size adapts, slow windows of doubling length
+    at
     the end of each of which the scales are put to use, and a fast part for the last step size.
 
     Parameters
@@ -25,7 +26,8 @@ def schedule(tune: int, draws: int) -> Phase:
 
     Notes
     -----
-    75, 25, 50, … and 50 iterations as in Stan. A warm-up shorter than 150 has 15 % fast, one slow window
+    75, 25, 50, … and 50 iterations as in Stan. A warm-up shorter than 150 has 15 % fast, one slow
+    window
     of 75 % and 10 % fast; one shorter than 20 adapts the step size only.
 
     References

@@ -20,11 +20,15 @@ TRIES = 100
 
 
 def starting_positions(
-    density: Density, chains: int, rng: np.random.Generator, initvals: Mapping[str, Any] | None = None
+    density: Density,
+    chains: int,
+    rng: np.random.Generator,
+    initvals: Mapping[str, Any] | None = None,
 ) -> np.ndarray[Any, Any]:
     """A position for each chain at which the log density and its gradient are finite.
 
-    Uniform on (−1, 1), weights of layers divided by √fan_in, so that a wide network starts where it is not
+    Uniform on (−1, 1), weights of layers divided by √fan_in, so that a wide network starts where
+    it is not
     saturated.
 
     Parameters
@@ -42,7 +46,8 @@ def starting_positions(
     Raises
     ------
     SampleError
-        If no finite position is found in 100 tries: a row per site, and the first operation that is not
+        If no finite position is found in 100 tries: a row per site, and the first operation that
+        is not
         finite.
     """
     ld = LogDensity(density)
@@ -71,13 +76,15 @@ def _scales(density: Density) -> np.ndarray[Any, Any]:
 
 
 def not_finite(density: Density, ld: LogDensity, position: np.ndarray[Any, Any]) -> SampleError:
-    """The error for a start without a finite density: values, gradients, and the first bad operation."""
+    """The error for a start without a finite density: values, gradients, first bad operation."""
     value, gradient = ld.value_and_grad(position)
     values = ld.constrain(position)
     terms = density.site_log_densities(position, *density.data)
     rows: list[tuple[Any, ...]] = [("site", "value", "log density", "gradient norm")]
     for site in density.sites.values():
-        shown = np.array2string(np.ravel(values[site.name])[:3], precision=3) if site.latent else "data"
+        shown = (
+            np.array2string(np.ravel(values[site.name])[:3], precision=3) if site.latent else "data"
+        )
         norm = f"{float(np.linalg.norm(gradient[site.slice])):.3g}" if site.latent else "-"
         if site.name in terms:
             rows.append((site.name, shown, f"{float(terms[site.name]):.4g}", norm))
@@ -95,7 +102,7 @@ def not_finite(density: Density, ld: LogDensity, position: np.ndarray[Any, Any])
 
 
 def first_non_finite(density: Density, position: np.ndarray[Any, Any]) -> Equation | None:
-    """Replay the log density equation by equation: the first with finite inputs and another output."""
+    """Replay the log density: the first equation with finite inputs and another output."""
     kind = ArrayType(position.shape, position.dtype)
     program = trace(density.function, kind, *density.data, name="log_density").program
     values: dict[Var, Any] = dict(zip(program.inputs, [position, *density.data], strict=True))

@@ -1,4 +1,4 @@
-"""What kernels are run on: a model's density, or an estimate of it from masks and a part of the rows."""
+"""What MC dropout is run on: an estimate of the density from masks and a part of the rows."""
 
 from __future__ import annotations
 
@@ -55,9 +55,10 @@ class DropoutTarget:
         return self.full.data
 
     def function(self, position: Any, key: Any, *data: Any) -> Any:
-        """Log density with fresh masks, likelihood scaled up to all rows, weights' prior by 1 − rate."""
+        """Log density under fresh masks; likelihood scaled to all rows, prior by 1 − rate."""
         masked = replace(
-            self.density, ambient=(*self.density.ambient, dropout(random.fold_in(key, 1), self.rate))
+            self.density,
+            ambient=(*self.density.ambient, dropout(random.fold_in(key, 1), self.rate)),
         )
         terms = masked.site_log_densities(position, *self._part(random.fold_in(key, 2), data))
         total = bnp.zeros((), self.dtype)

@@ -1,4 +1,4 @@
-"""The model language: statements, handlers, and what a model means as a density and as a simulator."""
+"""The model language: statements, handlers, and a model as a density and as a simulator."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ __all__ = ["Model", "as_model", "model"]
 
 
 class _Room(ModuleType):
-    # Loading any module of this room makes `bayesdl.model` the room and no longer the decorator of the
-    # same name; called, the room therefore is the decorator.
+    # Loading any module of this room makes `bayesdl.model` the room and no longer the decorator of
+    # the same name; called, the room therefore is the decorator.
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return model(*args, **kwargs)
 

@@ -73,7 +73,7 @@ def _refuse_nan(statement: Statement, value: Any, keep: Any) -> None:
     bad = np.isnan(value) & _beside_event(keep, statement)
     if not bad.any():
         return
-    rows = np.unique(np.nonzero(bad)[0]) if bad.ndim else []
+    rows = np.unique(np.nonzero(bad)[0]) if bad.ndim else np.zeros(0)
     raise SupportError(
         f'the data of site "{statement.name}" have missing values (NaN).',
         facts=[("missing", f"{int(bad.sum())} of {bad.size} values"), *_rows(rows)],
@@ -88,7 +88,9 @@ def _refuse_outside(statement: Statement, value: Any, inside: Any, keep: Any) ->
     if not bad.any():
         return
     first = np.unravel_index(int(np.argmax(bad)), bad.shape)
-    label = f"{statement.name}[{', '.join(str(int(i)) for i in first)}]" if first else statement.name
+    label = (
+        f"{statement.name}[{', '.join(str(int(i)) for i in first)}]" if first else statement.name
+    )
     support = statement.law.support
     raise SupportError(
         f'the data of site "{statement.name}" lie outside the support of its distribution.',
@@ -110,4 +112,3 @@ def _beside_event(keep: Any, statement: Statement) -> Any:
 
 def _rows(rows: Any) -> list[tuple[str, str]]:
     return [("rows", first_few(rows))] if len(rows) else []
-

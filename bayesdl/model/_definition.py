@@ -22,8 +22,8 @@ class Model:
     Parameters
     ----------
     function : callable
-        Contains statements such as `sample`. It is run on arrays in flight, so it must not depend on
-        anything but its arguments and must name the same sites each time.
+        Contains statements such as `sample`. It is run on arrays in flight, so it must depend on
+        its arguments alone and name the same sites each time.
     name : str, optional
         How the model prints; the function's name by default.
     coords : mapping of str to sequence, optional
@@ -42,7 +42,7 @@ class Model:
         self.function = function
         self.name = name or getattr(function, "__name__", type(function).__name__)
         self.coords = {dim: list(labels) for dim, labels in (coords or {}).items()}
-        self.signature = inspect.signature(function)
+        self.signature = _plain(inspect.signature(function))
         self.argument_names = tuple(self.signature.parameters)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -112,6 +112,13 @@ def as_model(function: Callable[..., Any]) -> Model:
         If it cannot be called.
     """
     return function if isinstance(function, Model) else Model(_checked(function))
+
+
+def _plain(signature: inspect.Signature) -> inspect.Signature:
+    """Without annotations, as the arguments are shown to the user."""
+    empty = inspect.Signature.empty
+    bare = [p.replace(annotation=empty) for p in signature.parameters.values()]
+    return signature.replace(parameters=bare, return_annotation=empty)
 
 
 def _checked(function: Any) -> Any:

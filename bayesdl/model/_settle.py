@@ -1,4 +1,4 @@
-"""How a statement gets its shape and its value: plates, data, draws, and what is refused on the way."""
+"""How a statement gets its shape and its value: plates, data, draws, and what is refused."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def settle(statement: Statement) -> None:
         raise SiteError(
             f'site "{statement.name}" has no value, and nothing to draw it with.',
             facts=[("distribution", statement.summary)],
-            fix="run the model under `with bayesdl.seed(0):`, or fit it with bayesdl.fit(model, ...).",
+            fix="run the model under `with bayesdl.seed(0):`, or fit it, bayesdl.fit(model, ...).",
             where=statement.source,
             code="M109",
         )
@@ -95,7 +95,7 @@ def _misfit(statement: Statement, batch: Shape, axes: dict[int, PlateFrame]) -> 
     if len(batch) > 1 and batch[-1] == 1 and batch[:-1] == plate_shape(axes):
         fix = "drop the last axis of its parameters: f[:, 0]."
     else:
-        fix = "give its parameters the sizes of the plates, outer plate first, or .to_event(n) for axes of one event."
+        fix = "give its parameters the sizes of the plates; .to_event(n) for axes of one event."
     return ShapeError(
         f'the distribution of site "{statement.name}" does not fit the plates around it.',
         facts=[
@@ -111,7 +111,10 @@ def _misfit(statement: Statement, batch: Shape, axes: dict[int, PlateFrame]) -> 
 def _one_axis_twice(statement: Statement, first: PlateFrame, second: PlateFrame) -> ShapeError:
     return ShapeError(
         f'two plates around site "{statement.name}" claim one axis.',
-        facts=[(f'plate "{first.name}"', f"dim={first.axis}"), (f'plate "{second.name}"', f"dim={second.axis}")],
+        facts=[
+            (f'plate "{first.name}"', f"dim={first.axis}"),
+            (f'plate "{second.name}"', f"dim={second.axis}"),
+        ],
         fix="leave `dim` out: nested plates find their axes, the outer one first.",
         where=statement.source,
         code="M104",
@@ -139,19 +142,16 @@ def _fitted(statement: Statement) -> Any:
 
 def _shape_fix(name: str, shape: Shape, wanted: Shape, event: Shape) -> str:
     if shape == (*wanted, 1):
-        colons = ", ".join(":" * len(wanted)) or "..."
-        return f"did you mean {name}[{colons}, 0]?" if wanted else f"did you mean {name}[0]?"
+        return f"did you mean {name}[{', '.join([*':' * len(wanted), '0'])}]?"
     if wanted == (*shape, 1):
-        return f"drop the last axis of the distribution's parameters: f[{', '.join(':' * len(shape))}, 0]."
+        index = ", ".join([*":" * len(shape), "0"])
+        return f"drop the last axis of the distribution's parameters: f[{index}]."
     front = shape[: len(shape) - len(wanted)]
     if front and shape[len(front) :] == wanted:
-        size = str(front[0]) if len(front) == 1 else str(front)
-        return (
-            f'put the statement in `with plate("rows", {front[0]}):`.'
-            if len(front) == 1
-            else f"expand the distribution, .expand({(*front, *wanted[: len(wanted) - len(event)])})"
-            f" for {size} independent copies."
-        )
+        if len(front) == 1:
+            return f'put the statement in `with plate("rows", {front[0]}):`.'
+        batch = (*front, *wanted[: len(wanted) - len(event)])
+        return f"for independent copies, expand the distribution: .expand({batch})."
     return "give value and distribution one shape; np.broadcast_to repeats a value on purpose."
 
 
@@ -168,7 +168,7 @@ def _no_numbers(statement: Statement) -> DtypeError:
     return DtypeError(
         f'the value of site "{statement.name}" is not an array of numbers.',
         facts=[("value", repr(statement.value)[:60]), ("type", _kind_of(statement.value))],
-        fix="convert it first; categories become integers by np.unique(x, return_inverse=True)[1].",
+        fix="convert it first; np.unique(x, return_inverse=True)[1] numbers categories.",
         where=statement.source,
         code="M108",
     )

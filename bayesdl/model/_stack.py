@@ -22,8 +22,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 class Handler:
     """Something that reads or fixes statements while a model runs.
 
-    A handler is a context manager, and wraps a model: ``with seed(0): m()`` and ``seed(0)(m)()`` are the
-    same. Handlers act when a model is run in Python, hence when it is traced; none is left in a Program.
+    A handler is a context manager, and wraps a model: ``with seed(0): m()`` and ``seed(0)(m)()``
+    are the same. Handlers act when a model runs in Python, hence when it is traced; none is left in
+    a Program.
     """
 
     def start(self) -> None:
@@ -99,8 +100,8 @@ def running(own: Sequence[Handler], ambient: Sequence[Handler]) -> Iterator[None
     ----------
     own : sequence of Handler
     ambient : sequence of Handler
-        Those that surrounded the user's call when the model was handed over. Those that surround it now
-        are added.
+        Those that surrounded the user's call when the model was handed over. Those that surround
+        it now are added.
     """
     now = [h for h in surroundings() if not any(h is known for known in ambient)]
     previous, _STACK.entries = _STACK.entries, []
@@ -124,8 +125,8 @@ def _builder() -> Any:
 def _nested(statement: Statement) -> SiteError:
     return SiteError(
         f'the statement "{statement.name}" stands inside a function that is traced on its own.',
-        note="The body of scan, cond, vmap, grad or jit runs in Python once, whatever it does later.",
-        fix="move the statement out of that function: sample one array for all steps, and index it there.",
+        note="The body of scan, cond, vmap, grad or jit runs in Python once.",
+        fix="move it out of that function: sample one array for all steps, and index it there.",
         where=statement.source,
         code="M111",
     )

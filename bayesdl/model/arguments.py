@@ -1,4 +1,4 @@
-"""The door for data: whatever the user passes becomes plain arrays, numbers that are known, and labels."""
+"""The door for data: what the user passes becomes plain arrays, fixed settings, and labels."""
 
 from __future__ import annotations
 
@@ -69,8 +69,8 @@ def read_arguments(
     ----------
     model : Model
     args, kwargs
-        As for a call. Arrays, data frames, labelled arrays, lists of numbers and floats become arrays;
-        ints, bools, strings, None and anything else stay as they are and are fixed.
+        As for a call. Arrays, data frames, labelled arrays, lists of numbers and floats become
+        arrays; ints, bools, strings, None and anything else stay as they are and are fixed.
     dtype : dtype
         Of all floats.
 
@@ -103,8 +103,13 @@ def _bound(model: Model, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         guess = unknown and did_you_mean(unknown, model.argument_names)
         raise ArgumentError(
             f"model {model.name} does not take these arguments: {error}.",
-            facts=[("given", ", ".join([f"{len(args)} by position", *kwargs])), ("takes", model.signature)],
-            fix=f"did you mean {guess}=?" if guess else "call it with the arguments in its `def` line.",
+            facts=[
+                ("given", ", ".join([f"{len(args)} by position", *kwargs])),
+                ("takes", model.signature),
+            ],
+            fix=f"did you mean {guess}=?"
+            if guess
+            else "call it with the arguments in its `def` line.",
             where=user_source(),
             code="M115",
         ) from None
@@ -156,7 +161,7 @@ def _checked_array(label: str, value: Any, dtype: Any) -> np.ndarray[Any, Any]:
         raise DtypeError(
             f"the argument `{label}` is not made of numbers.",
             facts=[("dtype", array.dtype), ("shape", array.shape), *_first_not_a_number(array)],
-            fix="convert it first; categories become integers by np.unique(x, return_inverse=True)[1].",
+            fix="convert it first; np.unique(x, return_inverse=True)[1] numbers categories.",
             where=user_source(),
             code="M108",
         )
@@ -169,7 +174,7 @@ def _checked_array(label: str, value: Any, dtype: Any) -> np.ndarray[Any, Any]:
 
 def _plain_array(label: str, value: Any) -> np.ndarray[Any, Any]:
     if isinstance(value, np.ma.MaskedArray) and value.mask.any():
-        return np.asarray(value.astype(float).filled(np.nan))
+        return np.asarray(np.ma.filled(value.astype(float), np.nan))
     try:
         return np.asarray(value)
     except ValueError:
@@ -194,7 +199,9 @@ def _missing(label: str, array: np.ndarray[Any, Any]) -> ArgumentError:
     fix = "leave the value out."
     if array.ndim:
         facts.append(("rows", first_few(np.unique(np.nonzero(bad)[0]))))
-        per_row = f"np.isnan({label})" + f".any(axis={tuple(range(1, array.ndim))})" * (array.ndim > 1)
+        per_row = f"np.isnan({label})" + f".any(axis={tuple(range(1, array.ndim))})" * (
+            array.ndim > 1
+        )
         fix = f"keep = ~{per_row}, then [keep] on every argument; or fill the values in."
     return ArgumentError(
         f"the argument `{label}` has missing values (NaN).",

@@ -1,4 +1,4 @@
-"""Density: a model and its data as a function on R^dim, and the ways between position and values."""
+"""Density: a model and its data as a function on R^dim, and the ways to values and back."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from .sites import Sites, sites_of
 class Density:
     """The log joint density of a model given data, on unconstrained positions of shape (dim,).
 
-    All methods are ordinary functions over ops: on numbers they compute, in a trace they become equations.
-    Data are arguments, so that a Program made of them serves other data of the same types.
+    All methods are ordinary functions over ops: on numbers they compute, in a trace they become
+    equations. Data are arguments, so that a Program made of them serves other data of those types.
 
     Parameters
     ----------
@@ -101,7 +101,11 @@ class Density:
     def constrain(self, position: Any, *data: Any) -> dict[str, Any]:
         """Values of the latent and deterministic sites at a position."""
         statements = self._read(position, data).statements
-        return {n: bnp.asarray(statements[n].value) for n, site in self.sites.items() if not site.observed}
+        return {
+            n: bnp.asarray(statements[n].value)
+            for n, site in self.sites.items()
+            if not site.observed
+        }
 
     def pointwise(self, position: Any, *data: Any) -> dict[str, Any]:
         """Log likelihood of each observation, by observed site; never scaled.
@@ -145,7 +149,7 @@ class Density:
 
         Notes
         -----
-        Where a prior does not integrate to 1 there is nothing to draw from; such sites start uniformly
+        Where a prior does not integrate to 1 there is nothing to draw from; such sites are uniform
         between −2 and 2 on the unconstrained scale.
         """
         reader = _PriorDraw(key)
@@ -162,7 +166,9 @@ class Density:
             self.arguments.call(self.model, data)
 
     def _joined(self, parts: dict[str, Any]) -> Any:
-        flat = [bnp.reshape(bnp.asarray(parts[name], self.dtype), (-1,)) for name in self.sites.latent]
+        flat = [
+            bnp.reshape(bnp.asarray(parts[name], self.dtype), (-1,)) for name in self.sites.latent
+        ]
         return bnp.concatenate(flat)
 
 
@@ -272,7 +278,9 @@ class _Inverse(_Supplying):
                 where=user_source(),
                 code="M117",
             )
-        value = bnp.broadcast_to(bnp.asarray(self.values[name]), (*law.batch_shape, *law.event_shape))
+        value = bnp.broadcast_to(
+            bnp.asarray(self.values[name]), (*law.batch_shape, *law.event_shape)
+        )
         with np.errstate(all="ignore"):
             x = law.support.bijector.inverse(bnp.asarray(value, bnp.default_dtype()))
         if not isinstance(x, Handle) and not np.isfinite(x).all():
@@ -312,7 +320,7 @@ class _PriorDraw(_Supplying):
 def _changed(statement: Statement) -> SiteError:
     return SiteError(
         f'site "{statement.name}" was not there, or not latent, when the model was first read.',
-        fix="a model must make the same statements each time it runs: let it depend on its arguments alone.",
+        fix="let the model depend on its arguments alone: it runs more than once.",
         where=statement.source,
         code="M118",
     )

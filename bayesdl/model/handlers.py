@@ -16,7 +16,7 @@ from ._statement import Statement, enter
 Values = Mapping[str, Any]
 
 
-class seed(Handler):  # noqa: N801  (used as a word in a `with` line)
+class seed(Handler):
     """Draw what has no value, each site with its own key.
 
     Parameters
@@ -34,7 +34,7 @@ class seed(Handler):  # noqa: N801  (used as a word in a `with` line)
     """
 
     def __init__(self, key: Any) -> None:
-        self.key = random.key(key) if isinstance(key, int | np.integer) else key
+        self.key = random.key(int(key)) if isinstance(key, int | np.integer) else key
         self.count = 0
 
     def start(self) -> None:
@@ -61,7 +61,7 @@ class _Fixing(Handler):
         raise NotImplementedError
 
 
-class condition(_Fixing):  # noqa: N801  (used as a word in a `with` line)
+class condition(_Fixing):
     """Make sites observed.
 
     Parameters
@@ -74,7 +74,7 @@ class condition(_Fixing):  # noqa: N801  (used as a word in a `with` line)
         statement.value, statement.observed = value, value is not None
 
 
-class substitute(_Fixing):  # noqa: N801  (used as a word in a `with` line)
+class substitute(_Fixing):
     """Give sites a value. They stay random: their log probability counts, but they are not data.
 
     Parameters
@@ -87,8 +87,8 @@ class substitute(_Fixing):  # noqa: N801  (used as a word in a `with` line)
         statement.value, statement.observed = value, False
 
 
-class do(_Fixing):  # noqa: N801  (used as a word in a `with` line)
-    """Intervene: sites take a value whatever their distribution says, and add nothing to the density.
+class do(_Fixing):
+    """Intervene: sites take a value whatever their distribution, and add nothing to the density.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ class do(_Fixing):  # noqa: N801  (used as a word in a `with` line)
         statement.value, statement.distribution = value, None
 
 
-class block(Handler):  # noqa: N801  (used as a word in a `with` line)
+class block(Handler):
     """Hide sites from the handlers further out.
 
     Parameters
@@ -114,7 +114,9 @@ class block(Handler):  # noqa: N801  (used as a word in a `with` line)
         Which ones; all by default.
     """
 
-    def __init__(self, sites: str | Iterable[str] | Callable[[Statement], bool] | None = None) -> None:
+    def __init__(
+        self, sites: str | Iterable[str] | Callable[[Statement], bool] | None = None
+    ) -> None:
         if sites is None or callable(sites):
             self.hides = sites or (lambda statement: True)
         else:
@@ -126,7 +128,7 @@ class block(Handler):  # noqa: N801  (used as a word in a `with` line)
             statement.hidden = True
 
 
-class mask(Handler):  # noqa: N801  (used as a word in a `with` line)
+class mask(Handler):
     """Leave elements of the log density out.
 
     Parameters
@@ -143,7 +145,7 @@ class mask(Handler):  # noqa: N801  (used as a word in a `with` line)
         statement.mask = keep if statement.mask is None else bnp.logical_and(statement.mask, keep)
 
 
-class scale(Handler):  # noqa: N801  (used as a word in a `with` line)
+class scale(Handler):
     """Multiply the log density of the sites inside, as a tempered likelihood does.
 
     The change of variables of a latent site is not multiplied.
@@ -160,7 +162,7 @@ class scale(Handler):  # noqa: N801  (used as a word in a `with` line)
         statement.scale = self.factor if statement.scale is None else statement.scale * self.factor
 
 
-class trace_sites(Handler):  # noqa: N801  (used as a word in a `with` line)
+class trace_sites(Handler):
     """Record statements; entering it gives the record, a dict from name to Statement.
 
     Examples
@@ -187,7 +189,7 @@ class trace_sites(Handler):  # noqa: N801  (used as a word in a `with` line)
             enter(self.sites, statement)
 
 
-class dropout(Handler):  # noqa: N801  (used as a word in a `with` line)
+class dropout(Handler):
     """Drop the units that enter layers, each unit of each row by itself.
 
     x ← x · Bernoulli(1 − rate) / (1 − rate)

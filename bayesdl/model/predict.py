@@ -1,4 +1,4 @@
-"""A model as a simulator: prior and posterior predictive, means, and log likelihoods of any data."""
+"""A model as a simulator: prior and posterior predictive, means, log likelihoods of any data."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import numpy as np
 from bayesdl._base.errors import ArgumentError, SiteError, did_you_mean
 from bayesdl._base.source import user_source
 from bayesdl.ops import numpy as bnp
+from bayesdl.ops import random
 
 from ._definition import Model, as_model
 from ._stack import Handler, running, surroundings
 from ._statement import Statement, enter
 from .arguments import Arguments, read_arguments
-from .handlers import seed
 from .sites import sites_of
 
 Kwargs = Mapping[str, Any] | None
@@ -61,8 +61,8 @@ class Simulator:
         *data : Array
             In the order and of the types of `data`.
         """
-        forward = _Forward(values, self.kind)
-        with bnp.using_dtype(self.dtype), running([forward, seed(key)], self.ambient):
+        forward = _Forward(values, key, self.kind)
+        with bnp.using_dtype(self.dtype), running([forward], self.ambient):
             self.arguments.call(self.model, data)
         return _chosen(forward, self.names)
 
@@ -82,13 +82,13 @@ def predictive(
     ----------
     model : Model or callable
     args, kwargs
-        The model's arguments, for any number of rows. Those that feed ``obs=`` may be left out; where
-        they are given, they are not used.
+        The model's arguments, for any number of rows. Those that feed ``obs=`` may be left out;
+        where they are given, they are not used.
     names : iterable of str, optional
         The sites to return; by default all that have no value given.
     kind : {"draw", "mean"}
-        Whether a site is drawn, or the mean of its distribution is returned. Sites that depend on it see
-        the draw in either case.
+        Whether a site is drawn, or the mean of its distribution is returned. Sites that depend on
+        it see the draw in either case.
     dtype : dtype, default float64
 
     Returns
@@ -195,7 +195,7 @@ class LogLikelihood:
         return self.arguments.arrays
 
     def __call__(self, values: Mapping[str, Any], *data: Any) -> dict[str, Any]:
-        """By observed site, of its batch shape, given the values of the latent sites for one draw."""
+        """By observed site, of its batch shape, given values of the latent sites for one draw."""
         reader = _Given(values)
         with bnp.using_dtype(self.dtype), running([reader], self.ambient):
             self.arguments.call(self.model, data)
@@ -230,7 +230,9 @@ def log_likelihood(
     known = as_model(model)
     arguments = read_arguments(known, args, dict(kwargs or {}), dtype)
     ambient = surroundings()
-    sites = sites_of(known, arguments, ambient, dtype)
+    # Other rows have other labels, so the model's own are not held against them.
+    unlabelled = Model(known.function, name=known.name)
+    sites = sites_of(unlabelled, arguments, ambient, dtype)
     if not any(site.observed for site in sites.values()):
         raise SiteError(
             f"model {known.name} has no observed site with these arguments.",
@@ -264,9 +266,10 @@ class _Given(_Recording):
 class _Forward(_Recording):
     """Values for some sites; data are forgotten, so that observed sites are drawn anew."""
 
-    def __init__(self, values: Mapping[str, Any], kind: str) -> None:
+    def __init__(self, values: Mapping[str, Any], key: Any, kind: str) -> None:
         _Recording.__init__(self, values)
-        self.kind = kind
+        self.key, self.kind = key, kind
+        self.count = 0
 
     def before(self, statement: Statement) -> None:
         if statement.kind != "sample":
@@ -274,6 +277,9 @@ class _Forward(_Recording):
         if statement.observed:
             statement.value, statement.observed = None, False
         statement.value = self.values.get(statement.name, statement.value)
+        # Over any seed of the user's: each draw has a key of its own.
+        statement.key = random.fold_in(self.key, self.count)
+        self.count += 1
 
     def result(self, name: str) -> Any:
         """A site's value, or its mean."""

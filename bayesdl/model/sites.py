@@ -148,7 +148,9 @@ class Sites(Mapping[str, Site]):
     def __str__(self) -> str:
         rows = [(s.name, repr(s.type), s.kind, s.distribution) for s in self.table.values()]
         widths = [max((len(r[i]) for r in rows), default=0) for i in range(4)]
-        return "\n".join("  ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)).rstrip() for r in rows)
+        return "\n".join(
+            "  ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)).rstrip() for r in rows
+        )
 
 
 def read_sites(
@@ -308,7 +310,7 @@ def _plate_axes_of_value(statement: Statement, shape: Shape) -> dict[int, str]:
     if statement.distribution is not None:
         batch = len(statement.distribution.batch_shape)
         return {batch + axis: plate.name for axis, plate in axes.items()}
-    # A computed value says nothing of its event axes: it is labelled if it begins with the plates' sizes.
+    # A computed value says nothing of its event axes: it is labelled if it begins with the sizes.
     sizes = plate_shape(axes)
     if not sizes or shape[: len(sizes)] != sizes:
         return {}
@@ -316,13 +318,19 @@ def _plate_axes_of_value(statement: Statement, shape: Shape) -> dict[int, str]:
 
 
 def _refuse_wrong_labels(table: dict[str, Site], coords: Mapping[str, list[Any]]) -> None:
+    """A dimension has one size in the whole model, and as many labels."""
+    first: dict[str, tuple[str, int]] = {dim: ("coords", len(coords[dim])) for dim in coords}
     for site in table.values():
+        names = [dim for dim in site.dims if dim is not None]
         for dim, size in zip(site.dims, site.type.shape, strict=True):
-            if dim in coords and len(coords[dim]) != size:
+            if dim is None:
+                continue
+            where, known = first.setdefault(dim, (f'site "{site.name}"', size))
+            if known != size or names.count(dim) > 1:
                 raise SiteError(
-                    f'the coords of "{dim}" do not fit site "{site.name}".',
-                    facts=[("labels", len(coords[dim])), ("size", size)],
-                    fix=f'give one label for each of the {size}, or rename the dimension.',
+                    f'the dimension "{dim}" does not have one size, or one place.',
+                    facts=[(where, known), (f'site "{site.name}"', site.type.shape, site.dims)],
+                    fix="rename the plate or dimension, or give it one label for each element.",
                     where=site.source,
                     code="M116",
                 )
@@ -332,7 +340,7 @@ def _discrete(statement: Statement) -> SiteError:
     return SiteError(
         f'site "{statement.name}" is discrete and latent; gradients need a continuous density.',
         facts=[("distribution", statement.summary)],
-        fix="sum over its values in the likelihood, dist.Mixture(weights, components), or pass obs=.",
+        fix="sum over its values, as dist.Mixture does in a likelihood, or pass obs=.",
         where=statement.source,
         code="M103",
     )

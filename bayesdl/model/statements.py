@@ -69,7 +69,7 @@ def sample(
         raise SiteError(
             f'site "{name}" needs a distribution.',
             facts=[("given", f"{type(distribution).__name__} {distribution!r}"[:60])],
-            fix=f'sample("{name}", dist.Normal(0.0, 1.0)); use deterministic() for a computed value.',
+            fix=f'sample("{name}", dist.Normal(0.0, 1.0)); deterministic() is for computed values.',
             where=source,
             code="M110",
         )
@@ -89,7 +89,9 @@ def sample(
     return send(statement).value
 
 
-def observe(name: str, distribution: Distribution, value: Any, *, dims: tuple[str, ...] | None = None) -> Any:
+def observe(
+    name: str, distribution: Distribution, value: Any, *, dims: tuple[str, ...] | None = None
+) -> Any:
     """A random quantity whose value is data; the same as ``sample(name, distribution, obs=value)``.
 
     Parameters
@@ -123,7 +125,9 @@ def deterministic(name: str, value: Any, *, dims: tuple[str, ...] | None = None)
     Array
         The value.
     """
-    return send(Statement("deterministic", _named(name), user_source(), value=value, dims=_dims(dims))).value
+    return send(
+        Statement("deterministic", _named(name), user_source(), value=value, dims=_dims(dims))
+    ).value
 
 
 def factor(name: str, log_weight: Any) -> None:
@@ -133,13 +137,13 @@ def factor(name: str, log_weight: Any) -> None:
     ----------
     name : str
     log_weight : Array
-        In nats; all its elements are summed.
+        In nats; all its elements are summed, once, whatever the plates around it.
     """
     send(Statement("factor", _named(name), user_source(), value=log_weight))
 
 
 def units(name: str, x: Any) -> Any:
-    """Say that an array holds the units that enter a layer; handlers such as `dropout` may change it.
+    """Say that an array holds the units that enter a layer; a handler may change it.
 
     Parameters
     ----------
@@ -155,12 +159,12 @@ def units(name: str, x: Any) -> Any:
     return send(Statement("units", _named(name), user_source(), value=x)).value
 
 
-class plate(Handler):  # noqa: N801  (used as a word in a `with` line)
+class plate(Handler):
     """Independent repetition: a batch axis of known size for each statement inside.
 
     Nested plates take the last batch axes in order, the outer plate first: a site inside
-    ``plate("groups", 3)`` and then ``plate("rows", 5)`` has batch shape (3, 5), one inside the outer
-    plate alone (3,). Index the latter as ``mu[:, None]`` where the two meet.
+    ``plate("groups", 3)`` and then ``plate("rows", 5)`` has batch shape (3, 5), one inside the
+    outer plate alone (3,). Index the latter as ``mu[:, None]`` where the two meet.
 
     Parameters
     ----------
@@ -171,8 +175,9 @@ class plate(Handler):  # noqa: N801  (used as a word in a `with` line)
     dim : int, optional
         The batch axis to claim, counted from the right, −1 for the last; worked out if not given.
     minibatch : int, optional
-        How many of them are here, m. The log density of sites inside is multiplied by N / m, so that its
-        mean over random minibatches is that of all data. Pointwise log likelihoods are not multiplied.
+        How many of them are here, m. The log density of sites inside is multiplied by N / m, so
+        that its mean over random minibatches is that of all data. Pointwise log likelihoods are not
+        multiplied.
 
     Raises
     ------
@@ -188,7 +193,9 @@ class plate(Handler):  # noqa: N801  (used as a word in a `with` line)
     (3, 5)
     """
 
-    def __init__(self, name: str, size: int, dim: int | None = None, minibatch: int | None = None) -> None:
+    def __init__(
+        self, name: str, size: int, dim: int | None = None, minibatch: int | None = None
+    ) -> None:
         size = _size(name, "size", size)
         length = size if minibatch is None else _size(name, "minibatch", minibatch)
         if length > size or (dim is not None and dim >= 0):
@@ -223,7 +230,7 @@ class plate(Handler):  # noqa: N801  (used as a word in a `with` line)
             statement.scale = weight if statement.scale is None else statement.scale * weight
 
 
-class scope(Handler):  # noqa: N801  (used as a word in a `with` line)
+class scope(Handler):
     """Prefix the names of the sites inside: ``name.site``.
 
     Parameters

@@ -9,6 +9,7 @@ import importlib
 import math
 import pickle
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,13 +18,13 @@ from bayesdl import constraints
 from bayesdl._base.errors import ClosedFormError
 from bayesdl.constraints import Constraint
 from bayesdl.dist import Distribution
-from bayesdl.dist._base import Independent
 from bayesdl.ops import numpy as bnp
 from bayesdl.ops import random
 from bayesdl.ops._bind import evaluate
+from bayesdl.pipeline import jit
 from bayesdl.tracing import trace
 from bayesdl.transform.checking import check_grads
-from bayesdl.transform.derived import jacobian, vmap
+from bayesdl.transform.derived import jacobian, vjp, vmap
 
 from .laws import BrokenLaw
 
@@ -75,7 +76,7 @@ def law_of_twin(d: Distribution) -> None:
     if _closed(lambda: d.entropy()):
         _agree("entropy is SciPy's", d, d.entropy(), twin.entropy(), 1e-8)
     for name, theirs in (("mean", _twin_mean), ("variance", _twin_variance)):
-        if _closed(lambda name=name: getattr(d, name)):
+        if _closed(partial(getattr, d, name)):
             expected = np.asarray(theirs(twin))
             # Of moments that do not exist some are infinite here and NaN there.
             found, known = np.asarray(getattr(d, name)), np.isfinite(expected)
@@ -223,7 +224,7 @@ def law_of_scores(d: Distribution) -> None:
     By a normal approximation, with a false-alarm rate of about `FALSE_ALARM` for one parameter.
     """
     names, values = _smooth_parameters(d)
-    if not names or not d.is_proper or d.support.batch_shape or _moves(d):
+    if not names or not d.is_proper or _moves(d, names, values):
         return
     x = _draws(d, DRAWS)
     for i, name in enumerate(names):
@@ -236,9 +237,9 @@ def law_of_scores(d: Distribution) -> None:
             raise BrokenLaw(f"{d} breaks the law of scores: {name} is off by {z.max():.1f} errors")
 
 
-def _moves(d: Distribution) -> bool:
-    """Whether the support depends on a float parameter."""
-    return type(d).__name__ == "Uniform"
+def _moves(d: Distribution, names: list[str], values: Sequence[Any]) -> bool:
+    """Whether the support depends on a smooth parameter: then scores need not have mean 0."""
+    return _with(d, names, [0.9 * v for v in values]).support.name != d.support.name
 
 
 def _smooth_parameters(d: Distribution) -> tuple[list[str], list[Any]]:
@@ -331,7 +332,7 @@ def law_of_dtype(d: Distribution) -> None:
     if weak:
         found = d.log_prob(np.asarray(x, np.float32))
         _agree("numbers follow the value", d, str(np.asarray(found).dtype), "float32", 0)
-    if not d.parameters or isinstance(d, Independent):
+    if not d.parameters:
         return
     single = d._in(np.dtype(np.float32))
     kinds = [single.log_prob(x), *([] if d.is_discrete else [single.sample(random.key(0))])]
@@ -348,6 +349,29 @@ def law_of_pickling(d: Distribution) -> None:
     _agree("pickling", d, pickle.loads(pickle.dumps(d)).log_prob(x), d.log_prob(x), 0)
 
 
+def law_of_native_code(d: Distribution) -> None:
+    """Compiled, log_prob, its gradient and the draws are what they are at once."""
+    x = _draws(d, 3)
+    names, values = _smooth_parameters(d)
+    if names:
+
+        def both(x: Any, *v: Any) -> Any:
+            found, pullback = vjp(lambda *p: bnp.sum(_with(d, names, p).log_prob(x)), *v)
+            return [found, *pullback(1.0)]
+
+        for found, expected in zip(jit(both)(x, *values), both(x, *values), strict=True):
+            _agree("native = at once", d, found, expected, 1e-8)
+    else:
+        _agree("native = at once", d, jit(d.log_prob)(x), d.log_prob(x), 1e-8)
+    if d.is_proper:
+        key = random.key(SEED)
+
+        def draw(key: Any) -> Any:
+            return d.sample(key, (4,))
+
+        _agree("native draws", d, jit(draw)(key), draw(key), 1e-8)
+
+
 LAWS: dict[str, Callable[[Distribution], None]] = {
     "twin": law_of_twin,
     "draws": law_of_draws,
@@ -358,6 +382,7 @@ LAWS: dict[str, Callable[[Distribution], None]] = {
     "batches": law_of_batches,
     "dtype": law_of_dtype,
     "pickling": law_of_pickling,
+    "native": law_of_native_code,
 }
 
 

@@ -15,9 +15,8 @@ import numpy as np
 from bayesdl.ir.primitive import PRIMITIVES, Primitive
 from bayesdl.ir.program import Program
 from bayesdl.ir.types import NAMES, ArrayType, parse_type
-from bayesdl.ops import control
+from bayesdl.ops import control, linalg, random, special  # noqa: F401  (declared on import)
 from bayesdl.ops import elementwise as ew
-from bayesdl.ops import linalg, random, special  # noqa: F401  (declared on import)
 from bayesdl.ops import structural as st
 from bayesdl.ops._bind import bind
 from bayesdl.tracing import trace_flat
@@ -49,11 +48,12 @@ KINKED = frozenset(
     ]
 )
 SHAPES = ((), (3,), (4,), (2, 3), (3, 3), (2, 1, 3))
+PLAIN = Style()
 SMOOTH = Style(smooth=True, dtypes=("f64", "f64", "f64", "bool"), loops=False)
 SMOOTH_LOOPS = Style(smooth=True, dtypes=("f64", "f64", "f64", "bool"), loops=True)
 
 
-def random_program(seed: int, size: int, style: Style = Style()) -> tuple[Program, list[Arrays]]:
+def random_program(seed: int, size: int, style: Style = PLAIN) -> tuple[Program, list[Arrays]]:
     """A Program of about `size` operations, and three sets of inputs for it.
 
     Parameters
@@ -75,7 +75,15 @@ def random_program(seed: int, size: int, style: Style = Style()) -> tuple[Progra
 def _rules(style: Style) -> list[Rule]:
     """The rules of a style, repeated by how often they should be tried."""
     often = [_reduction, _shape, _window, _join, _index, _product]
-    rules: list[Rule] = [*[_elementwise] * 6, *often, *often, _choice, _linear_algebra, _constant, _order]
+    rules: list[Rule] = [
+        *[_elementwise] * 6,
+        *often,
+        *often,
+        _choice,
+        _linear_algebra,
+        _constant,
+        _order,
+    ]
     if style.depth:
         rules += [_branch, _scan, _call, *[_while_loop] * style.loops]
     return rules
@@ -94,9 +102,7 @@ def _elementwise(pool: Pool) -> Any:
     operands = [pool.of_type(kind_of(first).with_dtype(d)) for d in dtypes]
     if any(o is None for o in operands):
         return None
-    domains = (
-        case.domain if isinstance(case.domain[0], tuple) else (case.domain,) * len(operands)
-    )
+    domains = case.domain if isinstance(case.domain[0], tuple) else (case.domain,) * len(operands)
     squeezed = [_squeezed(x, d) for x, d in zip(operands, domains, strict=True)]
     if len(squeezed) > 1 and primitive.name != "where" and pool.rng.random() < 0.2:
         squeezed[1] = draw(pool.rng, ArrayType((), dtypes[1]), domains[1])[()]
@@ -111,9 +117,9 @@ def _reduction(pool: Pool) -> Any:
     if x.dtype.kind == "b":
         return pick(pool.rng, [st.reduce_and, st.reduce_or])(x, axes=axes)
     smooth = [st.reduce_sum]
-    return pick(
-        pool.rng, smooth if pool.style.smooth else [*smooth, st.reduce_max, st.reduce_min]
-    )(x, axes=axes)
+    return pick(pool.rng, smooth if pool.style.smooth else [*smooth, st.reduce_max, st.reduce_min])(
+        x, axes=axes
+    )
 
 
 def _shape(pool: Pool) -> Any:
@@ -131,9 +137,7 @@ def _shape(pool: Pool) -> Any:
         ]
         if x.dtype.kind != "b":
             rules.append(
-                lambda: st.cumulative_sum(
-                    x, axis=at % rank, reverse=bool(pool.rng.random() < 0.5)
-                )
+                lambda: st.cumulative_sum(x, axis=at % rank, reverse=bool(pool.rng.random() < 0.5))
             )
     return pick(pool.rng, rules)()
 
@@ -143,9 +147,7 @@ def _window(pool: Pool) -> Any:
     if x is None:
         return None
     start = tuple(int(pool.rng.integers(n)) for n in x.shape)
-    limit = tuple(
-        int(pool.rng.integers(a + 1, n + 1)) for a, n in zip(start, x.shape, strict=True)
-    )
+    limit = tuple(int(pool.rng.integers(a + 1, n + 1)) for a, n in zip(start, x.shape, strict=True))
     stride = tuple(int(s) for s in pool.rng.integers(1, 3, x.ndim))
     low, high, gaps = (tuple(int(i) for i in pool.rng.integers(0, 2, x.ndim)) for _ in range(3))
     sizes = tuple(int(pool.rng.integers(1, n + 1)) for n in x.shape)
@@ -266,10 +268,10 @@ def _branch(pool: Pool) -> Any:
     p = pool.some(lambda v: v.dtype.kind == "b" and v.shape == ())
     p = bool(pool.rng.random() < 0.5) if p is None else p
     types = [kind_of(x) for x in args]
-    true, false = (pool.inner(types, lambda body: [body.fitting(t) for t in types]) for _ in range(2))
-    return control.cond(
-        np.bool_(p) if isinstance(p, bool) else p, *args, true=true, false=false
+    true, false = (
+        pool.inner(types, lambda body: [body.fitting(t) for t in types]) for _ in range(2)
     )
+    return control.cond(np.bool_(p) if isinstance(p, bool) else p, *args, true=true, false=false)
 
 
 def _scan(pool: Pool) -> Any:
@@ -302,7 +304,8 @@ def _while_loop(pool: Pool) -> Any:
     rounds = int(pool.rng.integers(4))
     test = trace_flat(lambda i, *_: [ew.less(i, rounds)], [number, *kinds], "test")
     body = pool.inner(
-        [number, *kinds], lambda step: [ew.add(step.values[0], 1), *(step.fitting(t) for t in kinds)]
+        [number, *kinds],
+        lambda step: [ew.add(step.values[0], 1), *(step.fitting(t) for t in kinds)],
     )
     return control.while_loop(np.int64(0), *state, test=test, body=body, constants=0)
 

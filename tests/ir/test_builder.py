@@ -1,4 +1,4 @@
-"""A Program under construction: literals, constants, captures, and handles that outlive their trace."""
+"""A Program under construction: literals, constants, captures, handles that outlive a trace."""
 
 from __future__ import annotations
 

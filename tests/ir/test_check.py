@@ -77,7 +77,12 @@ def test_inner_programs_are_checked() -> None:
     body = outer.params["body"]
     broken = Program(body.name, body.inputs, (), body.outputs)
     params = {**outer.params, "body": broken}
-    bad = Program("f", program.inputs, (equation("scan", outer.inputs, outer.outputs, **params),), program.outputs)
+    bad = Program(
+        "f",
+        program.inputs,
+        (equation("scan", outer.inputs, outer.outputs, **params),),
+        program.outputs,
+    )
     with pytest.raises(CompileError, match="the return uses a value"):
         check(bad)
 

@@ -61,9 +61,7 @@ def test_more_than_26_names() -> None:
 
 def test_repr_is_the_text() -> None:
     program = trace(lambda x: x + 1.0, 0.0, name="f").program
-    assert repr(program) == (
-        "program f(%a: f64[]):\n  %b: f64[] = add %a 1.0e+00:f64\n  return %b"
-    )
+    assert repr(program) == ("program f(%a: f64[]):\n  %b: f64[] = add %a 1.0e+00:f64\n  return %b")
 
 
 @pytest.mark.parametrize(

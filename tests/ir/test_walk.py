@@ -39,7 +39,12 @@ def test_substitute_leaves_the_rest() -> None:
 def test_shared_programs_are_visited_once() -> None:
     twice = shared(lambda v: v * 2.0)
     program = trace(
-        lambda x: cond(x > 0.0, lambda v: twice(twice(v)), lambda v: scan(lambda c, _: (twice(c), None), v, length=3)[0], x),
+        lambda x: cond(
+            x > 0.0,
+            lambda v: twice(twice(v)),
+            lambda v: scan(lambda c, _: (twice(c), None), v, length=3)[0],
+            x,
+        ),
         np.float64(1.0),
     ).program
     found = list(subprograms(program))

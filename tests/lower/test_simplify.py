@@ -1,4 +1,4 @@
-"""Simplifying keeps the meaning, to the last bit where it does not sum; golden files show what it does."""
+"""Simplifying keeps the meaning; the golden files show what it does."""
 
 from __future__ import annotations
 

@@ -20,7 +20,9 @@ def anything(x: Any, y: Any = None, *, setting: Any = "a") -> Any:
 
 def test_arrays_are_inputs_and_settings_are_fixed() -> None:
     """Floats, arrays and lists of numbers are data; ints, strings, None, callables are not."""
-    found = read_arguments(anything, ({"a": [1, 2], "b": (2.0, 7, np.float32(1.0))}, None), {"setting": len})
+    found = read_arguments(
+        anything, ({"a": [1, 2], "b": (2.0, 7, np.float32(1.0))}, None), {"setting": len}
+    )
     assert found.labels == ("x.a", "x.b[0]", "x.b[2]")
     assert [a.dtype.name for a in found.arrays] == ["int64", "float64", "float64"]
     x, y, setting = found.call(anything, ["A", "B", "C"])

@@ -41,7 +41,10 @@ def test_eight_schools_by_hand() -> None:
 
 def test_traced_and_eager_agree_and_the_gradient_is_right(rng: np.random.Generator) -> None:
     """A Program on types and NumPy on numbers are one function; central differences agree."""
-    for model, args in ((eight_schools, (EIGHT_Y, EIGHT_SIGMA)), (many_supports, (np.float64(0.3),))):
+    for model, args in (
+        (eight_schools, (EIGHT_Y, EIGHT_SIGMA)),
+        (many_supports, (np.float64(0.3),)),
+    ):
         density = build_density(model, args)
         q = rng.normal(size=density.dim)
         program = trace(value_and_grad(density.function), q, *density.data).program
@@ -69,13 +72,17 @@ def test_data_are_inputs_not_constants() -> None:
     [(many_supports, (np.float64(0.0),)), (eight_schools, (EIGHT_Y, EIGHT_SIGMA))],
     ids=["many supports", "eight schools"],
 )
-def test_unconstrain_is_the_inverse_of_constrain(model: Any, args: Any, rng: np.random.Generator) -> None:
+def test_unconstrain_is_the_inverse_of_constrain(
+    model: Any, args: Any, rng: np.random.Generator
+) -> None:
     """unconstrain ∘ constrain = id; values lie in their supports."""
     density = build_density(model, args)
     for _ in range(5):
         q = rng.normal(size=density.dim)
         values = density.constrain(q, *density.data)
-        np.testing.assert_allclose(density.unconstrain(values, *density.data), q, rtol=1e-8, atol=1e-10)
+        np.testing.assert_allclose(
+            density.unconstrain(values, *density.data), q, rtol=1e-8, atol=1e-10
+        )
         for name, site in density.sites.items():
             if site.latent and site.constraint is not None and name != "b":
                 assert np.all(site.constraint.contains(values[name])), name
@@ -148,7 +155,9 @@ def test_prior_positions(rng: np.random.Generator) -> None:
     assert all(np.isfinite(at(density, q)) for q in draws)
     assert not np.allclose(draws[0], draws[1])
     program = trace(density.prior_position, bdl.random.key(1), *density.data).program
-    np.testing.assert_allclose(evaluate(program, bdl.random.key(1), *density.data)[0], draws[1], rtol=1e-12)
+    np.testing.assert_allclose(
+        evaluate(program, bdl.random.key(1), *density.data)[0], draws[1], rtol=1e-12
+    )
 
 
 def test_float32_everywhere() -> None:
@@ -157,7 +166,9 @@ def test_float32_everywhere() -> None:
     q = np.zeros(10, np.float32)
     program = trace(value_and_grad(density.function), q, *density.data).program
     assert "f64" not in repr(program)
-    assert density.unconstrain(density.constrain(q, *density.data), *density.data).dtype == np.float32
+    assert (
+        density.unconstrain(density.constrain(q, *density.data), *density.data).dtype == np.float32
+    )
 
 
 def test_unconstrain_says_what_is_wrong() -> None:
@@ -197,4 +208,6 @@ def test_nested_groups() -> None:
     assert density.sites["y"].dims == ("group", "row")
     q = np.array([0.5, -0.5])
     prior = dist.Normal(0.0, 1.0).log_prob(q).sum()
-    assert at(density, q) == pytest.approx(float(prior + dist.Normal(q[:, None], 1.0).log_prob(y).sum()))
+    assert at(density, q) == pytest.approx(
+        float(prior + dist.Normal(q[:, None], 1.0).log_prob(y).sum())
+    )

@@ -10,6 +10,7 @@ import pytest
 import bayesdl as bdl
 from bayesdl import dist, nn
 from bayesdl._base.errors import ShapeError, SiteError
+from bayesdl.model._stack import Handler
 from bayesdl.model.density import build_density
 from bayesdl.model.handlers import dropout, trace_sites
 
@@ -45,7 +46,9 @@ def test_condition_is_substitute_for_the_joint_density() -> None:
     assert log_joint(bdl.condition(values)(line), X, Y) == both
     assert log_joint(bdl.substitute({**values, "y": Y})(line), X) == both
     direct = dist.Normal(0.0, 2.0).log_prob(0.7) + dist.Exponential(1.0).log_prob(0.4)
-    assert both == pytest.approx(float(direct + dist.Normal(0.7 * X, 0.4).log_prob(Y).sum()), rel=1e-14)
+    assert both == pytest.approx(
+        float(direct + dist.Normal(0.7 * X, 0.4).log_prob(Y).sum()), rel=1e-14
+    )
 
 
 def test_density_of_a_conditioned_model_leaves_the_site_out_of_the_position() -> None:
@@ -55,7 +58,9 @@ def test_density_of_a_conditioned_model_leaves_the_site_out_of_the_position() ->
     assert (full.dim, part.dim) == (2, 1)
     assert part.sites["slope"].observed
     q = full.unconstrain({"slope": 0.7, "sigma": 0.4}, *full.data)
-    assert float(part.function(q[1:], *part.data)) == pytest.approx(float(full.function(q, *full.data)))
+    assert float(part.function(q[1:], *part.data)) == pytest.approx(
+        float(full.function(q, *full.data))
+    )
 
 
 def test_handlers_around_the_call_count_too_and_only_once() -> None:
@@ -113,9 +118,13 @@ def test_a_mask_may_not_enlarge_a_density() -> None:
 
 def test_trace_sites_refuses_a_second_site_of_one_name() -> None:
     """The error names both lines."""
-    with pytest.raises(SiteError, match="two sample statements"), bdl.seed(0), trace_sites():
+
+    def model() -> None:
         bdl.sample("x", dist.Normal(0.0, 1.0))
         bdl.sample("x", dist.Normal(0.0, 1.0))
+
+    with pytest.raises(SiteError, match="two sample statements"):
+        trace_sites()(bdl.seed(0)(model))()
 
 
 def test_wrapping_keeps_what_a_model_is() -> None:
@@ -138,7 +147,7 @@ def test_dropout_masks_the_units_that_enter_layers() -> None:
     assert abs(float((first == 0.0).mean()) - 0.25) < 0.0217
 
 
-class _Units(bdl.model.handlers.Handler):  # type: ignore[attr-defined]
+class _Units(Handler):
     def __init__(self) -> None:
         self.values: dict[str, Any] = {}
 

@@ -61,8 +61,23 @@ def test_wrong_dims_and_labels_are_refused() -> None:
     with pytest.raises(SiteError, match="dims"):
         read_sites(lambda: bdl.sample("w", vector, dims=("a", "b")), ())
     labelled = bdl.model(coords={"a": ["u", "v"]})(lambda: bdl.sample("w", vector, dims=("a",)))
-    with pytest.raises(SiteError, match='coords of "a"'):
+    with pytest.raises(SiteError, match='dimension "a"'):
         read_sites(labelled, ())
+
+
+def test_a_dimension_has_one_size_and_one_place() -> None:
+    """Results could not be labelled otherwise."""
+
+    def two_sizes() -> None:
+        for i, n in enumerate((2, 3)):
+            with bdl.plate("rows", n):
+                bdl.sample(f"x{i}", dist.Normal(0.0, 1.0))
+
+    with pytest.raises(SiteError, match='dimension "rows"'):
+        read_sites(two_sizes, ())
+    table = dist.Normal(0.0, 1.0).expand((2, 2))
+    with pytest.raises(SiteError, match='dimension "a"'):
+        read_sites(lambda: bdl.sample("w", table, dims=("a", "a")), ())
 
 
 def test_unconstrained_shapes() -> None:

@@ -55,7 +55,9 @@ def test_number_carries() -> None:
     """0 is an int64 and 0.0 a float64, at once and in a trace."""
     assert int(fori_loop(0, 5, lambda i, total: total + i, 0)) == 10
     assert fori_loop(0, 5, lambda i, total: total + i, 0).dtype == np.int64
-    (count, total) = both_ways(lambda x: while_loop(lambda c: c[0] < 4, lambda c: (c[0] + 1, c[1] + x), (0, 0.0)), 1.5)
+    (count, total) = both_ways(
+        lambda x: while_loop(lambda c: c[0] < 4, lambda c: (c[0] + 1, c[1] + x), (0, 0.0)), 1.5
+    )
     assert (count.dtype, total.dtype) == (np.int64, np.float64)
     assert (int(count), float(total)) == (4, 6.0)
     carry, ys = scan(lambda c, x: (c + 1, c * x), 0, np.array([1.0, 2.0, 3.0]))

@@ -33,13 +33,15 @@ def test_one_mode(modes: tuple[str, ...]) -> None:
 @pytest.fixture
 def wrong() -> Callable[[Any], Any]:
     """A sine whose derivative is off by a tenth, known to nobody else."""
-    planted = replace(PRIMITIVES["sin"], name="planted", partials=lambda o, x: (ew.mul(1.1, ew.cos(x)),))
+    planted = replace(
+        PRIMITIVES["sin"], name="planted", partials=lambda o, x: (ew.mul(1.1, ew.cos(x)),)
+    )
     return lambda x: bind(planted, x)  # here
 
 
 @pytest.mark.parametrize("modes", [("forward", "reverse"), ("forward",), ("reverse",)])
 def test_a_wrong_derivative_is_named(wrong, modes: tuple[str, ...]) -> None:
-    with pytest.raises(AssertionError, match="`planted` at test_checking.py") as caught:
+    with pytest.raises(AssertionError, match=r"`planted` at test_checking\.py") as caught:
         check_grads(lambda x: bnp.exp(wrong(x * 2.0)).sum(), (X,), modes=modes)
     assert f"{modes[0]} mode gives" in str(caught.value)
     assert "# here" in str(caught.value)
@@ -47,7 +49,9 @@ def test_a_wrong_derivative_is_named(wrong, modes: tuple[str, ...]) -> None:
 
 def test_a_wrong_second_derivative_is_named() -> None:
     """The first derivative is right; its own derivative is not."""
-    steep = replace(PRIMITIVES["cos"], name="steep", partials=lambda o, x: (ew.neg(ew.mul(0.9, ew.sin(x))),))
+    steep = replace(
+        PRIMITIVES["cos"], name="steep", partials=lambda o, x: (ew.neg(ew.mul(0.9, ew.sin(x))),)
+    )
     planted = replace(PRIMITIVES["sin"], name="planted", partials=lambda o, x: (bind(steep, x),))
     check_grads(lambda x: bind(planted, x).sum(), (X,), order=1)
     with pytest.raises(AssertionError, match="`steep`"):
@@ -57,7 +61,9 @@ def test_a_wrong_second_derivative_is_named() -> None:
 def test_own_derivatives_are_checked_in_reverse() -> None:
     right = custom_vjp(bnp.exp, lambda x: (bnp.exp(x), (bnp.exp(x),)), lambda r, ct: (ct * r[0],))
     check_grads(right, (X,), order=1, modes=("reverse",))
-    half = custom_vjp(bnp.exp, lambda x: (bnp.exp(x), (bnp.exp(x),)), lambda r, ct: (ct * r[0] / 2,))
+    half = custom_vjp(
+        bnp.exp, lambda x: (bnp.exp(x), (bnp.exp(x),)), lambda r, ct: (ct * r[0] / 2,)
+    )
     with pytest.raises(AssertionError, match="`custom_call`"):
         check_grads(half, (X,), order=1, modes=("reverse",))
 

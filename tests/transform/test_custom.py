@@ -1,4 +1,4 @@
-"""A derivative of one's own: used in reverse mode, refused in forward mode, checked for its shapes."""
+"""A derivative of one's own: used in reverse mode, refused in forward mode, its shapes checked."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from bayesdl.transform.derived import grad, jvp, vjp, vmap
 X = np.array([0.5, 1.0, 2.0])
 
 # The derivative is three times x instead of twice, so that one sees whose is used.
-square = custom_vjp(lambda x: x * x, lambda x: (x * x, (x,)), lambda kept, ct: (ct * 3.0 * kept[0],))
+square = custom_vjp(
+    lambda x: x * x, lambda x: (x * x, (x,)), lambda kept, ct: (ct * 3.0 * kept[0],)
+)
 
 
 def test_own_derivative_is_used() -> None:

@@ -37,7 +37,7 @@ PAIRS: dict[str, Any] = {
     "trigonometric": lambda n, x: n.sum(n.sin(x) * n.cos(x) / n.tan(x + 0.1)),
     "inverse trigonometric": lambda n, x: n.sum(n.arctan(x) + n.arcsin(x / 2) * n.arccos(x / 2)),
     "hyperbolic": lambda n, x: n.sum(n.tanh(x) * n.sinh(x) + n.cosh(x)),
-    "power": lambda n, x: n.sum(x**x[0] + 2.0**x),
+    "power": lambda n, x: n.sum(x ** x[0] + 2.0**x),
     "sqrt and division": lambda n, x: n.sum(n.sqrt(x) / (1.0 + x * x)),
     "absolute and sign": lambda n, x: n.sum(n.abs(x - 0.7) * n.sign(x - 0.9)),
     "maximum": lambda n, x: n.sum(n.maximum(x, 0.7) + n.minimum(x, x[1])),
@@ -51,8 +51,12 @@ PAIRS: dict[str, Any] = {
     "einsum": lambda n, x: n.einsum("i,ij,j->", x, A, x),
     "indexing": lambda n, x: n.sum(x[1:] * x[:-1]) + x[-1] ** 2 + n.sum(x[::-2]),
     "fancy indexing": lambda n, x: n.sum(x[np.array([0, 0, 3])] ** 2),
-    "reshape and transpose": lambda n, x: n.sum(n.dot(n.reshape(x, (2, 2)).T, n.reshape(x, (2, 2)))),
-    "concatenate and stack": lambda n, x: n.sum(n.concatenate([x, x**2]) ** 2) + n.sum(n.stack([x, x])),
+    "reshape and transpose": lambda n, x: n.sum(
+        n.dot(n.reshape(x, (2, 2)).T, n.reshape(x, (2, 2)))
+    ),
+    "concatenate and stack": lambda n, x: (
+        n.sum(n.concatenate([x, x**2]) ** 2) + n.sum(n.stack([x, x]))
+    ),
     "broadcasting": lambda n, x: n.sum(n.expand_dims(x, 1) * A + x / n.sum(x)),
     "repeat, tile and roll": lambda n, x: n.sum(n.tile(x, 2) ** 2) + n.sum(n.roll(x, 1) * x),
     "solve": lambda n, x: n.sum(n.linalg.solve(A + n.diag(x) * 9.0, x)),
@@ -264,9 +268,7 @@ def test_through_cond(x: float) -> None:
 @pytest.mark.parametrize("reverse", [False, True])
 def test_through_scan(reverse: bool) -> None:
     def ours(x):
-        carry, ys = scan(
-            lambda c, v: (bnp.sin(c) * v + x[0], c * v), 0.5, x, reverse=reverse
-        )
+        carry, ys = scan(lambda c, v: (bnp.sin(c) * v + x[0], c * v), 0.5, x, reverse=reverse)
         return carry + (ys**2).sum()
 
     def plain(x):
@@ -277,9 +279,13 @@ def test_through_scan(reverse: bool) -> None:
         return c + total
 
     np.testing.assert_allclose(grad(ours)(X), autograd.grad(plain)(X), rtol=1e-12)
-    np.testing.assert_allclose(jacobian(ours, mode="forward")(X), autograd.grad(plain)(X), rtol=1e-12)
+    np.testing.assert_allclose(
+        jacobian(ours, mode="forward")(X), autograd.grad(plain)(X), rtol=1e-12
+    )
     np.testing.assert_allclose(hessian(ours)(X), autograd.hessian(plain)(X), rtol=1e-9, atol=1e-12)
-    np.testing.assert_allclose(jacobian(grad(ours), mode="reverse")(X), autograd.hessian(plain)(X), rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(
+        jacobian(grad(ours), mode="reverse")(X), autograd.hessian(plain)(X), rtol=1e-9, atol=1e-12
+    )
 
 
 def test_through_a_counted_loop_with_integers() -> None:

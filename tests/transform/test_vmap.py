@@ -51,7 +51,9 @@ def test_axes() -> None:
     np.testing.assert_allclose(vmap(bnp.sum, in_axes=1)(X), X.sum(0))
     np.testing.assert_allclose(vmap(lambda x: x * 2.0, in_axes=-1, out_axes=1)(X), X * 2.0)
     np.testing.assert_allclose(vmap(lambda x, y: x @ y, in_axes=(0, None))(X, X[0]), X @ X[0])
-    np.testing.assert_allclose(vmap(lambda d: d["a"] + d["b"])({"a": X, "b": X[:, 0]}), X + X[:, :1])
+    np.testing.assert_allclose(
+        vmap(lambda d: d["a"] + d["b"])({"a": X, "b": X[:, 0]}), X + X[:, :1]
+    )
 
 
 def test_nesting_is_an_outer_table() -> None:

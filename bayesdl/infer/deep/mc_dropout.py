@@ -40,9 +40,12 @@ class DropoutInfo:
 class MCDropout(Kernel):
     """Dropout as a variational distribution over a network's weights.
 
-    While it tunes, each step trains by Adam under fresh masks on the units that enter each layer, one mask a
-    row. Afterwards each step draws weights: the rows of a weight matrix that belong to a dropped unit are
-    zero, the others are divided by 1 − rate. Predictions from the draws are stochastic, noise included.
+    While it tunes, each step trains by Adam under fresh masks on the units that enter each layer,
+    one mask a
+    row. Afterwards each step draws weights: the rows of a weight matrix that belong to a dropped
+    unit are
+    zero, the others are divided by 1 − rate. Predictions from the draws are stochastic, noise
+    included.
 
     Parameters
     ----------
@@ -51,17 +54,22 @@ class MCDropout(Kernel):
     learning_rate : float
         Of Adam, at the first step; it falls as 1/√(1 + t/500).
     groups : tuple of int
-        The unit that each coordinate of the position belongs to; −1 for those that are never dropped.
+        The unit that each coordinate of the position belongs to; −1 for those that are never
+        dropped.
 
     Notes
     -----
-    *Invariant distribution*: the guide, not the density. *Cost*: one gradient under masks per training step,
-    none per draw. *Departs from the paper in*: the noise is a site of the model and is learned with the
-    weights; the prior of the weights is scaled by 1 − rate, the factor of the paper's Kullback–Leibler term.
+    *Invariant distribution*: the guide, not the density. *Cost*: one gradient under masks per
+    training step,
+    none per draw. *Departs from the paper in*: the noise is a site of the model and is learned
+    with the
+    weights; the prior of the weights is scaled by 1 − rate, the factor of the paper's
+    Kullback–Leibler term.
 
     References
     ----------
-    Gal & Ghahramani (2016), Dropout as a Bayesian approximation, sections 3 and 4 (arXiv:1506.02142).
+    Gal & Ghahramani (2016), Dropout as a Bayesian approximation, sections 3 and 4
+    (arXiv:1506.02142).
     """
 
     name: ClassVar[str] = "mc_dropout"
@@ -80,7 +88,10 @@ class MCDropout(Kernel):
         self, key: Any, state: DropoutState, density: Density, phase: Phase
     ) -> tuple[Any, DropoutInfo]:
         found: tuple[DropoutState, DropoutInfo] = cond(
-            phase.tuning, lambda s: self._train(key, s, density), lambda s: self._draw(key, s), state
+            phase.tuning,
+            lambda s: self._train(key, s, density),
+            lambda s: self._draw(key, s),
+            state,
         )
         return found
 
@@ -98,4 +109,6 @@ class MCDropout(Kernel):
         factor = bnp.where(kept, 1.0 / (1.0 - self.rate), 0.0)
         of_each = bnp.where(groups >= 0, factor[np.maximum(groups, 0)], 1.0)
         zero = bnp.zeros((), dtype)
-        return DropoutState(state.trained * of_each, state.trained, state.moments), DropoutInfo(zero)
+        return DropoutState(state.trained * of_each, state.trained, state.moments), DropoutInfo(
+            zero
+        )

@@ -47,7 +47,13 @@ def step_size(state: Adaptation, phase: Phase) -> Any:
 
 
 def adapt(
-    key: Any, state: Adaptation, point: Point, acceptance: Any, density: Density, phase: Phase, target: float
+    key: Any,
+    state: Adaptation,
+    point: Point,
+    acceptance: Any,
+    density: Density,
+    phase: Phase,
+    target: float,
 ) -> Adaptation:
     """Learn from one trajectory, where the phase says so.
 
@@ -67,13 +73,17 @@ def adapt(
 
     def learn(state: Adaptation) -> Adaptation:
         step = average(state.step, acceptance, target)
-        moments = cond(phase.slow, lambda m: count_in(m, point.position), lambda m: m, state.moments)
+        moments = cond(
+            phase.slow, lambda m: count_in(m, point.position), lambda m: m, state.moments
+        )
         learnt = Adaptation(step, moments, state.inverse_mass)
-        return cond(phase.window_end, renew, lambda s: s, learnt)
+        found: Adaptation = cond(phase.window_end, renew, lambda s: s, learnt)
+        return found
 
     def renew(state: Adaptation) -> Adaptation:
         inverse_mass = variance(state.moments)
         log_step = reasonable_step(key, point, density, inverse_mass, state.step.log_step)
         return Adaptation(start_averaging(log_step), start_counting(inverse_mass), inverse_mass)
 
-    return cond(phase.tuning, learn, lambda s: s, state)
+    adapted: Adaptation = cond(phase.tuning, learn, lambda s: s, state)
+    return adapted

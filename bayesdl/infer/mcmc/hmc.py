@@ -68,7 +68,8 @@ class HMC(Kernel):
     Parameters
     ----------
     time : float
-        Length of a trajectory, in units of the (adapted) posterior scale; each one is stretched by a
+        Length of a trajectory, in units of the (adapted) posterior scale; each one is stretched by
+        a
         uniform factor from 0.8 to 1.2 so that no period of the target is hit exactly.
     target_accept : float
         Acceptance rate that the step size is adapted to.

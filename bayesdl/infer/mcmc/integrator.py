@@ -56,7 +56,8 @@ def leapfrog(point: Point, density: Density, step_size: Any, inverse_mass: Any) 
 
     Notes
     -----
-    The map is reversible and keeps volume, so a Metropolis correction needs no Jacobian. A non-finite
+    The map is reversible and keeps volume, so a Metropolis correction needs no Jacobian. A non-
+    finite
     gradient is passed through: the kernel decides that the trajectory has diverged.
 
     References

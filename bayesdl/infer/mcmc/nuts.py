@@ -36,7 +36,7 @@ class NUTSInfo:
 @kernel
 @dataclass(frozen=True)
 class NUTS(Kernel):
-    """The No-U-Turn sampler: trajectories double until they turn, a draw comes from all their points.
+    """The No-U-Turn sampler: trajectories double until they turn; any of their points is drawn.
 
     Parameters
     ----------
@@ -50,13 +50,15 @@ class NUTS(Kernel):
     *Invariant distribution*: the density. *Cost*: one gradient evaluation per leapfrog step.
     *Departs from the papers in*: subtrees are checked for U-turns while they are built from left to
     right, from O(max_treedepth) checkpoints, instead of by recursion; the sum of momenta in the
-    criterion has half of both end points taken off, which is the trapezoidal rule for the path length.
+    criterion has half of both end points taken off, which is the trapezoidal rule for the path
+    length.
 
     References
     ----------
     Hoffman & Gelman (2014), The No-U-Turn Sampler. Betancourt (2017), A conceptual introduction to
-    Hamiltonian Monte Carlo, appendix A (arXiv:1701.02434). Phan, Pradhan & Jankowiak (2019), Composable
-    effects for flexible and accelerated probabilistic programming, appendix A (arXiv:1912.11554).
+    Hamiltonian Monte Carlo, appendix A (arXiv:1701.02434). Phan, Pradhan & Jankowiak (2019),
+    Composable effects for flexible and accelerated probabilistic programming, appendix A
+    (arXiv:1912.11554).
     """
 
     name: ClassVar[str] = "nuts"
@@ -71,7 +73,9 @@ class NUTS(Kernel):
         keys = random.split(key, 3)
         inverse_mass = state.adaptation.inverse_mass
         epsilon = adaptation.step_size(state.adaptation, phase)
-        here = Point(state.position, draw_momentum(keys[0], inverse_mass), state.value, state.gradient)
+        here = Point(
+            state.position, draw_momentum(keys[0], inverse_mass), state.value, state.gradient
+        )
         tree = grow(keys[1], here, density, epsilon, inverse_mass, self.max_treedepth)
         acceptance = tree.acceptance / bnp.maximum(tree.n_steps, 1).astype(epsilon.dtype)
         chosen = tree.chosen

@@ -70,7 +70,9 @@ def average(state: DualAveraging, acceptance: Any, target: float) -> DualAveragi
     return DualAveraging(log_step, log_average, error, count, state.centre)
 
 
-def reasonable_step(key: Any, point: Point, density: Density, inverse_mass: Any, log_step: Any) -> Any:
+def reasonable_step(
+    key: Any, point: Point, density: Density, inverse_mass: Any, log_step: Any
+) -> Any:
     """A log step size at which one leapfrog step is accepted with a probability near 0.8.
 
     It is doubled or halved, from the given guess, until the acceptance of one step crosses 0.8.

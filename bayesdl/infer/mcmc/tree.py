@@ -56,7 +56,8 @@ class Tree:
 class Branch:
     """The new half of a trajectory while it is built, outwards.
 
-    `outer` is its last point. `momenta_kept[s]` and `sums_kept[s]` are the momentum of the first point of
+    `outer` is its last point. `momenta_kept[s]` and `sums_kept[s]` are the momentum of the first
+    point of
     an open subtree, and the sum of momenta before it.
     """
 
@@ -88,7 +89,7 @@ class _Setting:
 def grow(
     key: Any, here: Point, density: Density, step_size: Any, inverse_mass: Any, max_depth: int
 ) -> Tree:
-    """Double a trajectory, forwards or backwards in time, until it turns, diverges or is deep enough.
+    """Double a trajectory, in either direction, until it turns, diverges or is deep enough.
 
     Parameters
     ----------
@@ -154,7 +155,9 @@ def _build(key: Any, edge: Point, step_size: Any, depth: Any, setting: _Setting)
         return (branch.n_steps < goal) & bnp.logical_not(branch.turning | branch.diverging)
 
     def extend(branch: Branch) -> Branch:
-        return _with_turns(_with_leaf(random.fold_in(key, branch.n_steps), branch, step_size, setting), setting)
+        return _with_turns(
+            _with_leaf(random.fold_in(key, branch.n_steps), branch, step_size, setting), setting
+        )
 
     result: Branch = while_loop(building, extend, first)
     return result
@@ -206,13 +209,15 @@ def _with_turns(branch: Branch, setting: _Setting) -> Branch:
         )
         return replace(branch, turning=slot_and_turning[1])
 
-    return cond(closed == 0, keep, check, branch)
+    checked: Branch = cond(closed == 0, keep, check, branch)
+    return checked
 
 
 def slots(leaf: Any, max_depth: int) -> tuple[Any, Any]:
     """Checkpoint of a leaf, and the number of subtrees that it closes.
 
-    A leaf's checkpoint is the number of ones in leaf // 2; it closes as many subtrees as it has trailing
+    A leaf's checkpoint is the number of ones in leaf // 2; it closes as many subtrees as it has
+    trailing
     ones. The closed subtrees begin at that checkpoint and the ones below it.
 
     Examples
@@ -273,7 +278,9 @@ def _join(key: Any, tree: Tree, branch: Branch, forwards: Any, setting: _Setting
 
 
 def _row(table: Any, slot: Any) -> Any:
-    return dynamic_slice(table, slot, np.int64(0), sizes=(1, table.shape[1])).reshape(table.shape[1:])
+    return dynamic_slice(table, slot, np.int64(0), sizes=(1, table.shape[1])).reshape(
+        table.shape[1:]
+    )
 
 
 def _with_row(table: Any, slot: Any, row: Any) -> Any:

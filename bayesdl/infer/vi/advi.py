@@ -44,7 +44,7 @@ class ADVIState:
 
 @dataclass(frozen=True)
 class ADVIInfo:
-    """What one step reports: the log density, and an unbiased estimate of the ELBO, both in nats."""
+    """What one step reports: log density, and an unbiased estimate of the ELBO, in nats."""
 
     __tree__: ClassVar[bool] = True
 
@@ -71,16 +71,22 @@ class ADVI(Kernel):
 
     Notes
     -----
-    *Invariant distribution*: the guide, not the density; variances are mostly too small. *Cost*: `samples`
-    gradient evaluations per optimiser step. The gradient leaves out the score term, whose mean is zero:
-    its noise vanishes where the guide is right. The optimisation ends when the ELBO of the later half of
-    the last 1000 steps is not above that of the earlier half by more than its noise. Draws come from
+    *Invariant distribution*: the guide, not the density; variances are mostly too small. *Cost*:
+    `samples`
+    gradient evaluations per optimiser step. The gradient leaves out the score term, whose mean is
+    zero:
+    its noise vanishes where the guide is right. The optimisation ends when the ELBO of the later
+    half of
+    the last 1000 steps is not above that of the earlier half by more than its noise. Draws come
+    from
     an average of the last guides, and their mean `elbo` estimates the ELBO of that guide.
 
     References
     ----------
-    Kucukelbir, Tran, Ranganath, Gelman & Blei (2017), Automatic differentiation variational inference
-    (arXiv:1603.00788). Roeder, Wu & Duvenaud (2017), Sticking the landing (arXiv:1703.09194). Shamir & Zhang
+    Kucukelbir, Tran, Ranganath, Gelman & Blei (2017), Automatic differentiation variational
+    inference
+    (arXiv:1603.00788). Roeder, Wu & Duvenaud (2017), Sticking the landing (arXiv:1703.09194).
+    Shamir & Zhang
     (2013), Stochastic gradient descent for non-smooth optimization, section 3 (arXiv:1212.1824).
     """
 
@@ -98,7 +104,9 @@ class ADVI(Kernel):
         guide = Guide(position, bnp.full_like(position, math.log(self.init_sd)))
         return ADVIState(position, guide, guide, start_adam(position), start_adam(position))
 
-    def step(self, key: Any, state: ADVIState, density: Density, phase: Phase) -> tuple[Any, ADVIInfo]:
+    def step(
+        self, key: Any, state: ADVIState, density: Density, phase: Phase
+    ) -> tuple[Any, ADVIInfo]:
         found: tuple[ADVIState, ADVIInfo] = cond(
             phase.tuning,
             lambda s: self._improve(key, s, density),
@@ -135,7 +143,9 @@ class ADVI(Kernel):
             return (carry[0] + value, carry[1] + path, carry[2] + path * noise * sd), None
 
         zero = bnp.zeros_like(sd)
-        (value, of_mean, of_log_sd), _ = scan(add, (zero.sum(), zero, zero), np.arange(self.samples))
+        (value, of_mean, of_log_sd), _ = scan(
+            add, (zero.sum(), zero, zero), np.arange(self.samples)
+        )
         part = 1.0 / self.samples
         return part * value, part * of_mean, part * of_log_sd
 

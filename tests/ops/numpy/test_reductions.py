@@ -32,7 +32,13 @@ def test_nothing_sums_to_zero() -> None:
 
 
 def test_logsumexp_far_out() -> None:
-    for x in ([1000.0, 1000.0], [-1000.0, -1001.0], [-np.inf, -np.inf], [np.inf, 0.0], [np.nan, 1.0]):
+    for x in (
+        [1000.0, 1000.0],
+        [-1000.0, -1001.0],
+        [-np.inf, -np.inf],
+        [np.inf, 0.0],
+        [np.nan, 1.0],
+    ):
         np.testing.assert_allclose(bnp.logsumexp(np.array(x)), special.logsumexp(x), rtol=1e-15)
 
 
