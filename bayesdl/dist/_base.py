@@ -11,7 +11,7 @@ from typing import Any, ClassVar, TypeVar, dataclass_transform
 import numpy as np
 
 from bayesdl import constraints
-from bayesdl._base.errors import ArgumentError, ClosedFormError, ShapeError
+from bayesdl._base.errors import ClosedFormError, ShapeError
 from bayesdl._base.registry import Registry
 from bayesdl._base.source import user_source
 from bayesdl.constraints import Constraint

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from bayesdl._base.version import VERSION
+
 Groups = Mapping[str, Mapping[str, np.ndarray[Any, Any]]]
 _WITHOUT_DRAWS = ("observed_data", "constant_data")
 
@@ -86,10 +88,10 @@ def _safe(attrs: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {
         "created_at": datetime.now(UTC).isoformat(),
         "creation_library": "bayesdl",
-        "creation_library_version": version("bayesdl"),
+        "creation_library_version": VERSION,
         "creation_library_language": "Python",
         "inference_library": "bayesdl",
-        "inference_library_version": version("bayesdl"),
+        "inference_library_version": VERSION,
     }
     for name, value in attrs.items():
         plain = isinstance(value, str | int | float) and not isinstance(value, bool)
