@@ -1,0 +1,91 @@
+"""The doubling trajectory, against a plain recursive one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bayesdl.infer.mcmc.integrator import Point, leapfrog
+from bayesdl.infer.mcmc.tree import grow, is_turning, slots
+from bayesdl.ops import random
+
+SD = np.array([1.0, 0.5])
+UNIT = np.ones(2)
+
+
+def density(q: Any) -> Any:
+    return -0.5 * ((q / SD) ** 2).sum(), -q / SD**2
+
+
+def point(q: Any, p: Any) -> Point:
+    return Point(np.asarray(q), np.asarray(p), *density(np.asarray(q)))
+
+
+@pytest.mark.parametrize("leaf", range(64))
+def test_slots_are_the_open_subtrees(leaf: int) -> None:
+    """Leaf n closes the subtrees [n − 2^k + 1, n] whose first leaf is a multiple of 2^k."""
+    slot, closed = (int(i) for i in slots(leaf, 6))
+    subtrees = [k for k in range(1, 8) if (leaf + 1) % 2**k == 0]
+    assert closed == len(subtrees)
+    firsts = [leaf + 1 - 2**k for k in subtrees]
+    assert [int(slots(first, 6)[0]) for first in firsts] == [slot - i for i in range(closed)]
+
+
+def recursive_turns(points: list[Point]) -> bool:
+    """Whether any aligned subtree of a list of 2^k points turns."""
+    if len(points) == 1:
+        return False
+    total = sum(p.momentum for p in points)
+    half = len(points) // 2
+    return (
+        bool(is_turning(points[0].momentum, points[-1].momentum, total, UNIT))
+        or recursive_turns(points[:half])
+        or recursive_turns(points[half:])
+    )
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_stops_where_the_recursive_tree_stops(seed: int) -> None:
+    """A trajectory of depth d is whole: no aligned part but the last half has turned."""
+    rng = np.random.default_rng(seed)
+    here = point(rng.normal(size=2) * SD, rng.normal(size=2))
+    step = np.float64(0.15)
+    tree = grow(random.key(seed), here, density, step, UNIT, 8)
+    assert bool(tree.turning)
+    assert not bool(tree.diverging)
+    # A half that turned while it was built is left unfinished and is not among the points.
+    depth, n_steps = int(tree.depth), int(tree.n_steps)
+    assert 2 ** (depth - 1) - 1 < n_steps <= 2**depth - 1
+    if n_steps == 2**depth - 1:
+        points, at = [tree.left], tree.left
+        for _ in range(n_steps):
+            at = leapfrog(at, density, step, UNIT)
+            points.append(at)
+        np.testing.assert_allclose(at.position, tree.right.position, atol=1e-9)
+        np.testing.assert_allclose(sum(p.momentum for p in points), tree.momenta, atol=1e-9)
+        assert recursive_turns(points)
+        half = len(points) // 2
+        assert not (recursive_turns(points[:half]) and recursive_turns(points[half:]))
+
+
+def test_the_draw_lies_on_the_trajectory_with_its_own_gradient() -> None:
+    tree = grow(random.key(5), point([1.0, 0.2], [0.5, -1.0]), density, np.float64(0.2), UNIT, 6)
+    value, gradient = density(tree.chosen.position)
+    np.testing.assert_allclose(tree.chosen.value, value)
+    np.testing.assert_allclose(tree.chosen.gradient, gradient)
+
+
+def test_too_large_a_step_diverges_at_once() -> None:
+    tree = grow(random.key(0), point([1.0, 0.2], [0.5, -1.0]), density, np.float64(1e4), UNIT, 6)
+    assert bool(tree.diverging)
+    assert int(tree.n_steps) == 1
+    np.testing.assert_array_equal(tree.chosen.position, [1.0, 0.2])
+
+
+def test_depth_is_bounded() -> None:
+    tree = grow(random.key(0), point([1.0, 0.2], [0.5, -1.0]), density, np.float64(1e-4), UNIT, 3)
+    assert int(tree.depth) == 3
+    assert int(tree.n_steps) == 7
+    assert not bool(tree.turning)
