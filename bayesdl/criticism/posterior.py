@@ -16,6 +16,7 @@ from bayesdl.infer import fit as inference
 from bayesdl.infer.draws import Draws
 from bayesdl.infer.each import EachDraw
 from bayesdl.model import Model, as_model
+from bayesdl.model.density import Density
 from bayesdl.model.predict import log_likelihood, predictive
 from bayesdl.ops import random
 
@@ -38,8 +39,8 @@ class Posterior:
         Names of the latent sites.
     dims, coords : mappings
         Names and labels of axes.
-    data : dict of name to array
-        Values of the observed sites.
+    data, constant : dict of name to array
+        Values of the observed sites, and the other data.
     arguments : tuple
         What the model was fitted to; empty after `load`.
     """
@@ -53,7 +54,9 @@ class Posterior:
         coords: Mapping[str, Any],
         data: Arrays,
         arguments: tuple[Any, ...] = (),
+        constant: Arrays | None = None,
     ) -> None:
+        self.constant = dict(constant or {})
         self.draws, self.model, self.latent = draws, model, latent
         self.dims, self.coords, self.data, self.arguments = (
             dict(dims),
@@ -98,7 +101,9 @@ class Posterior:
             Sites without draws of their own: the observed ones.
         """
         model = self._model()
-        forward = predictive(model, args, kwargs, kind="draw" if kind == "y" else kind)
+        forward = predictive(
+            model, args, kwargs, kind="draw" if kind == "y" else kind, dtype=self._dtype()
+        )
         flat = self._flat()
         count = len(next(iter(flat.values())))
         keys = np.asarray(random.split(random.key(random_seed), count))
@@ -117,7 +122,7 @@ class Posterior:
         -------
         dict of name to array, shape (chain, draw, *shape)
         """
-        judge = log_likelihood(self._model(), args or self.arguments, kwargs)
+        judge = log_likelihood(self._model(), args or self.arguments, kwargs, dtype=self._dtype())
         each = EachDraw(lambda draw, *data: judge(draw, *data), judge.dtype)
         return self._by_chain(each(self._flat(), judge.data))
 
@@ -131,6 +136,7 @@ class Posterior:
             "posterior": self.draws.values,
             "sample_stats": self.draws.stats,
             "observed_data": self.data,
+            "constant_data": self.constant,
         }
         attrs = {
             **self.draws.attrs,
@@ -164,6 +170,10 @@ class Posterior:
                 code="E104",
             )
         return self.model
+
+    def _dtype(self) -> np.dtype[Any]:
+        """The float dtype that the model was fitted in."""
+        return np.dtype(self.draws.values[self.latent[0]].dtype)
 
     def _flat(self) -> Arrays:
         flat = self.draws.flat()
@@ -250,6 +260,7 @@ def fit(
         sites.coords,
         dict(sites.data),
         data,
+        _constant(fitted.density),
     )
 
 
@@ -276,9 +287,17 @@ def load(path: Any, model: Any = None) -> Posterior:
         as_model(found) if found is not None else None,
         tuple(json.loads(attrs["latent_sites"])),
         json.loads(attrs["site_dims"]),
-        {},
+        storage.labels(tree),
         _arrays(tree, "observed_data"),
+        constant=_arrays(tree, "constant_data"),
     )
+
+
+def _constant(density: Density) -> Arrays:
+    """The data that are not the values of observed sites."""
+    observed = list(density.sites.data.values())
+    pairs = zip(density.arguments.labels, density.data, strict=True)
+    return {n: d for n, d in pairs if not any(np.array_equal(d, o) for o in observed)}
 
 
 def _arrays(tree: Any, group: str) -> Arrays:

@@ -77,3 +77,14 @@ def find_model(reference: str) -> Any:
     except (ImportError, AttributeError):
         return None
     return found
+
+
+def labels(tree: Any) -> dict[str, list[Any]]:
+    """Labels along the named dims of a tree; a dim that is only counted has none."""
+    found: dict[str, list[Any]] = {}
+    for node in tree.children.values():
+        for dim, coord in node.coords.items():
+            values = coord.values.tolist()
+            if values != list(range(len(values))):
+                found[str(dim)] = values
+    return found

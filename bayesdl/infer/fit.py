@@ -138,7 +138,8 @@ def _constrained(
     chains, count = positions.shape[:2]
     each = EachDraw(lambda position, *data: density.constrain(position, *data), density.dtype)
     found = each(positions.reshape(chains * count, -1), density.data)
-    return {name: np.asarray(v).reshape(chains, count, *v.shape[1:]) for name, v in found.items()}
+    order = [name for name in density.sites if name in found]
+    return {n: found[n].reshape(chains, count, *found[n].shape[1:]) for n in order}
 
 
 def _told(latest: list[dict[str, Any]]) -> dict[str, Any]:

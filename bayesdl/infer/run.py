@@ -161,9 +161,7 @@ def _collect(chains: list[_Chain], interrupted: bool, seconds: float) -> Run:
         )
         least = min(min(c.at, c.tune) for c in chains)
         warmup[name] = np.stack([f[i + 1][:least] for f in found])
-    positions = np.stack(
-        [f[0][c.tune : c.tune + count] for f, c in zip(found, chains, strict=True)]
-    )
+    positions = np.stack([f[0][:count] for f in found])
     return Run(positions, stats, warmup, interrupted, seconds)
 
 
@@ -212,7 +210,10 @@ class _Chain:
         )
         seconds = max(time.perf_counter() - begin, 1e-6)
         self.state = outputs[: len(self.state)]
-        self.reports.append([np.array(o[:count]) for o in outputs[len(self.state) :]])
+        # Positions of the warm-up are not wanted, and a long optimisation has many.
+        kept = count if self.at >= self.tune else 0
+        positions, *info = outputs[len(self.state) :]
+        self.reports.append([np.array(positions[:kept]), *(np.array(o[:count]) for o in info)])
         self.at += count
         self.latest = dict(zip(block.info, (r for r in self.reports[-1][1:]), strict=True))
         self.size = max(1, int(count * min(TARGET_SECONDS / seconds, 10.0)))
@@ -242,7 +243,7 @@ class _Chain:
         return self.key ^ np.array([0x9E3779B9, 0x7F4A7C15], np.uint32)
 
     def joined(self) -> list[np.ndarray[Any, Any]]:
-        """All reports: positions, then statistics in order."""
+        """All reports: positions after the warm-up, then statistics of all iterations in order."""
         return [np.concatenate(parts) for parts in zip(*self.reports, strict=True)]
 
 

@@ -8,13 +8,12 @@ from typing import Any
 import numpy as np
 
 from bayesdl._base.errors import SampleError
-from bayesdl.ir.program import Equation, Var
+from bayesdl.ir.program import Equation, Program, Var
 from bayesdl.ir.types import ArrayType
 from bayesdl.model.density import Density
-from bayesdl.ops._bind import compute
+from bayesdl.ops._bind import compute, evaluate
 from bayesdl.tracing import trace
-
-from .log_density import LogDensity
+from bayesdl.transform.derived import value_and_grad
 
 TRIES = 100
 
@@ -27,17 +26,16 @@ def starting_positions(
 ) -> np.ndarray[Any, Any]:
     """A position for each chain at which the log density and its gradient are finite.
 
-    Uniform on (−1, 1), weights of layers divided by √fan_in, so that a wide network starts where
-    it is not
-    saturated.
+    Uniform on (−1, 1), weights of layers divided by √fan_in, so that a wide network starts where it
+    is not saturated.
 
     Parameters
     ----------
     density : Density
     chains : int
     rng : numpy.random.Generator
-    initvals : mapping, optional
-        Values of all latent sites to start from.
+    initvals : mapping of site name to value, optional
+        Sites to start from these values; the others start at random.
 
     Returns
     -------
@@ -46,25 +44,33 @@ def starting_positions(
     Raises
     ------
     SampleError
-        If no finite position is found in 100 tries: a row per site, and the first operation that
-        is not
-        finite.
+        If no finite position is found in 100 tries: a row per site, and the first operation that is
+        not finite.
+
+    Notes
+    -----
+    The density is interpreted: compiling it for a few evaluations would cost more than they do.
     """
-    ld = LogDensity(density)
-    return np.array([_start(density, ld, rng, initvals) for _ in range(chains)])
+    kind = ArrayType((density.dim,), density.dtype)
+    program = trace(value_and_grad(density.function), kind, *density.data, name="start").program
+    return np.array([_start(density, program, rng, initvals or {}) for _ in range(chains)])
 
 
 def _start(
-    density: Density, ld: LogDensity, rng: np.random.Generator, initvals: Mapping[str, Any] | None
+    density: Density, program: Program, rng: np.random.Generator, initvals: Mapping[str, Any]
 ) -> np.ndarray[Any, Any]:
     scale = _scales(density)
-    for _ in range(TRIES if initvals is None else 1):
-        given = rng.uniform(-1.0, 1.0, density.dim) * scale
-        position = given if initvals is None else ld.unconstrain(initvals)
-        value, gradient = ld.value_and_grad(position)
+    for _ in range(TRIES):
+        position = (rng.uniform(-1.0, 1.0, density.dim) * scale).astype(density.dtype)
+        if initvals:
+            here = density.constrain(position, *density.data)
+            values = {name: here[name] for name in density.sites.latent}
+            found = density.unconstrain({**values, **initvals}, *density.data)
+            position = np.asarray(found, density.dtype)
+        value, gradient = evaluate(program, position, *density.data)
         if np.isfinite(value) and np.isfinite(gradient).all():
             return np.asarray(position, density.dtype)
-    raise not_finite(density, ld, position)
+    raise not_finite(density, position, float(value), gradient)
 
 
 def _scales(density: Density) -> np.ndarray[Any, Any]:
@@ -75,19 +81,24 @@ def _scales(density: Density) -> np.ndarray[Any, Any]:
     return scale
 
 
-def not_finite(density: Density, ld: LogDensity, position: np.ndarray[Any, Any]) -> SampleError:
+def not_finite(
+    density: Density,
+    position: np.ndarray[Any, Any],
+    value: float,
+    gradient: np.ndarray[Any, Any],
+) -> SampleError:
     """The error for a start without a finite density: values, gradients, first bad operation."""
-    value, gradient = ld.value_and_grad(position)
-    values = ld.constrain(position)
-    terms = density.site_log_densities(position, *density.data)
     rows: list[tuple[Any, ...]] = [("site", "value", "log density", "gradient norm")]
-    for site in density.sites.values():
-        shown = (
-            np.array2string(np.ravel(values[site.name])[:3], precision=3) if site.latent else "data"
-        )
-        norm = f"{float(np.linalg.norm(gradient[site.slice])):.3g}" if site.latent else "-"
-        if site.name in terms:
-            rows.append((site.name, shown, f"{float(terms[site.name]):.4g}", norm))
+    # The user's own NumPy calls would warn of what is about to be reported.
+    with np.errstate(all="ignore"):
+        values = density.constrain(position, *density.data)
+        terms = density.site_log_densities(position, *density.data)
+    for name, term in terms.items():
+        site = density.sites.table.get(name)
+        latent = site is not None and site.latent
+        shown = np.array2string(np.ravel(values[name])[:3], precision=3) if latent else "data"
+        norm = f"{float(np.linalg.norm(gradient[site.slice])):.3g}" if site and latent else "-"
+        rows.append((name, "-" if site is None else shown, f"{float(term):.4g}", norm))
     culprit = first_non_finite(density, position)
     if culprit is not None:
         place = culprit.source.short if culprit.source else "inside a distribution"
@@ -102,10 +113,18 @@ def not_finite(density: Density, ld: LogDensity, position: np.ndarray[Any, Any])
 
 
 def first_non_finite(density: Density, position: np.ndarray[Any, Any]) -> Equation | None:
-    """Replay the log density: the first equation with finite inputs and another output."""
+    """Replay density, then gradient: the first equation with finite inputs and another output."""
     kind = ArrayType(position.shape, position.dtype)
-    program = trace(density.function, kind, *density.data, name="log_density").program
-    values: dict[Var, Any] = dict(zip(program.inputs, [position, *density.data], strict=True))
+    for function in (density.function, value_and_grad(density.function)):
+        program = trace(function, kind, *density.data, name="log_density").program
+        found = _replay(program, [position, *density.data])
+        if found is not None:
+            return found
+    return None
+
+
+def _replay(program: Program, arrays: list[Any]) -> Equation | None:
+    values: dict[Var, Any] = dict(zip(program.inputs, arrays, strict=True))
     for equation in program.equations:
         inputs = [values[a] if isinstance(a, Var) else a.value for a in equation.inputs]
         outputs = compute(equation.primitive, inputs, dict(equation.params))

@@ -77,7 +77,7 @@ class ADVI(Kernel):
     zero:
     its noise vanishes where the guide is right. The optimisation ends when the ELBO of the later
     half of
-    the last 1000 steps is not above that of the earlier half by more than its noise. Draws come
+    the last 2000 steps is not above that of the earlier half by more than its noise. Draws come
     from
     an average of the last guides, and their mean `elbo` estimates the ELBO of that guide.
 
@@ -97,7 +97,7 @@ class ADVI(Kernel):
     markov: ClassVar[bool] = False
 
     samples: int = 4
-    learning_rate: float = 0.05
+    learning_rate: float = 0.02
     init_sd: float = 0.1
 
     def init(self, key: Any, position: Any, density: Density) -> ADVIState:
@@ -116,7 +116,7 @@ class ADVI(Kernel):
         return found
 
     def finished(self, info: Mapping[str, np.ndarray[Any, Any]]) -> bool:
-        return len(info["elbo"]) >= 1000 and not drifts(info["elbo"][-1000:])
+        return len(info["elbo"]) >= 2000 and not drifts(info["elbo"][-2000:])
 
     def _improve(self, key: Any, state: ADVIState, density: Density) -> tuple[Any, ADVIInfo]:
         value, of_mean, of_log_sd = self._gradient(key, state.guide, density)
