@@ -14,8 +14,8 @@ from bayesdl.constraints import Constraint
 from bayesdl.ir.builder import Builder, active_builders
 from bayesdl.ir.types import ArrayType
 from bayesdl.ops import numpy as bnp
+from bayesdl.ops._trace import building
 from bayesdl.ops.array import Array
-from bayesdl.tracing import building
 
 from ._checks import observed_values
 from ._definition import Model, as_model

@@ -11,7 +11,7 @@ import numpy as np
 from bayesdl.ir.program import Program
 from bayesdl.ir.types import ArrayType
 from bayesdl.ops import elementwise as ew
-from bayesdl.tracing import trace_flat
+from bayesdl.ops._trace import trace_flat
 
 LARGEST = 200  # elements of a value that stays in the pool
 I64 = np.dtype(np.int64)

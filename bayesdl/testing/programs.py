@@ -19,7 +19,7 @@ from bayesdl.ops import control, linalg, random, special  # noqa: F401  (declare
 from bayesdl.ops import elementwise as ew
 from bayesdl.ops import structural as st
 from bayesdl.ops._bind import bind
-from bayesdl.tracing import trace_flat
+from bayesdl.ops._trace import trace_flat
 
 from .laws import Arrays, draw
 from .pool import I64, Pool, Rule, Style, grown, is_f64, kind_of, pick

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +16,7 @@ from bayesdl.ir.program import Program, Var
 from bayesdl.ir.types import ArrayType, type_of
 from bayesdl.ops._bind import bind
 from bayesdl.ops._programs import listed
+from bayesdl.ops._trace import building
 from bayesdl.ops.array import Array
 from bayesdl.ops.numpy import asarray
 
@@ -82,23 +83,6 @@ def trace(
     return Traced(program, builder.captured(), out_tree)
 
 
-def trace_flat(
-    function: Callable[..., Sequence[Any]], types: Sequence[ArrayType], name: str
-) -> Program:
-    """Trace a function of arrays that returns a list of arrays and captures nothing."""
-    builder = Builder(Array)
-    with building(builder):
-        handles = [builder.input(t) for t in types]
-        outputs = [builder.lift(o) for o in function(*handles)]
-    if builder.captures:
-        raise TraceError(
-            f"`{name}` uses an array of an outer function that it was not given.",
-            facts=[("array", outer.type) for outer in builder.captured()],
-            code="T103",
-        )
-    return builder.build(name, outputs)
-
-
 def inline(program: Program, *args: Any) -> list[Any]:
     """Use a Program here and now: append its equations to the current trace, or compute them.
 
@@ -119,17 +103,6 @@ def inline(program: Program, *args: Any) -> list[Any]:
             outputs = listed(bind(equation.primitive, *inputs, **equation.params))
         values.update(zip(equation.outputs, outputs, strict=True))
     return [values[a] if isinstance(a, Var) else a.value for a in program.outputs]
-
-
-@contextmanager
-def building(builder: Builder) -> Iterator[None]:
-    """Make a builder the innermost one."""
-    stack = active_builders()
-    stack.append(builder)
-    try:
-        yield
-    finally:
-        stack.pop()
 
 
 @contextmanager

@@ -12,7 +12,8 @@ from bayesdl.ir.program import Atom, Equation, Program, Var
 from bayesdl.ops import elementwise as ew
 from bayesdl.ops._bind import bind
 from bayesdl.ops._programs import floats, listed, pick, solid
-from bayesdl.tracing import source_of, trace_flat
+from bayesdl.ops._trace import trace_flat
+from bayesdl.tracing import source_of
 
 from ._handed import Handed, forbidden
 

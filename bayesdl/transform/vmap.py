@@ -12,9 +12,10 @@ from bayesdl.ir.program import Atom, Equation, Literal, Program, Var
 from bayesdl.ir.types import ArrayType
 from bayesdl.ops._bind import bind
 from bayesdl.ops._programs import listed
+from bayesdl.ops._trace import trace_flat
 from bayesdl.ops.control import scan
 from bayesdl.ops.structural import to_front
-from bayesdl.tracing import source_of, trace_flat
+from bayesdl.tracing import source_of
 
 from ._handed import Handed, forbidden
 

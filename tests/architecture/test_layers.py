@@ -18,7 +18,7 @@ TRESPASSES = {
     "house": ("bayesdl.ir.planted", "import bayesdl.tracing"),
     "two-towers": ("bayesdl.lower.planted", "import bayesdl.dist"),
     "two-towers-back": ("bayesdl.model.planted", "import bayesdl.pipeline"),
-    "ops-order": ("bayesdl.ops.structural", "import bayesdl.ops.array"),
+    "ops-order": ("bayesdl.ops.structural.shape", "import bayesdl.ops.array"),
     "transforms-apart": ("bayesdl.transform.vjp", "import bayesdl.transform.jvp"),
     "backends-apart": ("bayesdl.lower.llvm", "import bayesdl.lower.interpret"),
     "kernels-know-a-density": ("bayesdl.infer.mcmc.planted", "import bayesdl.model"),

@@ -10,7 +10,8 @@ import pytest
 from bayesdl._base.errors import TraceError
 from bayesdl.ir.builder import active_builders
 from bayesdl.ops import numpy as bnp
-from bayesdl.tracing import trace, trace_flat
+from bayesdl.ops._trace import trace_flat
+from bayesdl.tracing import trace
 
 
 def test_scalars_become_literals_and_arrays_constants() -> None:

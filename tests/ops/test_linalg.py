@@ -11,8 +11,8 @@ from bayesdl._base.errors import DtypeError, ShapeError
 from bayesdl.ir.types import ArrayType
 from bayesdl.ops import linalg
 from bayesdl.ops._bind import evaluate
+from bayesdl.ops._trace import trace_flat
 from bayesdl.ops.linalg.factor import solve_columns
-from bayesdl.tracing import trace_flat
 from bayesdl.transform.jvp import jvp_program
 from bayesdl.transform.vjp import vjp_program
 from bayesdl.transform.vmap import vmap_program

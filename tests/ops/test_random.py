@@ -15,9 +15,9 @@ from bayesdl.ir.types import ArrayType
 from bayesdl.lower.llvm import compile_program
 from bayesdl.ops import random
 from bayesdl.ops._bind import evaluate
+from bayesdl.ops._trace import trace_flat
 from bayesdl.ops.random.bits import philox
 from bayesdl.ops.random.continuous import unit
-from bayesdl.tracing import trace_flat
 from bayesdl.transform.vjp import vjp_program
 from bayesdl.transform.vmap import vmap_program
 

@@ -11,9 +11,9 @@ import scipy.stats
 from bayesdl.ir.types import ArrayType
 from bayesdl.ops import special
 from bayesdl.ops._bind import evaluate
+from bayesdl.ops._trace import trace_flat
 from bayesdl.ops.special.incomplete import stirling_correction
 from bayesdl.ops.special.primitive import tetragamma
-from bayesdl.tracing import trace_flat
 from bayesdl.transform.vjp import vjp_program
 
 

@@ -15,12 +15,13 @@ from bayesdl.ir.types import ArrayType
 
 from .. import elementwise as ew
 from .. import numpy as surface
+from .._trace import trace_flat
 from ..control import custom_call
 from ..special import digamma, ndtri
 from ..special.incomplete import lower_gamma_integral, upper_gamma_integral
 from ..structural import Axes
 from .bits import as_shape, bits, checked_key, each_key, split
-from .loop import KEY, until_accepted, written
+from .loop import KEY, until_accepted
 
 
 def unit(words: Any, dtype: Any) -> Any:
@@ -212,9 +213,9 @@ def _gamma_programs(shape: Axes, dtype: np.dtype[Any]) -> dict[str, Program]:
         return [ew.mul(cotangent, _log_gamma_derivative(found, a))]
 
     return {
-        "program": written(program, (KEY, number), "log_gamma"),
-        "forward": written(forward, (KEY, number), "log_gamma"),
-        "backward": written(backward, (number,) * 3, "log_gamma_backward"),
+        "program": trace_flat(program, (KEY, number), "log_gamma"),
+        "forward": trace_flat(forward, (KEY, number), "log_gamma"),
+        "backward": trace_flat(backward, (number,) * 3, "log_gamma_backward"),
     }
 
 

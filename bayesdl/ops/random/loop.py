@@ -6,18 +6,17 @@ ordinary rule.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
 import numpy as np
 
-from bayesdl.ir.builder import Builder, active_builders
 from bayesdl.ir.program import Program
 from bayesdl.ir.types import ArrayType
 
 from .. import elementwise as ew
-from ..array import Array
+from .._trace import trace_flat
 from ..control import while_loop
 from ..structural import Axes, reduce_or
 from .bits import BITS, filled, fold_in, halves, random_bits
@@ -27,19 +26,6 @@ COUNT = ArrayType((), np.dtype(np.int64))
 # A proposal is accepted more often than not, so this many refusals mean a parameter outside its
 # domain.
 ROUNDS = 256
-
-
-def written(
-    function: Callable[..., Sequence[Any]], types: Sequence[ArrayType], name: str
-) -> Program:
-    """The Program of a function of arrays that captures nothing."""
-    builder = Builder(Array)
-    active_builders().append(builder)
-    try:
-        outputs = [builder.lift(o) for o in function(*(builder.input(t) for t in types))]
-    finally:
-        active_builders().pop()
-    return builder.build(name, outputs)
 
 
 def until_accepted(
@@ -96,7 +82,7 @@ def _rejection(propose: Any, n: int, shape: Axes, dtype: np.dtype[Any]) -> tuple
             ew.where(taken, proposed, value),
         ]
 
-    return written(_test_of(n + 1, shape), types, "open"), written(body, types, "try")
+    return trace_flat(_test_of(n + 1, shape), types, "open"), trace_flat(body, types, "try")
 
 
 def _test_of(constants: int, shape: Axes) -> Callable[..., list[Any]]:
@@ -162,4 +148,4 @@ def _counting(factor: Any, n: int, shape: Axes) -> tuple[Program, Program]:
         k = ew.where(open_, ew.add(k, 1.0), k)
         return [ew.add(count, 1), ew.bit_and(open_, ew.greater(rest, p)), k, p, ew.sub(rest, p)]
 
-    return written(_test_of(n, shape), types, "open"), written(body, types, "count")
+    return trace_flat(_test_of(n, shape), types, "open"), trace_flat(body, types, "count")
