@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from bayesdl import constraints as constraints
     from bayesdl import dist as dist
     from bayesdl import nn as nn
+    from bayesdl import solvers as solvers
     from bayesdl.criticism.compare import compare as compare
     from bayesdl.criticism.posterior import Posterior as Posterior
     from bayesdl.criticism.posterior import fit as fit
@@ -55,7 +56,7 @@ if TYPE_CHECKING:
 
 # Where each public name lives; names under `_MODULES` are modules themselves.
 _HOMES = {
-    "bayesdl": ("constraints", "dist", "nn"),
+    "bayesdl": ("constraints", "dist", "nn", "solvers"),
     "bayesdl.ops": ("numpy", "random"),
     "bayesdl.criticism.compare": ("compare",),
     "bayesdl.criticism.posterior": ("Posterior", "fit", "load"),
