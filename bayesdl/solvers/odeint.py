@@ -171,9 +171,7 @@ def _chosen_steps(
         factor = bnp.clip(SAFETY * bnp.maximum(error, 1e-10) ** -0.2, LEAST, MOST)
         factor = bnp.where(bnp.isfinite(error), factor, LEAST)
         proposed = h * factor
-        proposed = bnp.where(
-            bnp.logical_and(taken, last), bnp.maximum(proposed, s["h"]), proposed
-        )
+        proposed = bnp.where(bnp.logical_and(taken, last), bnp.maximum(proposed, s["h"]), proposed)
         count = s["count"] + taken
         met = s["met"] + bnp.logical_and(taken, last)
         return {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-
 from bayesdl import dist
 from bayesdl.model import model
 from bayesdl.model.statements import deterministic, factor, observe, sample
