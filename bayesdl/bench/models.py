@@ -50,13 +50,15 @@ class Case:
     name, title : str
         For the command line and for tables.
     model : Model
-    simulate : callable, (Generator, rows) -> tuple
-        The model's arguments; ints are settings, arrays are data.
+    simulate : callable, (Generator, rows) -> tuple of arrays
+        Data, the model's first arguments.
     rows : int
         How many rows of data there are by default.
     dim : int
         Length of a position.
     work : callable, rows -> Work
+    settings : tuple
+        The model's further arguments.
     """
 
     name: str
@@ -66,10 +68,15 @@ class Case:
     rows: int
     dim: int
     work: Callable[[int], Work]
+    settings: tuple[Any, ...] = ()
+
+    def data(self, rows: int | None = None) -> tuple[Any, ...]:
+        """Arrays simulated with a fixed seed."""
+        return self.simulate(np.random.default_rng(SEED), rows or self.rows)
 
     def arguments(self, rows: int | None = None) -> tuple[Any, ...]:
-        """The model's arguments, simulated with a fixed seed."""
-        return self.simulate(np.random.default_rng(SEED), rows or self.rows)
+        """All arguments of the model."""
+        return (*self.data(rows), *self.settings)
 
     def position(self) -> np.ndarray[Any, Any]:
         """The position, shape (dim,), at which everything is timed and compared."""
@@ -184,7 +191,7 @@ def _hierarchical_data(rng: np.random.Generator, rows: int) -> tuple[Any, ...]:
     x, group = rng.standard_normal((rows, 2)), rng.integers(0, 20, rows)
     intercept = 1.0 + 0.7 * rng.standard_normal(20)
     y = intercept[group] + x @ np.array([0.8, -0.5]) + 0.6 * rng.standard_normal(rows)
-    return x, group, y, 20
+    return x, group, y
 
 
 def _logistic_data(rng: np.random.Generator, rows: int) -> tuple[Any, ...]:
@@ -214,14 +221,11 @@ def _volatility_data(rng: np.random.Generator, rows: int) -> tuple[Any, ...]:
     return (np.exp(0.5 * h) * rng.standard_normal(rows),)
 
 
-def _network_data(
-    features: int, hidden: tuple[int, ...]
-) -> Callable[[np.random.Generator, int], tuple[Any, ...]]:
+def _network_data(features: int) -> Callable[[np.random.Generator, int], tuple[Any, ...]]:
     def simulate(rng: np.random.Generator, rows: int) -> tuple[Any, ...]:
         x = rng.standard_normal((rows, features))
         w = rng.standard_normal((features, 2))
-        y = np.tanh(x @ w / np.sqrt(features)).sum(1) + 0.2 * rng.standard_normal(rows)
-        return x, y, hidden
+        return x, np.tanh(x @ w / np.sqrt(features)).sum(1) + 0.2 * rng.standard_normal(rows)
 
     return simulate
 
@@ -242,8 +246,9 @@ def _enter(
     simulate: Callable[[np.random.Generator, int], tuple[Any, ...]],
     shape: tuple[int, int],
     work: Callable[[int], Work],
+    settings: tuple[Any, ...] = (),
 ) -> None:
-    CASES.add(name, Case(name, title, what, simulate, *shape, work))
+    CASES.add(name, Case(name, title, what, simulate, *shape, work, settings))
 
 
 T = TRANSCENDENTAL
@@ -262,6 +267,7 @@ _enter(
     _hierarchical_data,
     (800, 25),
     lambda n: Work(16 * n + 200, 4 * n),
+    (20,),
 )
 _enter(
     "logistic",
@@ -307,15 +313,17 @@ _enter(
     "network_one",
     "network 6-50-1 tanh",
     network,
-    _network_data(6, (50,)),
+    _network_data(6),
     (277, 402),
     _network_work(6, (50,)),
+    ((50,),),
 )
 _enter(
     "network_two",
     "network 13-30-30-1 tanh",
     network,
-    _network_data(13, (30, 30)),
+    _network_data(13),
     (455, 1382),
     _network_work(13, (30, 30)),
+    ((30, 30),),
 )

@@ -1,4 +1,4 @@
-"""The command line: demo, dump, doctor."""
+"""The command line: demo, bench, dump, doctor."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from bayesdl._base.errors import BayesdlError
 
-from . import doctor, dump
+from . import bench, doctor, dump
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -22,6 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     demo.add_argument("--small", action="store_true", help="a few draws only, to see that it runs")
     dump_parser = verbs.add_parser("dump", help="print a model's Program after each stage")
     dump.add_arguments(dump_parser)
+    bench.add_arguments(verbs.add_parser("bench", help="timings beside other libraries"))
     verbs.add_parser("doctor", help="print versions, CPU, BLAS, threads")
     options = parser.parse_args(arguments)
     try:
@@ -34,6 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> int:
     if options.verb == "doctor":
         return doctor.run()
+    if options.verb == "bench":
+        return bench.run(options)
     if options.verb == "dump":
         return dump.run(options)
     # scikit-learn and matplotlib are extras that only the demo needs.

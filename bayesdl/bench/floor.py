@@ -1,0 +1,51 @@
+"""The floor: what a gradient must cost on this machine whatever computes it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from bayesdl._base.errors import BayesdlError
+
+from .models import CASES
+from .process import ONE_THREAD, run_script
+
+# Data beyond this many bytes come from memory, not from a cache.
+CACHED = 2**24
+
+
+def machine_peak() -> dict[str, float]:
+    """Operations per second by dtype, bytes per second of ``cache`` and ``memory``; one thread.
+
+    Raises
+    ------
+    BayesdlError
+        If the measurement fails.
+    """
+    reply = run_script("peak.py", {}, environment=ONE_THREAD)
+    if reply.error:
+        raise BayesdlError(
+            "the measurement of this machine failed.",
+            facts=[("its last line", reply.error)],
+            fix="run `bayesdl doctor` and see what is missing.",
+            code="B101",
+        )
+    return reply.found
+
+
+def floor(case: str, dtype: str, peak: Mapping[str, float], rows: int | None = None) -> float:
+    """Microseconds below which a gradient cannot come on this machine.
+
+    Parameters
+    ----------
+    case : str
+    dtype : {"float64", "float32"}
+    peak : mapping
+        Operations per second by dtype; bytes per second of ``cache`` and ``memory``.
+    rows : int, optional
+    """
+    work = CASES[case].work(rows or CASES[case].rows)
+    size = work.numbers * np.dtype(dtype).itemsize
+    bandwidth = peak["cache" if size < CACHED else "memory"]
+    return 1e6 * max(work.flops / peak[dtype], size / bandwidth)

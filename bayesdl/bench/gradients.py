@@ -1,0 +1,215 @@
+"""``bayesdl bench gradients``: what a log density and gradient costs, here and elsewhere."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bayesdl._base.errors import ArgumentError, did_you_mean
+from bayesdl._base.source import user_source
+from bayesdl.criticism.table import Table
+
+from .floor import floor, machine_peak
+from .models import CASES, TRANSCENDENTAL
+from .process import installed
+from .report import finish, geometric_mean
+from .scaling import gradients_of, scaling, scaling_figure, scaling_table
+
+PEERS = ("jax", "torch", "autograd")
+# Largest relative difference between two libraries that compute the same thing.
+TOLERANCE = {"float64": 1e-8, "float32": 2e-3}
+NOTE = (
+    "µs: one log density and gradient inside a loop, one thread, median of {repeats} repeats.\n"
+    "ratio: fastest peer / bayesdl. floor: the larger of {flops:.1f} GFLOP/s for its arithmetic\n"
+    "(an exp, log or tanh counted as {transcendental}) and {cache:.0f} GB/s (in cache; memory "
+    "{memory:.0f}) for its data."
+)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Figures of one run of the bench.
+
+    Parameters
+    ----------
+    dtype : str
+    cases : tuple of str
+    found : dict
+        Competitor → case → what its script reported.
+    failed : dict of str to str
+        Competitor → why it reported nothing.
+    peak : dict of str to float
+        Arithmetic and bandwidth of this machine, per second.
+    repeats : int
+    """
+
+    dtype: str
+    cases: tuple[str, ...]
+    found: dict[str, dict[str, Any]]
+    failed: dict[str, str]
+    peak: dict[str, float]
+    repeats: int
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--models", help="names joined by commas; all by default")
+    parser.add_argument("--dtype", default="float64", help="float64, float32, or both")
+    parser.add_argument("--repeats", type=int, default=15, help="loops of 20 ms for each figure")
+    parser.add_argument("--peers", default=",".join(PEERS), help="names joined by commas")
+    parser.add_argument("--peers-python", default=sys.executable, help="interpreter with the peers")
+    parser.add_argument("--json", help="write all figures to this file")
+    parser.add_argument("--scaling", action="store_true", help="cost against rows instead")
+    parser.add_argument("--plot", help="draw cost against rows into this file; needs matplotlib")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Measure, print, and write what was asked for."""
+    cases = chosen(options.models, CASES)
+    peers = installed(options.peers_python, [p for p in options.peers.split(",") if p])
+    if options.scaling or options.plot:
+        return _scaling(options, peers)
+    runs = []
+    for dtype in ("float64", "float32") if options.dtype == "both" else (options.dtype,):
+        measured = measure(cases, dtype, peers, options.peers_python, options.repeats)
+        runs.append(measured)
+        print(table(measured), end="\n\n")
+        print(*verdicts(measured), sep="\n", end="\n\n", flush=True)
+    finish(options.json, [vars(m) for m in runs])
+    return 0
+
+
+def _scaling(options: argparse.Namespace, peers: Sequence[str]) -> int:
+    dtype = "float64" if options.dtype == "both" else options.dtype
+    points = scaling(("bayesdl", *peers), dtype, options.peers_python, min(options.repeats, 7))
+    print(scaling_table(points, dtype))
+    if options.plot:
+        scaling_figure(points).savefig(options.plot)
+        print(f"plot in {options.plot}")
+    finish(options.json, [vars(p) for p in points])
+    return 0
+
+
+def chosen(names: str | None, known: Iterable[str]) -> tuple[str, ...]:
+    """Names from the command line, each of them known.
+
+    Raises
+    ------
+    ArgumentError
+        For an unknown name.
+    """
+    listed = list(known)
+    wanted = [n.strip() for n in names.split(",")] if names else listed
+    for name in wanted:
+        if name not in listed:
+            guess = did_you_mean(name, listed)
+            raise ArgumentError(
+                f"there is no bench model {name!r}.",
+                facts=[("known", ", ".join(listed))],
+                fix=f"did you mean {guess!r}?" if guess else "use one of them.",
+                where=user_source(),
+                code="A110",
+            )
+    return tuple(wanted)
+
+
+def measure(
+    cases: Sequence[str], dtype: str, peers: Sequence[str], python: str, repeats: int
+) -> Measured:
+    """Run every competitor once, one at a time, each in its own process.
+
+    Parameters
+    ----------
+    cases : sequence of str
+    dtype : {"float64", "float32"}
+    peers : sequence of str
+        Installed ones.
+    python : str
+        The interpreter of the peers.
+    repeats : int
+    """
+    found, failed, peak = {}, {}, machine_peak()
+    for name in ("bayesdl", *peers):
+        reply = gradients_of(name, cases, dtype, python, repeats)
+        if reply.error:
+            failed[name] = reply.error
+        else:
+            found[name] = reply.found
+    return Measured(dtype, tuple(cases), found, failed, peak, repeats)
+
+
+def table(measured: Measured) -> Table:
+    """One row a model: microseconds of each, ratio to the fastest peer, distance to the floor."""
+    peers = [n for n in measured.found if n != "bayesdl"]
+    rows = []
+    for case in measured.cases:
+        ours = _cost(measured, "bayesdl", case)
+        least = floor(case, measured.dtype, measured.peak)
+        ratio, agrees = ratio_to_fastest(measured, case), agreement(measured, case)
+        rows.append(
+            [
+                CASES[case].title,
+                ours,
+                *(_cost(measured, peer, case) for peer in peers),
+                ratio,
+                least,
+                None if ours is None else ours / least,
+                None if not peers else "yes" if agrees <= TOLERANCE[measured.dtype] else agrees,
+            ]
+        )
+    heading = ["model", "bayesdl µs", *(f"{p} µs" for p in peers)]
+    note = NOTE.format(
+        repeats=measured.repeats,
+        flops=measured.peak[measured.dtype] / 1e9,
+        transcendental=TRANSCENDENTAL,
+        cache=measured.peak["cache"] / 1e9,
+        memory=measured.peak["memory"] / 1e9,
+    )
+    title = f"log density + gradient, {measured.dtype}"
+    return Table([*heading, "ratio", "floor µs", "× floor", "same"], rows, title, note)
+
+
+def verdicts(measured: Measured) -> list[str]:
+    """Lines under the table."""
+    ratios = [ratio_to_fastest(measured, case) for case in measured.cases]
+    known = [r for r in ratios if r is not None]
+    lines = [f"{name} failed: {why}" for name, why in measured.failed.items()]
+    if known:
+        least = measured.cases[ratios.index(min(known))]
+        lines.append(
+            f"geometric mean of the ratios {geometric_mean(known):.2f}; "
+            f"smallest {min(known):.2f} ({least})"
+        )
+    return lines
+
+
+def ratio_to_fastest(measured: Measured, case: str) -> float | None:
+    """Cost of the fastest peer over ours."""
+    ours = _cost(measured, "bayesdl", case)
+    others = [_cost(measured, n, case) for n in measured.found if n != "bayesdl"]
+    known = [c for c in others if c is not None]
+    return None if ours is None or not known else min(known) / ours
+
+
+def agreement(measured: Measured, case: str) -> float:
+    """Largest relative difference of gradients, and of log densities up to a constant."""
+    replies = [r[case] for r in measured.found.values() if case in r]
+    first = np.array(replies[0]["gradient"])
+    worst = 0.0
+    for other in replies[1:]:
+        apart = np.linalg.norm(np.array(other["gradient"]) - first) / np.linalg.norm(first)
+        scale = max(abs(replies[0]["difference"]), 1e-300)
+        worst = max(worst, apart, abs(other["difference"] - replies[0]["difference"]) / scale)
+        worst = math.inf if math.isnan(apart) else worst
+    return float(worst)
+
+
+def _cost(measured: Measured, name: str, case: str) -> float | None:
+    reply = measured.found.get(name, {}).get(case)
+    return None if reply is None else float(reply["microseconds"])

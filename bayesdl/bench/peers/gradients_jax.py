@@ -1,0 +1,61 @@
+"""Gradients by JAX: one jitted loop, as its samplers call them."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))
+from harness import STEP, measure, one_core
+
+one_core()
+import jax  # noqa: E402
+import jax.numpy as jnp  # noqa: E402
+from densities import DENSITIES  # noqa: E402
+
+
+def scan(step: Any, first: Any, xs: Any) -> Any:
+    """The first value and those that the steps give."""
+
+    def one(before: Any, x: Any) -> Any:
+        now = step(before, x)
+        return now, now
+
+    return jnp.concatenate([first[None], jax.lax.scan(one, first, xs)[1]])
+
+
+SPACE = SimpleNamespace(
+    exp=jnp.exp, log=jnp.log, log1p=jnp.log1p, sum=jnp.sum, tanh=jnp.tanh,
+    softplus=jax.nn.softplus, scan=scan,
+)  # fmt: skip
+
+
+def make(case: str, position: Any, data: list[Any], dtype: Any) -> Any:
+    """The jitted loop and the jitted gradient."""
+    jax.config.update("jax_enable_x64", dtype.itemsize == 8)
+    arrays = [jnp.asarray(a) for a in data]
+    both = jax.value_and_grad(lambda q, *d: DENSITIES[case](SPACE, q, *d))
+
+    @jax.jit
+    def loop(count: Any, start: Any, step: Any, *d: Any) -> Any:
+        def turn(_: Any, carry: Any) -> Any:
+            total, here, _gradient = carry
+            value, gradient = both(here, *d)
+            return total + value, here + step * gradient, gradient
+
+        zero = jnp.zeros((), start.dtype)
+        return jax.lax.fori_loop(0, count, turn, (zero, start, jnp.zeros_like(start)))
+
+    start, step = jnp.asarray(position), jnp.asarray(STEP, dtype)
+    once = jax.jit(both)
+
+    def run(count: int) -> None:
+        jax.block_until_ready(loop(count, start, step, *arrays))
+
+    return run, lambda q: once(jnp.asarray(q), *arrays)
+
+
+if __name__ == "__main__":
+    measure(make)

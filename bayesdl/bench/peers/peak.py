@@ -1,0 +1,51 @@
+"""What this machine can do on one thread: arithmetic and bandwidth, both by BLAS."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))
+import numpy as np
+import scipy.linalg.blas as blas
+from harness import median_microseconds, one_core, reply, request
+
+one_core()
+SIZE = 512
+IN_CACHE, IN_MEMORY = 2**20, 2**28
+
+
+def flops_per_second(gemm: Any, dtype: Any) -> float:
+    """Of a square matrix product."""
+    a = np.asfortranarray(np.random.default_rng(0).random((SIZE, SIZE)), dtype=dtype)
+
+    def run(count: int) -> None:
+        for _ in range(count):
+            gemm(1.0, a, a)
+
+    return 2e6 * SIZE**3 / median_microseconds(run, 9)[0]
+
+
+def bytes_per_second(size: int) -> float:
+    """Of two arrays read together, so many bytes in all."""
+    x = np.ones(size // 16)
+    y = np.ones(size // 16)
+
+    def run(count: int) -> None:
+        for _ in range(count):
+            blas.ddot(x, y)
+
+    return 1e6 * size / median_microseconds(run, 9)[0]
+
+
+if __name__ == "__main__":
+    request()
+    reply(
+        {
+            "float64": flops_per_second(blas.dgemm, np.float64),
+            "float32": flops_per_second(blas.sgemm, np.float32),
+            "cache": bytes_per_second(IN_CACHE),
+            "memory": bytes_per_second(IN_MEMORY),
+        }
+    )

@@ -1,0 +1,141 @@
+"""Runs one competitor in a process of its own: a request goes in as a file, a reply comes back."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bayesdl._base.errors import ArgumentError
+from bayesdl._base.source import user_source
+
+SCRIPTS = Path(__file__).parent / "peers"
+# One thread each: libraries read these when they are loaded, so a process must be born with them.
+ONE_THREAD = dict.fromkeys(
+    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1"
+)
+XLA_ONE_THREAD = {"XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"}
+# What each competitor needs to be importable; the first is also its name in tables.
+NEEDS = {
+    "bayesdl": ("bayesdl",),
+    "jax": ("jax",),
+    "torch": ("torch",),
+    "autograd": ("autograd",),
+    "numpyro": ("numpyro",),
+    "blackjax": ("blackjax",),
+    "pymc": ("pymc",),
+    "nutpie": ("nutpie", "pymc"),
+}
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a process did.
+
+    Parameters
+    ----------
+    seconds : float
+        From before its start to after its end.
+    found : dict
+        What it reported; empty if it failed.
+    error : str
+        The last line it wrote before it failed; empty if it did not.
+    """
+
+    seconds: float
+    found: dict[str, Any]
+    error: str = ""
+
+
+def run_script(
+    script: str,
+    request: Mapping[str, Any],
+    *,
+    python: str = sys.executable,
+    arrays: Mapping[str, Any] | None = None,
+    environment: Mapping[str, str] | None = None,
+    timeout: float = 900.0,
+) -> Reply:
+    """Run a script of `peers/` and wait for it.
+
+    Parameters
+    ----------
+    script : str
+        Its file name, or a path.
+    request : mapping
+        What it is asked for, as JSON.
+    python : str
+        The interpreter.
+    arrays : mapping of str to arrays, optional
+        Data, which the script finds in a ``.npz`` file named ``arrays`` in its request.
+    environment : mapping of str to str, optional
+        Variables added to those of this process.
+    timeout : float
+        Seconds after which the process is ended and counts as failed.
+
+    Returns
+    -------
+    Reply
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        told, answer = Path(folder) / "request.json", Path(folder) / "reply.json"
+        extra = {}
+        if arrays is not None:
+            np.savez(Path(folder) / "arrays.npz", **dict(arrays))
+            extra = {"arrays": str(Path(folder) / "arrays.npz")}
+        told.write_text(json.dumps({**request, **extra}))
+        start = time.perf_counter()
+        try:
+            run = subprocess.run(
+                [python, str(SCRIPTS / script), str(told), str(answer)],
+                env={**os.environ, **(environment or {})},
+                capture_output=True,
+                text=True,
+                timeout=timeout,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            return Reply(time.perf_counter() - start, {}, f"took more than {timeout:.0f} s")
+        seconds = time.perf_counter() - start
+        if run.returncode or not answer.exists():
+            last = (run.stderr.strip() or "no reply").splitlines()[-1]
+            return Reply(seconds, {}, last)
+        return Reply(seconds, json.loads(answer.read_text()))
+
+
+def installed(python: str, names: Sequence[str]) -> list[str]:
+    """Those of the competitors that an interpreter can import.
+
+    Raises
+    ------
+    ArgumentError
+        If there is no such interpreter.
+    """
+    wanted = {name: NEEDS[name] for name in names}
+    code = (
+        "import importlib.util as u, json, sys\n"
+        "wanted = json.loads(sys.argv[1])\n"
+        "print(json.dumps([n for n, m in wanted.items() if all(map(u.find_spec, m))]))"
+    )
+    try:
+        run = subprocess.run(
+            [python, "-c", code, json.dumps(wanted)], capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        raise ArgumentError(
+            "the interpreter for the peers does not run.",
+            facts=[("--peers-python", python)],
+            fix="give the path of a Python with the peers: pip install 'bayesdl[bench]'.",
+            where=user_source(),
+            code="A109",
+        ) from None
+    return list(json.loads(run.stdout))

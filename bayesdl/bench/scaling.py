@@ -1,0 +1,115 @@
+"""Cost of a gradient against the number of rows, and the memory it takes above the data."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bayesdl.criticism.table import Table
+
+from .models import CASES
+from .process import ONE_THREAD, XLA_ONE_THREAD, Reply, run_script
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+ROWS = {
+    "logistic": (1_000, 10_000, 100_000, 1_000_000),
+    "network_one": (1_000, 10_000, 100_000),
+}
+
+
+@dataclass(frozen=True)
+class Point:
+    """One competitor on one model with so many rows.
+
+    Parameters
+    ----------
+    case, competitor : str
+    rows : int
+    microseconds : float
+        Of one log density and gradient; NaN if the process failed.
+    memory_mb : float or None
+        Peak while running, above what the process held before, data and code included.
+    """
+
+    case: str
+    competitor: str
+    rows: int
+    microseconds: float
+    memory_mb: float | None
+
+
+def gradients_of(
+    name: str,
+    cases: Sequence[str],
+    dtype: str,
+    python: str,
+    repeats: int,
+    rows: int | None = None,
+) -> Reply:
+    """What one competitor reports; with a number of rows, its memory too."""
+    arrays = {}
+    for case in cases:
+        data = CASES[case].data(rows)
+        arrays[f"{case}/position"] = CASES[case].position()
+        arrays |= {f"{case}/data{i}": a for i, a in enumerate(data)}
+    return run_script(
+        f"gradients_{name}.py",
+        {"cases": list(cases), "dtype": dtype, "repeats": repeats, "memory": rows is not None},
+        python=sys.executable if name == "bayesdl" else python,
+        arrays=arrays,
+        environment={**ONE_THREAD, **XLA_ONE_THREAD},
+    )
+
+
+def scaling(competitors: Sequence[str], dtype: str, python: str, repeats: int) -> list[Point]:
+    """Time every competitor for every number of rows, each in a process of its own."""
+    points = []
+    for case, sizes in ROWS.items():
+        for rows in sizes:
+            for name in competitors:
+                found = gradients_of(name, [case], dtype, python, repeats, rows).found.get(case, {})
+                cost, memory = found.get("microseconds", float("nan")), found.get("memory_mb")
+                points.append(Point(case, name, rows, cost, memory))
+    return points
+
+
+def scaling_table(points: Sequence[Point], dtype: str) -> Table:
+    """One row for each model, number of rows and competitor."""
+    ours = {(p.case, p.rows): p.microseconds for p in points if p.competitor == "bayesdl"}
+    rows = [
+        [
+            p.case,
+            p.rows,
+            p.competitor,
+            p.microseconds,
+            1e3 * p.microseconds / p.rows,
+            p.microseconds / ours[p.case, p.rows],
+            p.memory_mb,
+        ]
+        for p in points
+    ]
+    columns = ["model", "rows", "library", "µs", "ns a row", "of bayesdl", "peak MB above data"]
+    return Table(columns, rows, f"log density + gradient against rows, {dtype}, one thread")
+
+
+def scaling_figure(points: Sequence[Point]) -> Figure:
+    """Nanoseconds a row against rows, one panel a model."""
+    from matplotlib.figure import Figure
+
+    cases = list(dict.fromkeys(p.case for p in points))
+    figure = Figure(figsize=(4.4 * len(cases), 3.6), layout="constrained", dpi=150)
+    for axes, case in zip(figure.subplots(1, len(cases), squeeze=False)[0], cases, strict=True):
+        for name in dict.fromkeys(p.competitor for p in points):
+            own = [p for p in points if p.case == case and p.competitor == name]
+            costs = [1e3 * p.microseconds / p.rows for p in own]
+            axes.loglog([p.rows for p in own], costs, marker="o", label=name)
+        axes.set_title(CASES[case].title, loc="left", fontsize=10)
+        axes.set_xlabel("rows")
+        axes.set_ylabel("ns a row for one gradient")
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.legend(frameon=False, fontsize=8)
+    return figure
