@@ -15,11 +15,11 @@ from bayesdl.ir.walk import programs_in, subprograms
 
 from .buffers import ALIGNMENT, Given, Plan, Slot, Storage, Target, plan
 from .code import Code, Module, constant, value_type
-from .fuse import Fusion, Nest
+from .fuse import Fusion, Nest, Products
 from .nests import write_nest
 
 DType = np.dtype[Any]
-Emit = Callable[["Scope", Equation], None]
+Emit = Callable[..., None]
 EMIT: dict[str, Emit] = {}
 
 ENTRY = "bdl_entry"
@@ -241,7 +241,9 @@ class Scope:
             equations = step.roots if isinstance(step, Nest) else [step.equation]
             self.top = self.free
             try:
-                if isinstance(step, Nest):
+                if isinstance(step, Products):
+                    EMIT["dot_general"](self, *step.roots)
+                elif isinstance(step, Nest):
                     write_nest(self, step)
                 else:
                     EMIT[step.equation.primitive.name](self, step.equation)

@@ -28,6 +28,9 @@ IN_MEMORY = {"gather": (0,), "dynamic_slice": (0,)} | WINDOWS
 # rather than stored. An expression deeper than DEEP or heavier than LARGE is cut, so that no nest
 # grows without bound; a nest takes up to CROWDED equations.
 CHEAP, DEEP, LARGE, CROWDED = 4, 40, 300, 12
+# Sizes of products of a matrix and a vector from which a kernel is faster than a nest, and the
+# number of terms from which float32 sums need float64.
+NARROW, LONG_SUM = 8, 4096
 _HEAVY = {"div": 4, "sqrt": 4, "floor_div": 8, "remainder": 8, "gather": 4, "dynamic_slice": 1}
 
 
@@ -46,6 +49,11 @@ class Nest:
 
     space: Shape
     roots: list[Equation] = field(default_factory=list)
+
+
+@dataclass(eq=False)
+class Products(Nest):
+    """Products of one matrix and vectors, written as kernels that read the matrix once."""
 
 
 @dataclass(eq=False)
@@ -96,6 +104,8 @@ class Fusion:
         self._leaves: dict[Var, dict[Var, bool]] = {}
         self.step_of: dict[Var, int] = {}
         self.steps: list[Step] = []
+        self.kernels = [e for e in self.equations if self._is_kernel(e)]
+        self._bring_together()
         self._note_needs()
         self._choose_memory()
         self._group()
@@ -149,7 +159,7 @@ class Fusion:
         self.needed.update(a for a in self.program.outputs if isinstance(a, Var))
         for equation in self.equations:
             name = equation.primitive.name
-            if not in_nest(equation):
+            if not in_nest(equation) or equation in self.kernels:
                 places = IN_MEMORY.get(name, range(len(equation.inputs)))
             else:
                 places = IN_MEMORY.get(name, ())
@@ -239,14 +249,66 @@ class Fusion:
             if e.primitive.name in ("broadcast", "dot_general")
         )
 
+    def _is_kernel(self, equation: Equation) -> bool:
+        """Whether a product of a matrix and a vector is written by a kernel, not by a nest.
+
+        A nest reads a matrix that is computed on the way; a kernel needs it in memory, with rows
+        that fill registers. Long float32 sums are left to nests, which add in float64.
+        """
+        if equation.primitive.name != "dot_general" or is_pointwise(equation):
+            return False
+        left, right = free_axes(equation)
+        matrix = matrix_of(equation)
+        return (
+            is_thin(equation)
+            and bool(left or right)
+            and matrix.type.dtype.kind == "f"
+            and next((n for n in reversed(matrix.type.shape) if n != 1), 1) >= NARROW
+            and equation.outputs[0].type.size >= NARROW
+            and (matrix.type.dtype.itemsize == 8 or contracted(equation) <= LONG_SUM)
+            and self._is_settled(matrix)
+        )
+
+    def _is_settled(self, atom: Atom) -> bool:
+        """Whether an array lies in memory for other reasons than to be an operand of a kernel."""
+        equation = self.made.get(atom) if isinstance(atom, Var) else None
+        if equation is None or not is_pointwise(equation):
+            return True
+        if equation.primitive.name == "reshape":
+            return self._is_settled(equation.inputs[0])
+        return equation.primitive.name in mathlib.NAMES
+
+    def _bring_together(self) -> None:
+        """Put two kernels next to each other that can read their matrix at the same time."""
+        first: dict[Atom, Equation] = {}
+        for kernel in self.kernels:
+            matrix = matrix_of(kernel)
+            other = first.pop(matrix, None)
+            if other is None or not _crosses(other, kernel):
+                first[matrix] = kernel
+                continue
+            at, end = self.equations.index(other), self.equations.index(kernel)
+            wanted, earlier = set(kernel.inputs), []
+            for equation in reversed(self.equations[at:end]):
+                if not wanted.isdisjoint(equation.outputs):
+                    wanted.update(equation.inputs)
+                    earlier.append(equation)
+            if other not in earlier:
+                moved = [*earlier[::-1], other, kernel]
+                rest = [e for e in self.equations[at:] if e not in moved]
+                self.equations[at:] = [*moved, *rest]
+
     # --- steps -----------------------------------------------------------------------------------
 
     def _group(self) -> None:
         open_nests: dict[Shape, list[int]] = {}
+        open_kernels: dict[Atom, int] = {}
         for equation in self.equations:
             if not any(v in self.memory or not v.type.shape for v in equation.outputs):
                 continue
-            if in_nest(equation):
+            if equation in self.kernels:
+                at = self._place_kernel(equation, open_kernels)
+            elif in_nest(equation):
                 at = self._place(equation, open_nests)
             else:
                 self.steps.append(Single(equation))
@@ -268,6 +330,20 @@ class Fusion:
                     return at
         self.steps.append(Nest(space, [equation]))
         open_nests.setdefault(space, []).append(len(self.steps) - 1)
+        return len(self.steps) - 1
+
+    def _place_kernel(self, equation: Equation, open_kernels: dict[Atom, int]) -> int:
+        """The step of a kernel: together with one that goes the other way over the same matrix."""
+        matrix = matrix_of(equation)
+        at = open_kernels.pop(matrix, -1)
+        if at >= 0:
+            step = self.steps[at]
+            assert isinstance(step, Products)
+            if _crosses(step.roots[0], equation) and self._joins(equation, at, step):
+                step.roots.append(equation)
+                return at
+        self.steps.append(Products((), [equation]))
+        open_kernels[matrix] = len(self.steps) - 1
         return len(self.steps) - 1
 
     def _joins(self, equation: Equation, at: int, nest: Nest) -> bool:
@@ -344,6 +420,23 @@ def is_thin(equation: Equation) -> bool:
     left, right = free_axes(equation)
     x, y = equation.inputs[0].type.shape, equation.inputs[1].type.shape
     return prod(x[i] for i in left) == 1 or prod(y[i] for i in right) == 1
+
+
+def matrix_of(equation: Equation) -> Atom:
+    """The larger operand of a thin product."""
+    x, y = equation.inputs
+    return x if x.type.size >= y.type.size else y
+
+
+def _crosses(first: Equation, second: Equation) -> bool:
+    """Whether two thin products go over one plain matrix along its rows and across them."""
+    matrix = matrix_of(first)
+    axes = {
+        axis
+        for e in (first, second)
+        for axis in e.params["contract"][0 if e.inputs[0] is matrix else 1]
+    }
+    return matrix.type.ndim == 2 and axes == {0, 1} and not first.params["batch"][0]
 
 
 def product_order(equation: Equation) -> tuple[Shape, tuple[int, ...], tuple[int, ...]]:

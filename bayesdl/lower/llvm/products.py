@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 from itertools import pairwise
 from math import prod
 from typing import Any
@@ -14,52 +14,34 @@ from bayesdl.ir.program import Equation
 from .code import Code, value_type
 from .emit import Scope, emits
 from .expression import Index, Node, identity, strides
-from .fuse import free_axes
+from .fuse import free_axes, is_thin
+from .lanes import Lanes
+from .matrix import Matrix, cover
 from .nests import Store, write_stores
 from .scalars import arithmetic
+from .thin import across_rows, along_rows, both_ways
 
 DType = np.dtype[Any]
 
-VECTOR = 32  # bytes of a register that the tiles are made of
 ROWS, COLUMNS = 4, 3  # a tile: rows times registers; with operands it fills the sixteen of AVX2
 LARGE = 128**3  # multiplications from which BLAS, which blocks for the caches, is faster
 
 
-@dataclass(frozen=True, slots=True)
-class Matrix:
-    """A matrix in memory, one of a batch.
-
-    Parameters
-    ----------
-    pointer : str
-    rows, columns : int
-    down, right, lead : int
-        Steps to the next row, column and matrix, in elements.
-    """
-
-    pointer: str
-    rows: int
-    columns: int
-    down: int
-    right: int
-    lead: int
-
-    @property
-    def turned(self) -> Matrix:
-        """The transpose."""
-        return replace(self, rows=self.columns, columns=self.rows, down=self.right, right=self.down)
-
-    def one(self, code: Code, index: str, dtype: DType) -> Matrix:
-        """One matrix of the batch."""
-        return replace(self, pointer=code.at(self.pointer, code.scale(index, self.lead), dtype))
-
-
 @emits("dot_general")
-def _dot_general(scope: Scope, equation: Equation) -> None:
+def _dot_general(scope: Scope, *equations: Equation) -> None:
+    """One product, or two of one matrix and a vector each, one along its rows, one across them."""
+    if not all(e.outputs[0].type.size for e in equations):
+        return
+    if all(is_thin(e) and e.outputs[0].type.dtype.kind == "f" for e in equations):
+        _thin(scope, equations)
+        return
+    for equation in equations:
+        _matrices(scope, equation)
+
+
+def _matrices(scope: Scope, equation: Equation) -> None:
     code, (out,) = scope.code, equation.outputs
     (x, y), dtype = _operands(scope, equation), out.type.dtype
-    if not out.type.size:
-        return
     target = Matrix(scope.pointer(out), x.rows, y.columns, y.columns, 1, x.rows * y.columns)
     batch = out.type.size // (x.rows * y.columns)
     blas = (
@@ -78,6 +60,36 @@ def _dot_general(scope: Scope, equation: Equation) -> None:
             _tiles(code, a, b, c, dtype)
         else:
             _plain_loops(code, a, b, c, dtype)
+
+
+def _thin(scope: Scope, equations: Sequence[Equation]) -> None:
+    code, dtype = scope.code, equations[0].outputs[0].type.dtype
+    found = [_thin_operands(scope, e) for e in equations]
+    batch = equations[0].outputs[0].type.size // found[0][0].rows
+    with code.loop(batch) as loop:
+        parts = [[m.one(code, loop.index, dtype) for m in three] for three in found]
+        along = [p for p in parts if p[0].right == 1]
+        across = [(m.turned, v, out) for m, v, out in parts if m.right != 1]
+        if along and across:
+            (m, v, out), (_, u, total) = along[0], across[0]
+            both_ways(code, m, (v.pointer, out.pointer), (u.pointer, u.down, total.pointer), dtype)
+            return
+        for m, v, out in along:
+            along_rows(code, m, v.pointer, out.pointer, dtype)
+        for m, u, out in across:
+            across_rows(code, m, u.pointer, u.down, out.pointer, dtype)
+
+
+def _thin_operands(scope: Scope, equation: Equation) -> tuple[Matrix, Matrix, Matrix]:
+    """Matrix, vector and result, the two as columns; the matrix has a contiguous axis."""
+    (x, y), (out,) = _operands(scope, equation), equation.outputs
+    m, v = (x, y) if y.columns == 1 else (y.turned, x.turned)
+    batch, dtype = out.type.size // m.rows, out.type.dtype
+    if m.right != 1 and m.down != 1:
+        m = _packed(scope, m, batch, dtype)
+    if m.right == 1 and v.down != 1:
+        v = _packed(scope, v, batch, dtype)
+    return m, v, Matrix(scope.pointer(out), m.rows, 1, 1, 1, m.rows)
 
 
 # --- layout -------------------------------------------------------------------------------------
@@ -170,93 +182,51 @@ def _plain_loops(code: Code, a: Matrix, b: Matrix, c: Matrix, dtype: DType) -> N
     with code.loop(c.rows) as i, code.loop(c.columns) as j:
         if a.columns:
             with code.loop(a.columns, [(kind, "0")]) as k:
-                x = code.load(a.pointer, _at(code, a, i.index, k.index), dtype)
-                y = code.load(b.pointer, _at(code, b, k.index, j.index), dtype)
+                x = code.load(a.pointer, a.at(code, i.index, k.index), dtype)
+                y = code.load(b.pointer, b.at(code, k.index, j.index), dtype)
                 k.next = [
                     arithmetic(code, "add", dtype, k.state[0], arithmetic(code, "mul", dtype, x, y))
                 ]
-        code.store(
-            k.next[0] if a.columns else "0", c.pointer, _at(code, c, i.index, j.index), dtype
-        )
-
-
-def _at(code: Code, m: Matrix, i: str, j: str) -> str:
-    return code.add(code.scale(i, m.down), code.scale(j, m.right))
+        code.store(k.next[0] if a.columns else "0", c.pointer, c.at(code, i.index, j.index), dtype)
 
 
 def _tiles(code: Code, a: Matrix, b: Matrix, c: Matrix, dtype: DType) -> None:
     """Cover the result with tiles that stay in registers while the sum runs."""
-    lanes = VECTOR // dtype.itemsize
-    for column, width, turns in _cover(c.columns, COLUMNS * lanes):
-        for row, height, rounds in _cover(c.rows, ROWS):
+    lanes = Lanes(code, dtype)
+    for column, width, turns in cover(c.columns, COLUMNS * lanes.count):
+        for row, height, rounds in cover(c.rows, ROWS):
             with code.loop(turns, rolled=True) as j, code.loop(rounds, rolled=True) as i:
                 left = code.add(code.scale(i.index, height), str(row))
                 top = code.add(code.scale(j.index, width), str(column))
-                vectors = [min(lanes, width - v) for v in range(0, width, lanes)]
-                _Tile(code, a, b, c, dtype).write(left, top, height, vectors)
+                _write_tile(lanes, (a, b, c), (left, top), height, width)
 
 
-def _cover(size: int, tile: int) -> list[tuple[int, int, int]]:
-    """(start, width, count) of tiles that cover an axis: full ones, then what is left."""
-    full, rest = divmod(size, tile)
-    parts = [(0, tile, full)] if full else []
-    return [*parts, (full * tile, rest, 1)] if rest else parts
-
-
-@dataclass(frozen=True, slots=True)
-class _Tile:
+def _write_tile(
+    lanes: Lanes,
+    matrices: tuple[Matrix, Matrix, Matrix],
+    corner: tuple[str, str],
+    height: int,
+    width: int,
+) -> None:
     """A few rows and registers of columns of a product."""
-
-    code: Code
-    a: Matrix
-    b: Matrix
-    c: Matrix
-    dtype: DType
-
-    def write(self, row: str, column: str, height: int, widths: list[int]) -> None:
-        code, kind = self.code, value_type(self.dtype)
-        kinds = [f"<{w} x {kind}>" for w in widths]
-        starts = [str(sum(widths[:v])) for v in range(len(widths))]
-        totals = [(k, "zeroinitializer") for _ in range(height) for k in kinds]
-        sums = [first for _, first in totals]
-        if self.a.columns:
-            with code.loop(self.a.columns, totals, rolled=True) as loop:
-                y_at = code.add(code.scale(loop.index, self.b.down), column)
-                ys = [
-                    self._load(self.b.pointer, code.add(y_at, s), k)
-                    for s, k in zip(starts, kinds, strict=True)
-                ]
-                for i in range(height):
-                    x_at = code.add(
-                        code.scale(code.add(row, str(i)), self.a.down),
-                        code.scale(loop.index, self.a.right),
-                    )
-                    x = code.load(self.a.pointer, x_at, self.dtype)
-                    for v, (w, k) in enumerate(zip(widths, kinds, strict=True)):
-                        total = loop.state[i * len(widths) + v]
-                        loop.next.append(self._muladd(self._spread(x, w, k), ys[v], total, w, k))
-            sums = loop.next
-        for i in range(height):
-            at = code.add(code.scale(code.add(row, str(i)), self.c.down), column)
-            for v, k in enumerate(kinds):
-                address = code.at(self.c.pointer, code.add(at, starts[v]), self.dtype)
-                value = sums[i * len(widths) + v]
-                code.do(f"store {k} {value}, ptr {address}, align {self.dtype.itemsize}")
-
-    def _load(self, pointer: str, at: str, kind: str) -> str:
-        address = self.code.at(pointer, at, self.dtype)
-        return self.code.let(f"load {kind}, ptr {address}, align {self.dtype.itemsize}")
-
-    def _spread(self, x: str, width: int, kind: str) -> str:
-        one = self.code.let(f"insertelement {kind} poison, {value_type(self.dtype)} {x}, i64 0")
-        return self.code.let(
-            f"shufflevector {kind} {one}, {kind} poison, <{width} x i32> zeroinitializer"
-        )
-
-    def _muladd(self, x: str, y: str, total: str, width: int, kind: str) -> str:
-        name = f"llvm.fmuladd.v{width}f{8 * self.dtype.itemsize}"
-        self.code.module.declare(name, kind, [kind] * 3)
-        return self.code.let(f"call {kind} @{name}({kind} {x}, {kind} {y}, {kind} {total})")
+    code, (a, b, c), (row, column) = lanes.code, matrices, corner
+    parts = lanes.parts(width)
+    sums = ["zeroinitializer"] * (height * len(parts))
+    if a.columns:
+        first = [(lanes.kind(w), "zeroinitializer") for _ in range(height) for _, w in parts]
+        with code.loop(a.columns, first, rolled=True) as loop:
+            y_at = code.add(code.scale(loop.index, b.down), column)
+            ys = [lanes.load(b.pointer, code.add(y_at, str(s)), w) for s, w in parts]
+            for i in range(height):
+                x = code.load(a.pointer, a.at(code, code.add(row, str(i)), loop.index), lanes.dtype)
+                for v, (_, w) in enumerate(parts):
+                    total = loop.state[i * len(parts) + v]
+                    loop.next.append(lanes.muladd(lanes.spread(x, w), ys[v], total, w))
+        sums = loop.next
+    for i in range(height):
+        at = code.add(code.scale(code.add(row, str(i)), c.down), column)
+        for v, (s, w) in enumerate(parts):
+            lanes.store(sums[i * len(parts) + v], c.pointer, code.add(at, str(s)), w)
 
 
 # --- BLAS ---------------------------------------------------------------------------------------

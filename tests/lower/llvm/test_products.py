@@ -7,6 +7,7 @@ import pytest
 
 from bayesdl.ir.text import from_text
 from bayesdl.lower.llvm import emitted_text, products
+from bayesdl.lower.llvm.fuse import Fusion, Products
 
 SIZES = [(1, 1, 2), (2, 3, 2), (4, 7, 12), (5, 10, 13), (9, 3, 50), (33, 17, 26), (353, 10, 7)]
 
@@ -93,3 +94,58 @@ def test_an_outer_product_is_part_of_a_loop(same) -> None:
   return %s"""
     assert emitted_text(from_text(program)).count("\nloop") == 2
     same(program, np.arange(3.0), np.arange(4.0))
+
+
+@pytest.mark.parametrize(
+    "size", [(1, 9), (9, 1), (3, 8), (8, 8), (17, 9), (50, 25), (13, 101)], ids=str
+)
+@pytest.mark.parametrize("dtype", ["f64", "f32"])
+def test_kernels_of_a_matrix_and_a_vector(same, size: tuple[int, int], dtype: str) -> None:
+    """Along rows and across them, batched and not, the vector on either side."""
+    m, k = size
+    rng = np.random.default_rng(1)
+    for axis, n in ((1, k), (0, m)):
+        for names, pair in (("%x %v", f"(({axis}),(0))"), ("%v %x", f"((0),({axis}))")):
+            same(
+                f"""program f(%x: {dtype}[{m},{k}], %v: {dtype}[{n}]):
+  %z: {dtype}[{size[1 - axis]}] = dot_general {names} batch=((),()) contract={pair}
+  return %z""",
+                rng.normal(size=size),
+                rng.normal(size=n),
+                rtol=1e-11,
+                atol=1e-11,
+            )
+        same(
+            f"""program f(%x: {dtype}[3,{m},{k}], %v: {dtype}[{n},3]):
+  %z: {dtype}[3,{size[1 - axis]}] = dot_general %x %v batch=((0),(1)) contract=(({axis + 1}),(0))
+  return %z""",
+            rng.normal(size=(3, m, k)),
+            rng.normal(size=(n, 3)),
+            rtol=1e-11,
+            atol=1e-11,
+        )
+
+
+@pytest.mark.parametrize("columns", [8, 25, 100, 210])
+def test_products_along_and_across_read_their_matrix_together(same, columns: int) -> None:
+    program = f"""program f(%x: f64[19,{columns}], %v: f64[{columns}], %u: f64[19]):
+  %a: f64[19] = dot_general %x %v batch=((),()) contract=((1),(0))
+  %s: f64[] = reduce_sum %a axes=(0)
+  %w: f64[19] = exp %u
+  %b: f64[{columns}] = dot_general %w %x batch=((),()) contract=((0),(0))
+  return %s %b"""
+    (step,) = (s for s in Fusion(from_text(program)).steps if isinstance(s, Products))
+    assert len(step.roots) == 2
+    rng = np.random.default_rng(2)
+    same(program, *(rng.normal(size=n) for n in ((19, columns), columns, 19)))
+
+
+def test_products_that_need_each_other_stay_apart(same) -> None:
+    program = """program f(%x: f64[19,9], %v: f64[9]):
+  %a: f64[19] = dot_general %x %v batch=((),()) contract=((1),(0))
+  %b: f64[9] = dot_general %a %x batch=((),()) contract=((0),(0))
+  return %b"""
+    steps = [s for s in Fusion(from_text(program)).steps if isinstance(s, Products)]
+    assert [len(s.roots) for s in steps] == [1, 1]
+    rng = np.random.default_rng(2)
+    same(program, rng.normal(size=(19, 9)), rng.normal(size=9))
