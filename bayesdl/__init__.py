@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from bayesdl import dist as dist
     from bayesdl import nn as nn
     from bayesdl import solvers as solvers
+    from bayesdl.criticism.calibration import (
+        simulation_based_calibration as simulation_based_calibration,
+    )
     from bayesdl.criticism.compare import compare as compare
     from bayesdl.criticism.posterior import Posterior as Posterior
     from bayesdl.criticism.posterior import fit as fit
@@ -58,6 +61,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "bayesdl": ("constraints", "dist", "nn", "solvers"),
     "bayesdl.ops": ("numpy", "random"),
+    "bayesdl.criticism.calibration": ("simulation_based_calibration",),
     "bayesdl.criticism.compare": ("compare",),
     "bayesdl.criticism.posterior": ("Posterior", "fit", "load"),
     "bayesdl.infer.log_density": ("log_density",),

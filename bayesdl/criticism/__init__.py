@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .calibration import Calibration, simulation_based_calibration
 from .classes import accuracy, brier, ece, nll
 from .convergence import (
     bfmi,
@@ -14,6 +15,7 @@ from .convergence import (
     mcse_sd,
     rhat,
 )
+from .joint import joint_distribution_test
 from .plots import plot_curve, plot_predictions
 from .psis import psis
 from .scores import coverage, crps, interval_width, nlpd, pit, rmse
@@ -21,6 +23,7 @@ from .summary import SummaryTable, summary
 from .table import Table
 
 __all__ = [
+    "Calibration",
     "SummaryTable",
     "Table",
     "accuracy",
@@ -34,6 +37,7 @@ __all__ = [
     "ess_quantile",
     "ess_tail",
     "interval_width",
+    "joint_distribution_test",
     "mcse_mean",
     "mcse_quantile",
     "mcse_sd",
@@ -45,5 +49,6 @@ __all__ = [
     "psis",
     "rhat",
     "rmse",
+    "simulation_based_calibration",
     "summary",
 ]
