@@ -1,4 +1,4 @@
-"""Simulation-based calibration: do posteriors contain the truth as often as they say?"""
+"""Simulation-based calibration: whether posteriors contain the truth as often as they say."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The joint distribution test: a kernel and a simulator in turn must leave their joint law alone."""
+"""The joint distribution test: kernel and simulator in turn must leave their joint law alone."""
 
 from __future__ import annotations
 
