@@ -45,14 +45,28 @@ def compile(program: Program, backend: str | None = None) -> Executable:
     CompileError
         If a pass or the backend fails; the message carries the Program.
     """
-    timings: dict[str, float] = {}
+    name = backend or config.backend
+    make = _backend(name)
     _observe("trace", program)
+    cache = import_module(CACHES[name]) if name in CACHES and not config.dump else None
+    key = cache.key(program) if cache is not None else None
+    executable = cache.recall(program, key) if cache is not None and key is not None else None
+    if executable is None:
+        executable = _lowered(program, make)
+        if cache is not None and key is not None:
+            cache.keep(key, executable)
+    executable.recipe = compile, (program, name)
+    return executable
+
+
+def _lowered(program: Program, make: Callable[[Program], Executable]) -> Executable:
+    timings: dict[str, float] = {}
     for name, transformation in PASSES:
         start = time.perf_counter()
         program = transformation(program)
         timings[name] = time.perf_counter() - start
         _observe(name, program)
-    executable = _backend(backend or config.backend)(program)
+    executable = make(program)
     executable.timings.update(timings)
     return executable
 
@@ -123,6 +137,9 @@ BACKENDS = {
     "llvm": ("bayesdl.lower.llvm", "compile_program"),
 }
 
+# Which of them keep on disk what they made; a process that finds its code there loads no compiler.
+CACHES = {"llvm": "bayesdl.lower.llvm.cache"}
+
 
 def _backend(name: str) -> Callable[[Program], Executable]:
     if name not in BACKENDS:
@@ -134,5 +151,5 @@ def _backend(name: str) -> Callable[[Program], Executable]:
             code="A101",
         )
     module, function = BACKENDS[name]
-    found: Callable[[Program], Executable] = getattr(import_module(module), function)
-    return found
+    # Not before it is called: with its code in the cache a Program needs no compiler.
+    return lambda program: getattr(import_module(module), function)(program)

@@ -10,6 +10,7 @@ BayesdlError
 │   ├── SupportError  a value outside a distribution's support
 │   └── ClosedFormError  a distribution has no formula for what was asked
 ├── ArgumentError     an argument of a public function is unknown or out of range
+├── CapacityError     more memory is needed than there is
 ├── CompileError      a pass or a backend failed: our fault; the message carries the Program as text
 └── SampleError       a run could not start or go on
 """
@@ -106,6 +107,10 @@ class ClosedFormError(ModelError, NotImplementedError):
 
 class ArgumentError(BayesdlError, ValueError):
     """An argument of a public function is unknown, of the wrong kind or out of range."""
+
+
+class CapacityError(BayesdlError, MemoryError):
+    """More memory is needed than the machine has free."""
 
 
 class CompileError(BayesdlError):

@@ -1,4 +1,4 @@
-"""The command line: demo, bench, dump, doctor."""
+"""The command line: demo, bench, dump, doctor, cache."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from bayesdl._base.errors import BayesdlError
 
-from . import bench, doctor, dump
+from . import bench, cache, doctor, dump
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -23,7 +23,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     dump_parser = verbs.add_parser("dump", help="print a model's Program after each stage")
     dump.add_arguments(dump_parser)
     bench.add_arguments(verbs.add_parser("bench", help="timings beside other libraries"))
-    verbs.add_parser("doctor", help="print versions, CPU, BLAS, threads")
+    verbs.add_parser("doctor", help="print versions, CPU, BLAS, threads, cache")
+    cache.add_arguments(verbs.add_parser("cache", help="list or empty the folder of compiled code"))
     options = parser.parse_args(arguments)
     try:
         return _run(options)
@@ -37,6 +38,8 @@ def _run(options: argparse.Namespace) -> int:
         return doctor.run()
     if options.verb == "bench":
         return bench.run(options)
+    if options.verb == "cache":
+        return cache.run(options)
     if options.verb == "dump":
         return dump.run(options)
     # scikit-learn and matplotlib are extras that only the demo needs.

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from bayesdl._base.errors import DtypeError, ShapeError
+from bayesdl._base.memory import CAREFUL, require_memory
 from bayesdl.ir.program import Program
 from bayesdl.ir.types import ArrayType
 from bayesdl.ops import control, elementwise, linalg, random, special, structural
@@ -22,8 +23,8 @@ VOCABULARY = (control, elementwise, linalg, random, special, structural)
 class Executable(ABC):
     """A Program that can be called.
 
-    It may be called from any number of threads at once. It is pickled as its Program, and lowered
-    again where it is unpickled.
+    It may be called from any number of threads at once. It is pickled as the recipe by which it was
+    made, and made again where it is unpickled.
 
     Parameters
     ----------
@@ -35,12 +36,18 @@ class Executable(ABC):
     program : Program
     timings : dict of str to float
         Seconds that each stage of making it took.
+    recipe : (callable, tuple)
+        What gives another one like it, and with which arguments.
+    call_bytes : int
+        What a call allocates at most.
     """
 
     def __init__(self, program: Program) -> None:
         self.program = program
         self._types = program.input_types, program.output_types
         self.timings: dict[str, float] = {}
+        self.recipe: tuple[Callable[..., Executable], tuple[Any, ...]] = (type(self), (program,))
+        self.call_bytes = _nbytes(program.output_types)
 
     def __call__(self, *arrays: Any) -> list[Array]:
         """Compute the outputs.
@@ -61,8 +68,11 @@ class Executable(ABC):
             If their number or a shape is wrong.
         DtypeError
             If a dtype is wrong.
+        CapacityError
+            If outputs and workspace do not fit in memory.
         """
         inputs = self._checked(arrays)
+        self._require_memory(_nbytes(self._types[1]))
         outputs = [np.empty(t.shape, t.dtype) for t in self._types[1]]
         self._run(inputs, outputs)
         return outputs
@@ -86,6 +96,7 @@ class Executable(ABC):
             If a dtype is wrong.
         """
         checked = self._checked(inputs)
+        self._require_memory(0)
         _check(self.program, "output", outputs, self._types[1])
         for i, (array, kind) in enumerate(zip(outputs, self._types[1], strict=True)):
             if not (array.flags.c_contiguous and array.flags.writeable):
@@ -108,13 +119,29 @@ class Executable(ABC):
     def _run(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> None:
         """Compute on arrays that have been checked."""
 
+    def _missing_workspace(self) -> int:
+        """Bytes that a call in this thread allocates beside its outputs."""
+        return 0
+
+    def _require_memory(self, outputs: int) -> None:
+        if self.call_bytes > CAREFUL:
+            require_memory(
+                f"a call of the Program {self.program.name!r}",
+                {"outputs": outputs, "workspace": self._missing_workspace()},
+                {"inputs": _nbytes(self._types[0])},
+            )
+
     def _checked(self, arrays: Sequence[Any]) -> list[Array]:
         found = [np.asarray(a, order="C") for a in arrays]
         _check(self.program, "input", found, self._types[0])
         return found
 
-    def __reduce__(self) -> tuple[Callable[[Program], Executable], tuple[Program]]:
-        return type(self), (self.program,)
+    def __reduce__(self) -> tuple[Callable[..., Executable], tuple[Any, ...]]:
+        return self.recipe
+
+
+def _nbytes(types: Sequence[ArrayType]) -> int:
+    return sum(t.size * t.dtype.itemsize for t in types)
 
 
 def _check(

@@ -16,13 +16,13 @@ from bayesdl.ir.walk import programs_in, subprograms
 from .buffers import ALIGNMENT, Given, Plan, Slot, Storage, Target, plan
 from .code import Code, Module, constant, value_type
 from .fuse import Fusion, Nest, Products
+from .link import ENTRY
 from .nests import write_nest
 
 DType = np.dtype[Any]
 Emit = Callable[..., None]
 EMIT: dict[str, Emit] = {}
 
-ENTRY = "bdl_entry"
 SMALL_TABLE = 16  # constants up to this size are written into the code, where LLVM can fold them
 SMALL_PROGRAM = 3  # a Program this short is written out wherever it is used
 

@@ -87,7 +87,7 @@ def test_long_sums_of_float32_do_not_drift() -> None:
 )
 def test_loops_are_widened(line: str) -> None:
     """LLVM's vectoriser takes them: the arithmetic is on vectors of doubles."""
-    text = emitted_text(from_text(f"program f(%a: f64[99,64]):\n  {line}"), optimised=True)
+    text = emitted_text(from_text(f"program f(%a: f64[99,64]):\n  {line}"), stage="optimised")
     assert re.search(r"(fadd|fmul|call|fcmp)[a-z ]* <\d+ x double>", text)
 
 

@@ -1,0 +1,75 @@
+"""Program → native code: write it as LLVM text, optimise, load."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from bayesdl._base.errors import CompileError
+from bayesdl.ir.program import Program
+
+from . import control, factors, optimise, products, routines, windows
+from .emit import Unit
+from .native import Native, NativeExecutable
+
+# Each brings the code of its family of primitives.
+FAMILIES = (control, factors, products, routines, windows)
+
+
+def compile_program(program: Program) -> NativeExecutable:
+    """Compile a Program to machine code for this processor.
+
+    Parameters
+    ----------
+    program : Program
+
+    Returns
+    -------
+    Executable
+        Runs without Python and without the GIL; any number of threads may call it at once.
+
+    Raises
+    ------
+    CompileError
+        If an equation has no native code or LLVM refuses the module; the Program is in the message.
+    """
+    unit = Unit(program)
+    text = unit.text()
+    timings = dict(unit.timings)
+    try:
+        code = optimise.object_code(text, timings)
+        module = unit.module
+        externals, constants = tuple(sorted(module.externals)), tuple(module.constants)
+        seconds = sum(timings.values())
+        native = Native(program.name, code, externals, unit.workspace, constants, seconds)
+        executable = NativeExecutable(program, native)
+    except RuntimeError as error:
+        raise CompileError(
+            f"LLVM refused the code of the Program {program.name!r}.",
+            facts=[("cause", str(error).strip())],
+            note=f"\n{program!r}",
+            fix="please report this with the Program above.",
+            code="C103",
+        ) from error
+    executable.timings.update(timings)
+    executable.recipe = compile_program, (program,)
+    return executable
+
+
+def emitted_text(program: Program, stage: str = "llvm") -> str:
+    """The native code of a Program, for reading.
+
+    Parameters
+    ----------
+    program : Program
+    stage : {"llvm", "optimised", "asm"}, default "llvm"
+        LLVM IR as written, LLVM IR after the passes, or assembly.
+    """
+    text = Unit(program).text()
+    return STAGES[stage](text)
+
+
+STAGES: dict[str, Callable[[str], str]] = {
+    "llvm": str,
+    "optimised": optimise.optimised_text,
+    "asm": optimise.assembly_text,
+}

@@ -1,0 +1,45 @@
+"""The processor that code is made for, and LLVM's own state, which is shared by all threads."""
+
+from __future__ import annotations
+
+import threading
+from functools import cache
+
+import llvmlite
+import llvmlite.binding as llvm
+
+from bayesdl._base.config import config
+
+# LLVM's passes and its global context are not safe to use twice at once.
+LOCK = threading.Lock()
+
+
+def target_machine() -> llvm.TargetMachine:
+    """A compiler for this processor, or for the configured one."""
+    _initialised()
+    return llvm.Target.from_default_triple().create_target_machine(
+        cpu=config.cpu or llvm.get_host_cpu_name(), features=features(), opt=3, jit=True
+    )
+
+
+def features() -> str:
+    """What this processor can do, in LLVM's words; nothing beyond its kind for a configured one."""
+    return "" if config.cpu else _host_features()
+
+
+def description() -> str:
+    """All that decides which machine code LLVM makes of one text."""
+    cpu = config.cpu or llvm.get_host_cpu_name()
+    versions = llvmlite.__version__, llvm.llvm_version_info
+    return repr((versions, llvm.get_default_triple(), cpu, features()))
+
+
+@cache
+def _host_features() -> str:
+    return str(llvm.get_host_cpu_features().flatten())
+
+
+@cache
+def _initialised() -> None:
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()

@@ -1,0 +1,132 @@
+"""Native code and what it needs beside it: what a run takes, and what the disk cache keeps."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bayesdl.ir.program import Program
+from bayesdl.lower.executable import Array, Executable
+
+from .link import Linked
+
+
+@dataclass(frozen=True)
+class Native:
+    """Machine code that any process on this kind of processor can load.
+
+    Parameters
+    ----------
+    name : str
+        Of the Program, for people.
+    code : bytes
+        An object file.
+    externals : tuple of str
+        BLAS and LAPACK routines that it calls.
+    workspace : int
+        Bytes that a call needs.
+    constants : tuple of ndarray
+        What the code reads through its table of constants.
+    seconds : float
+        What it took to make.
+    """
+
+    name: str
+    code: bytes
+    externals: tuple[str, ...]
+    workspace: int
+    constants: tuple[Array, ...]
+    seconds: float
+
+    def to_bytes(self) -> bytes:
+        """All of it as one string of bytes."""
+        head = {
+            "name": self.name,
+            "externals": self.externals,
+            "workspace": self.workspace,
+            "constants": [(c.dtype.str, c.shape) for c in self.constants],
+            "seconds": self.seconds,
+        }
+        text = json.dumps(head).encode()
+        arrays = (c.tobytes() for c in self.constants)
+        return b"".join([len(text).to_bytes(8, "little"), text, *arrays, self.code])
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> Native:
+        """The inverse of `to_bytes`."""
+        at = 8 + int.from_bytes(content[:8], "little")
+        head = json.loads(content[8:at])
+        constants = []
+        for dtype, shape in head["constants"]:
+            count = int(np.prod(shape, dtype=np.int64))
+            # Copied, because the code takes it that an array begins at a multiple of its items.
+            constants.append(np.frombuffer(content, dtype, count, at).reshape(shape).copy())
+            at += constants[-1].nbytes
+        return cls(
+            head["name"],
+            content[at:],
+            tuple(head["externals"]),
+            head["workspace"],
+            tuple(constants),
+            head["seconds"],
+        )
+
+
+class NativeExecutable(Executable):
+    """A Program as machine code.
+
+    Parameters
+    ----------
+    program : Program
+    native : Native
+        Its code.
+    """
+
+    def __init__(self, program: Program, native: Native) -> None:
+        Executable.__init__(self, program)
+        self.native = native
+        self.call_bytes += native.workspace
+        start = time.perf_counter()
+        self._linked = Linked(native.code, native.externals)
+        self.timings["link"] = time.perf_counter() - start
+        self._table = _Addresses(len(native.constants))(native.constants)
+        self._arrays = _Addresses(len(program.inputs) + len(program.outputs))
+        self._memory = _Workspace()
+
+    def _missing_workspace(self) -> int:
+        return 0 if self._memory.start else self.native.workspace
+
+    def _run(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> None:
+        arrays = self._arrays((*inputs, *outputs))
+        self._linked.call(arrays, self._memory.address(self.native.workspace), self._table)
+
+
+class _Addresses:
+    """Makes tables of so many addresses; the table's type is made once, for that is slow."""
+
+    def __init__(self, count: int) -> None:
+        self.table = ctypes.c_void_p * count
+
+    def __call__(self, arrays: Sequence[Array]) -> Any:
+        return self.table(*[a.__array_interface__["data"][0] for a in arrays])
+
+
+class _Workspace(threading.local):
+    """Each thread's own buffer for what lies between inputs and outputs; kept from call to call."""
+
+    def __init__(self) -> None:
+        self.start = 0
+
+    def address(self, size: int) -> int:
+        """Where the buffer begins: a multiple of 64."""
+        if not self.start:
+            self.buffer = np.empty(size + 64, np.uint8)
+            self.start = -(-self.buffer.ctypes.data // 64) * 64
+        return self.start
