@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from bayesdl._base.errors import ArgumentError
 from bayesdl._base.source import user_source
@@ -16,6 +15,7 @@ from bayesdl.infer.methods import KERNELS
 from bayesdl.infer.run import compile_kernel, run
 from bayesdl.model import as_model
 from bayesdl.model.density import Density, build_density
+from bayesdl.ops import special
 from bayesdl.pipeline import jit
 
 from ._simulated import Arrays, given_data, simulated
@@ -204,4 +204,5 @@ def _p_values(ranks: np.ndarray[Any, Any], draws: int) -> Any:
     counts = np.stack([np.sum(which == b, axis=0) for b in range(bins)])
     wanted = len(ranks) * np.diff(edges) / (draws + 1)
     wanted = wanted.reshape(-1, *(1,) * (counts.ndim - 1))
-    return stats.chi2.sf(np.sum((counts - wanted) ** 2 / wanted, axis=0), bins - 1)
+    distance = np.sum((counts - wanted) ** 2 / wanted, axis=0)
+    return np.asarray(special.gammaincc((bins - 1) / 2.0, distance / 2.0))
