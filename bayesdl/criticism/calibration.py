@@ -204,5 +204,6 @@ def _p_values(ranks: np.ndarray[Any, Any], draws: int) -> Any:
     counts = np.stack([np.sum(which == b, axis=0) for b in range(bins)])
     wanted = len(ranks) * np.diff(edges) / (draws + 1)
     wanted = wanted.reshape(-1, *(1,) * (counts.ndim - 1))
-    distance = np.sum((counts - wanted) ** 2 / wanted, axis=0)
-    return np.asarray(special.gammaincc((bins - 1) / 2.0, distance / 2.0))
+    distance = np.asarray(np.sum((counts - wanted) ** 2 / wanted, axis=0))
+    half = np.full_like(distance, (bins - 1) / 2.0)
+    return np.asarray(special.gammaincc(half, distance / 2.0))
