@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from bayesdl.criticism.posterior import Posterior as Posterior
     from bayesdl.criticism.posterior import fit as fit
     from bayesdl.criticism.posterior import load as load
+    from bayesdl.criticism.prior import prior_predictive as prior_predictive
     from bayesdl.infer.log_density import log_density as log_density
     from bayesdl.model import model as model
     from bayesdl.model.handlers import block as block
@@ -64,6 +65,7 @@ _HOMES = {
     "bayesdl.criticism.calibration": ("simulation_based_calibration",),
     "bayesdl.criticism.compare": ("compare",),
     "bayesdl.criticism.posterior": ("Posterior", "fit", "load"),
+    "bayesdl.criticism.prior": ("prior_predictive",),
     "bayesdl.infer.log_density": ("log_density",),
     "bayesdl.model": ("model",),
     "bayesdl.model.handlers": ("block", "condition", "do", "mask", "scale", "seed", "substitute"),

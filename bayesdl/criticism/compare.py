@@ -12,6 +12,7 @@ from bayesdl._base.source import user_source
 
 from . import convergence, scores
 from .posterior import Posterior
+from .summary import KHAT_LIMIT
 from .table import Table
 
 
@@ -31,8 +32,8 @@ def compare(fits: Mapping[str, Posterior], *data: Any, site: str | None = None) 
     Table
         A row a method: ``rmse nlpd crps cover90`` (lower is better but for coverage, which should
         be 0.90), the worst R-hat and the smallest bulk ESS *of predictions* (function space, over
-        the
-        held-out rows), seconds to compile and to run, peak memory of the process in MB.
+        the held-out rows), k-hat where the method has one, seconds to compile and to run, peak
+        memory of the process in MB.
 
     Raises
     ------
@@ -53,7 +54,10 @@ def compare(fits: Mapping[str, Posterior], *data: Any, site: str | None = None) 
     found = {name: _scores(fit, data, site) for name, fit in fits.items()}
     columns = ["method", *next(iter(found.values()))]
     rows = [[name, *cells.values()] for name, cells in found.items()]
-    return Table(columns, rows, note="rhat_f and ess_f are of predictions; cover90 should be 0.90.")
+    notes = ["rhat_f and ess_f are of predictions; cover90 should be 0.90."]
+    if any((fit.khat or 0.0) > KHAT_LIMIT for fit in fits.values()):
+        notes.append(f"khat above {KHAT_LIMIT}: the approximation misses the posterior's tails.")
+    return Table(columns, rows, note="\n".join(notes))
 
 
 def _scores(fit: Posterior, data: tuple[Any, ...], site: str | None) -> dict[str, Any]:
@@ -73,6 +77,7 @@ def _scores(fit: Posterior, data: tuple[Any, ...], site: str | None) -> dict[str
         "cover90": scores.coverage(y, drawn, 0.9),
         "rhat_f": float(np.nanmax(convergence.rhat(mean))) if several else None,
         "ess_f": float(np.nanmin(convergence.ess_bulk(mean))) if several else None,
+        "khat": fit.khat,
         "compile_s": stats.get("compile_seconds"),
         "run_s": stats.get("run_seconds"),
         "peak_MB": stats.get("peak_mb"),

@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
+from typing import Any, ParamSpec
 
 import numpy as np
 
-from bayesdl._base.errors import ModelError, SiteError
+from bayesdl._base.errors import ArgumentError, ModelError, SiteError, did_you_mean
 from bayesdl._base.source import user_source
 from bayesdl.export import storage
-from bayesdl.export.arviz import to_arviz, to_datatree
+from bayesdl.export.arviz import attributes, to_arviz, to_datatree
+from bayesdl.export.functions import Functions, ModelFunctions, Prepared
+from bayesdl.export.recording import record
+from bayesdl.export.stored import StoredFunctions, from_record, to_record
 from bayesdl.infer import fit as inference
 from bayesdl.infer.draws import Draws
 from bayesdl.infer.each import EachDraw
-from bayesdl.model import Model, as_model
-from bayesdl.model.density import Density
-from bayesdl.model.predict import log_likelihood, predictive
+from bayesdl.ir.types import ArrayType
+from bayesdl.model import as_model
 from bayesdl.ops import random
 
+from .psis import psis
 from .summary import SummaryTable
 from .summary import summary as summarise
 
 Arrays = dict[str, np.ndarray[Any, Any]]
+P = ParamSpec("P")
 
 
 class Posterior:
@@ -33,56 +37,106 @@ class Posterior:
     ----------
     draws : Draws
         Values of latent and deterministic sites, shape (chain, draw, *shape).
-    model : Model or None
-        None where a file was loaded without its model.
-    latent : tuple of str
+    functions : Functions or None
+        What predicts; None where a file holds nothing that does, and the model was not found.
+    latent : sequence of str
         Names of the latent sites.
     dims, coords : mappings
         Names and labels of axes.
-    data, constant : dict of name to array
-        Values of the observed sites, and the other data.
-    arguments : tuple
-        What the model was fitted to; empty after `load`.
+    observed : dict of name to array
+        Values of the observed sites.
+    data : dict of label to array
+        The arrays that the model was fitted to.
+    reference : str
+        Module and name of the model.
     """
 
     def __init__(
         self,
         draws: Draws,
-        model: Model | None,
-        latent: tuple[str, ...],
-        dims: Mapping[str, Any],
-        coords: Mapping[str, Any],
+        functions: Functions | None,
+        *,
+        latent: Sequence[str],
+        dims: Mapping[str, Sequence[str | None]],
+        coords: Mapping[str, Sequence[Any]],
+        observed: Arrays,
         data: Arrays,
-        arguments: tuple[Any, ...] = (),
-        constant: Arrays | None = None,
+        reference: str = "",
     ) -> None:
-        self.constant = dict(constant or {})
-        self.draws, self.model, self.latent = draws, model, latent
-        self.dims, self.coords, self.data, self.arguments = (
-            dict(dims),
-            dict(coords),
-            data,
-            arguments,
-        )
+        self.draws, self.functions, self.latent = draws, functions, tuple(latent)
+        self.dims, self.coords = dict(dims), dict(coords)
+        self.observed, self.data, self.reference = observed, data, reference
+        self._compiled: dict[Any, EachDraw] = {}
 
     def __getitem__(self, name: str) -> np.ndarray[Any, Any]:
         if name not in self.draws.values:
+            guess = did_you_mean(name, self.draws.values)
             raise SiteError(
                 f'there are no draws of a site "{name}".',
                 facts=[("sites", ", ".join(self.draws.values))],
-                fix="use one of these names.",
+                fix=f'did you mean "{guess}"?' if guess else "use one of these names.",
                 where=user_source(),
                 code="M112",
             )
         return self.draws.values[name]
 
     def __repr__(self) -> str:
-        name = self.model.name if self.model is not None else "a model that was not found"
+        name = self.functions.name if self.functions else "a model that was not found"
         return f"Posterior of {name} by {self.draws.attrs.get('method')}: {self.draws!r}"
 
     def summary(self, ci_prob: float = 0.9) -> SummaryTable:
-        """Mean, sd, interval, ESS, R-hat of every element of every site."""
-        return summarise(self.draws.values, ci_prob)
+        """Mean, sd, interval, ESS, R-hat of every element of every site; k-hat of an approximation.
+
+        Parameters
+        ----------
+        ci_prob : float, default 0.9
+            Probability inside the equal-tailed interval.
+
+        Returns
+        -------
+        SummaryTable
+        """
+        return summarise(self.draws.values, ci_prob, khat=self.khat)
+
+    @property
+    def khat(self) -> float | None:
+        """Pareto k-hat of an approximation: how far its tails are from the posterior's.
+
+        The shape of the largest importance weights, exp(log density − log density of the guide), at
+        its draws; the worst chain's. Above 0.7 the approximation is not to be trusted. None for
+        methods that do not know the density that they draw from.
+
+        References
+        ----------
+        Yao, Vehtari, Simpson & Gelman (2018), Yes, but did it work?: Evaluating variational
+        inference, section 3.
+        """
+        log_weights = self.draws.stats.get("elbo")
+        if log_weights is None or not np.isfinite(log_weights).all():
+            return None
+        return float(np.max(psis(log_weights.T)[1]))
+
+    def thin(self, factor: int) -> Posterior:
+        """The posterior with every `factor`-th draw, for predictions and files that cost less.
+
+        Raises
+        ------
+        ArgumentError
+            If factor is not a whole number of at least 1.
+        """
+        if not isinstance(factor, int | np.integer) or factor < 1:
+            raise ArgumentError(
+                "a posterior is thinned by a whole number.",
+                facts=[("given", repr(factor))],
+                fix="for example thin(10), which keeps every tenth draw.",
+                where=user_source(),
+                code="A108",
+            )
+        values, stats = (
+            {name: value[:, ::factor] for name, value in group.items()}
+            for group in (self.draws.values, self.draws.stats)
+        )
+        return self._with(Draws(values, stats, {**self.draws.attrs, "thin": int(factor)}))
 
     def predict(self, *args: Any, kind: str = "y", random_seed: int = 0, **kwargs: Any) -> Arrays:
         """Predictions for new data, one for each draw.
@@ -90,7 +144,8 @@ class Posterior:
         Parameters
         ----------
         *args, **kwargs
-            The model's arguments, for any number of rows; observed values may be left out.
+            The model's arguments, for any number of rows; observed values may be left out. The
+            fitted data if none are given.
         kind : {"y", "mean"}, default "y"
             New observations, or the mean of each observed site's distribution.
         random_seed : int, default 0
@@ -98,17 +153,23 @@ class Posterior:
         Returns
         -------
         dict of name to array, shape (chain, draw, *shape)
-            Sites without draws of their own: the observed ones.
+            The observed and deterministic sites.
+
+        Raises
+        ------
+        ArgumentError, ShapeError, DtypeError
+            If the arguments are not such as the model was fitted to.
         """
-        model = self._model()
-        forward = predictive(
-            model, args, kwargs, kind="draw" if kind == "y" else kind, dtype=self._dtype()
-        )
-        flat = self._flat()
-        count = len(next(iter(flat.values())))
-        keys = np.asarray(random.split(random.key(random_seed), count))
-        each = EachDraw(lambda draw, *data: forward(draw[0], draw[1], *data), forward.dtype)
-        return self._by_chain(each((flat, keys), forward.data))
+        if kind not in ("y", "mean"):
+            raise ArgumentError(
+                f"there is no prediction of kind {kind!r}.",
+                fix='use kind="y" for new observations or kind="mean".',
+                where=user_source(),
+                code="M119",
+            )
+        prepared = self._functions().prepare(kind, args, kwargs)
+        keys = random.split(random.key(random_seed), self.draws.chains * self.draws.count)
+        return self._each(prepared, (self._flat(), np.asarray(keys)))
 
     def log_likelihood(self, *args: Any, **kwargs: Any) -> Arrays:
         """Log likelihood of each observation under each draw, never scaled.
@@ -122,146 +183,167 @@ class Posterior:
         -------
         dict of name to array, shape (chain, draw, *shape)
         """
-        judge = log_likelihood(self._model(), args or self.arguments, kwargs, dtype=self._dtype())
-        each = EachDraw(lambda draw, *data: judge(draw, *data), judge.dtype)
-        return self._by_chain(each(self._flat(), judge.data))
+        prepared = self._functions().prepare("log_likelihood", args, kwargs)
+        return self._each(prepared, self._flat())
 
     def observed_values(self, *args: Any, **kwargs: Any) -> Arrays:
         """Data of the observed sites, as the model's statements see these arguments."""
-        return dict(log_likelihood(self._model(), args or self.arguments, kwargs).observed)
+        return self._functions().observed(args, kwargs)
 
-    def to_xarray(self) -> Any:
-        """An ``xarray.DataTree`` in ArviZ's schema."""
-        groups: dict[str, Any] = {
+    def to_xarray(self, *, posterior_predictive: bool = False, log_likelihood: bool = False) -> Any:
+        """An ``xarray.DataTree`` in ArviZ's schema; see `to_arviz`."""
+        observed = list(self.observed.values())
+        groups: dict[str, Arrays] = {
             "posterior": self.draws.values,
             "sample_stats": self.draws.stats,
-            "observed_data": self.data,
-            "constant_data": self.constant,
+            "posterior_predictive": self._of_observed(self.predict) if posterior_predictive else {},
+            "log_likelihood": self.log_likelihood() if log_likelihood else {},
+            "observed_data": self.observed,
+            "constant_data": {
+                label: value
+                for label, value in self.data.items()
+                if not any(np.array_equal(value, o) for o in observed)
+            },
         }
-        attrs = {
-            **self.draws.attrs,
-            "model": storage.model_reference(self.model.function) if self.model else "",
-            "latent_sites": list(self.latent),
-            "site_dims": {k: list(v) for k, v in self.dims.items()},
-        }
+        attrs = {**self.draws.attrs, "model": self.reference}
         return to_datatree(groups, dims=self.dims, coords=self.coords, attrs=attrs)
 
-    def to_arviz(self) -> Any:
-        """What the installed ArviZ takes: a DataTree (1.x) or InferenceData (0.2x)."""
-        return to_arviz(self.to_xarray())
+    def to_arviz(self, *, posterior_predictive: bool = False, log_likelihood: bool = False) -> Any:
+        """What the installed ArviZ takes: a DataTree (1.x) or InferenceData (0.2x).
+
+        Parameters
+        ----------
+        posterior_predictive : bool, default False
+            Whether to add new observations at the fitted data, one for each draw.
+        log_likelihood : bool, default False
+            Whether to add the pointwise log likelihood, which ``arviz.loo`` needs.
+
+        Returns
+        -------
+        xarray.DataTree or arviz.InferenceData
+            Groups posterior, sample_stats, observed_data, constant_data, and those asked for.
+            Nothing is sampled again.
+        """
+        return to_arviz(
+            self.to_xarray(posterior_predictive=posterior_predictive, log_likelihood=log_likelihood)
+        )
 
     def save(self, path: Any, *, overwrite: bool = False) -> None:
         """Write everything to one netCDF file that ArviZ can read too.
+
+        Parameters
+        ----------
+        path : str or path
+        overwrite : bool, default False
 
         Raises
         ------
         ArgumentError
             If the file exists and `overwrite` is false.
-        """
-        storage.save_tree(self.to_xarray(), path, overwrite=overwrite)
 
-    def _model(self) -> Model:
-        if self.model is None:
+        Warns
+        -----
+        UserWarning
+            If the model's structure depends on the number of rows, so that the file will need its
+            source to predict.
+
+        Notes
+        -----
+        The file holds the model as compiled code sees it, a Program for any number of rows: whoever
+        loads it needs neither the model's source nor the data to predict. No Python is stored.
+        """
+        functions = self.functions
+        if isinstance(functions, ModelFunctions):
+            functions = record(functions, self._latent_types())
+        stored, arrays = (
+            to_record(functions) if isinstance(functions, StoredFunctions) else ({}, [])
+        )
+        tree = self.to_xarray()
+        constant = tree.children["constant_data"].data_vars if "constant_data" in tree else ()
+        kept = {
+            "latent": list(self.latent),
+            "dims": {name: list(dims) for name, dims in self.dims.items()},
+            "data": {label: self._place(label, constant) for label in self.data},
+            "model": stored,
+        }
+        storage.save(storage.Saved(tree, kept, arrays), path, overwrite=overwrite)
+
+    def _place(self, label: str, constant: Any) -> tuple[str, str]:
+        """The group and variable in which the data of an argument are."""
+        if label in constant:
+            return "constant_data", label
+        value = self.data[label]
+        same = (name for name, o in self.observed.items() if np.array_equal(value, o))
+        return "observed_data", next(same)
+
+    def _with(self, draws: Draws) -> Posterior:
+        found = Posterior(
+            draws,
+            self.functions,
+            latent=self.latent,
+            dims=self.dims,
+            coords=self.coords,
+            observed=self.observed,
+            data=self.data,
+            reference=self.reference,
+        )
+        found._compiled = self._compiled
+        return found
+
+    def _functions(self) -> Functions:
+        if self.functions is None:
             raise ModelError(
                 "the model of this file was not found, so nothing can be predicted.",
-                facts=[("model", self.draws.attrs.get("model", ""))],
+                facts=[("model", self.reference)],
                 fix="pass it: bayesdl.load(path, model=my_model).",
                 where=user_source(),
                 code="E104",
             )
-        return self.model
+        return self.functions
 
-    def _dtype(self) -> np.dtype[Any]:
-        """The float dtype that the model was fitted in."""
-        return np.dtype(self.draws.values[self.latent[0]].dtype)
+    def _of_observed(self, function: Callable[[], Arrays]) -> Arrays:
+        return {name: value for name, value in function().items() if name in self.observed}
 
     def _flat(self) -> Arrays:
         flat = self.draws.flat()
         return {name: flat[name] for name in self.latent}
 
-    def _by_chain(self, found: Mapping[str, Any]) -> Arrays:
+    def _latent_types(self) -> dict[str, ArrayType]:
+        flat = self._flat().items()
+        return {name: ArrayType(value.shape[1:], value.dtype) for name, value in flat}
+
+    def _each(self, prepared: Prepared, draws: Any) -> Arrays:
+        """Results by chain and draw; compiled once for all data of the same types."""
+        each = self._compiled.get(prepared.key)
+        if each is None:
+            each = self._compiled[prepared.key] = EachDraw(prepared.function, prepared.dtype)
+        found = each(draws, prepared.data)
         shape = (self.draws.chains, self.draws.count)
         return {name: np.asarray(v).reshape(*shape, *np.shape(v)[1:]) for name, v in found.items()}
 
 
-def fit(
-    model: Any,
-    *data: Any,
-    method: str = "nuts",
-    draws: int = 1000,
-    tune: int | None = None,
-    chains: int | None = None,
-    cores: int | None = None,
-    random_seed: Any = None,
-    initvals: Mapping[str, Any] | None = None,
-    progressbar: Any = True,
-    dtype: Any = np.float64,
-    **options: Any,
-) -> Posterior:
-    """Infer the unknowns of a model from data.
+def _posterior(run: Callable[P, inference.Fitted]) -> Callable[P, Posterior]:
+    """The same function, with its arguments and its documentation, that gives a Posterior."""
 
-    Parameters
-    ----------
-    model : Model or callable
-    *data
-        The model's arguments.
-    method : {"nuts", "hmc", "advi", "mc_dropout"}, default "nuts"
-    draws : int, default 1000
-        Draws of each chain.
-    tune : int, optional
-        Warm-up iterations, or most steps of an optimisation; the method's own default if not given.
-    chains : int, optional
-        4 for Markov chains, 1 for the others.
-    cores : int, optional
-        Threads; as many as there are chains and usable CPUs if not given. Never changes the draws.
-    random_seed : int, SeedSequence or Generator, optional
-    initvals : mapping of site name to value, optional
-        Where all chains start.
-    progressbar : bool, "text" or callable, default True
-    dtype : dtype, default float64
-    **options
-        The method's own: ``target_accept``, ``max_treedepth`` (nuts), ``path_length`` (hmc),
-        ``rate``,
-        ``batch_size`` (mc_dropout), ``samples``, ``learning_rate`` (advi).
+    @wraps(run)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> Posterior:
+        fitted = run(*args, **kwargs)
+        density, draws = fitted.density, fitted.draws
+        return Posterior(
+            draws,
+            ModelFunctions(density.model, density.dtype, density.arguments.given, density.ambient),
+            latent=tuple(density.sites.latent),
+            dims={name: site.dims for name, site in density.sites.items()},
+            coords=density.sites.coords,
+            observed=dict(density.sites.data),
+            data=dict(zip(density.arguments.labels, density.data, strict=True)),
+            reference=storage.model_reference(density.model.function),
+        )
 
-    Returns
-    -------
-    Posterior
+    return wrapped
 
-    Raises
-    ------
-    ArgumentError
-        For an unknown argument or one out of range.
-    ModelError, TraceError
-        For a model or data that are wrong; before anything is sampled.
-    SampleError
-        If no finite start is found.
-    """
-    fitted = inference.fit(
-        model,
-        data,
-        method=method,
-        draws=draws,
-        tune=tune,
-        chains=chains,
-        cores=cores,
-        random_seed=random_seed,
-        initvals=initvals,
-        progressbar=progressbar,
-        dtype=dtype,
-        options=options,
-    )
-    sites = fitted.density.sites
-    return Posterior(
-        fitted.draws,
-        fitted.density.model,
-        tuple(sites.latent),
-        {name: site.dims for name, site in sites.items()},
-        sites.coords,
-        dict(sites.data),
-        data,
-        _constant(fitted.density),
-    )
+
+fit = _posterior(inference.fit)
 
 
 def load(path: Any, model: Any = None) -> Posterior:
@@ -271,33 +353,48 @@ def load(path: Any, model: Any = None) -> Posterior:
     ----------
     path : str or path
     model : Model or callable, optional
-        For predictions; found by the name it was saved under if not given.
+        What predicts, in the place of what the file holds.
+
+    Returns
+    -------
+    Posterior
 
     Raises
     ------
     ArgumentError
-        If there is no such file.
+        If there is no such file, or bayesdl did not write it.
     """
-    tree = storage.load_tree(path)
-    attrs = dict(tree.attrs)
-    found = model if model is not None else storage.find_model(str(attrs.get("model", "")))
-    draws = Draws(_arrays(tree, "posterior"), _arrays(tree, "sample_stats"), attrs)
+    saved = storage.load(path)
+    tree, kept = saved.tree, saved.record
+    data = {label: np.asarray(tree[g][name].values) for label, (g, name) in kept["data"].items()}
+    draws = Draws(_arrays(tree, "posterior"), _arrays(tree, "sample_stats"), attributes(tree))
+    reference = str(tree.attrs.get("model", ""))
+    functions: Functions | None = None
+    if model is None and kept["model"]:
+        functions = from_record(kept["model"], saved.arrays, data)
+    else:
+        found = model if model is not None else storage.find_model(reference)
+        functions = _from_source(found, draws, kept["latent"], data)
     return Posterior(
         draws,
-        as_model(found) if found is not None else None,
-        tuple(json.loads(attrs["latent_sites"])),
-        json.loads(attrs["site_dims"]),
-        storage.labels(tree),
-        _arrays(tree, "observed_data"),
-        constant=_arrays(tree, "constant_data"),
+        functions,
+        latent=kept["latent"],
+        dims=kept["dims"],
+        coords=storage.labels(tree),
+        observed=_arrays(tree, "observed_data"),
+        data=data,
+        reference=reference,
     )
 
 
-def _constant(density: Density) -> Arrays:
-    """The data that are not the values of observed sites."""
-    observed = list(density.sites.data.values())
-    pairs = zip(density.arguments.labels, density.data, strict=True)
-    return {n: d for n, d in pairs if not any(np.array_equal(d, o) for o in observed)}
+def _from_source(
+    model: Any, draws: Draws, latent: Sequence[str], data: Arrays
+) -> ModelFunctions | None:
+    if model is None:
+        return None
+    known = as_model(model)
+    fitted = {name: data[name] for name in known.argument_names if name in data}
+    return ModelFunctions(known, draws.values[latent[0]].dtype, ((), fitted))
 
 
 def _arrays(tree: Any, group: str) -> Arrays:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import pandas
 
 _SHOWN = 40
+KHAT_LIMIT = 0.7
+"""Above it, importance sampling from an approximation cannot mend it (Vehtari et al. 2024)."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,8 @@ class SummaryTable:
         ``sigma``, ``theta[0]``, ``weights[3, 1]``, …
     columns : mapping of str to array, shape (rows,)
         In the order in which they are printed.
+    khat : float, optional
+        Pareto k-hat of the approximation that the draws come from.
 
     Notes
     -----
@@ -41,6 +45,7 @@ class SummaryTable:
 
     names: Sequence[str]
     columns: Mapping[str, Floats]
+    khat: float | None = None
 
     def __str__(self) -> str:
         return str(self._table())
@@ -60,8 +65,9 @@ class SummaryTable:
             for i, name in enumerate(self.names[:_SHOWN])
         ]
         left = len(self.names) - len(rows)
-        note = f"… {left} more rows{self._worst()}; to_dataframe() has them all." if left else ""
-        return Table(["", *self.columns], rows, note=note)
+        more = f"… {left} more rows{self._worst()}; to_dataframe() has them all." if left else ""
+        notes = [more, *([] if self.khat is None else [khat_note(self.khat)])]
+        return Table(["", *self.columns], rows, note="\n".join(filter(None, notes)))
 
     def _cell(self, key: str, i: int) -> Cell:
         value = float(self.columns[key][i])
@@ -75,7 +81,15 @@ class SummaryTable:
         return f"; largest r_hat of all {values[i]:.3f} at {self.names[i]}"
 
 
-def summary(draws: Mapping[str, ArrayLike], ci_prob: float = 0.9) -> SummaryTable:
+def khat_note(khat: float) -> str:
+    """What a k-hat says, in one line."""
+    said = "the approximation misses the posterior's tails: compare with nuts before use"
+    return f"khat {khat:.2f}, " + (f"above {KHAT_LIMIT}: {said}." if khat > KHAT_LIMIT else "good.")
+
+
+def summary(
+    draws: Mapping[str, ArrayLike], ci_prob: float = 0.9, *, khat: float | None = None
+) -> SummaryTable:
     """Mean, spread, interval, effective sample sizes, R-hat and Monte Carlo error of every scalar.
 
     Parameters
@@ -85,6 +99,8 @@ def summary(draws: Mapping[str, ArrayLike], ci_prob: float = 0.9) -> SummaryTabl
     ci_prob : float
         Probability inside the equal-tailed interval; its columns are named after it as in ArviZ,
         ``eti90_lb`` and ``eti90_ub``.
+    khat : float, optional
+        Of the approximation that the draws come from; a line below the table says what it means.
 
     Returns
     -------
@@ -128,7 +144,9 @@ def summary(draws: Mapping[str, ArrayLike], ci_prob: float = 0.9) -> SummaryTabl
         parts.append({key: np.ravel(column) for key, column in columns.items()})
         names.extend(_scalar_names(name, array.shape[2:]))
     return SummaryTable(
-        tuple(names), {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+        tuple(names),
+        {key: np.concatenate([part[key] for part in parts]) for key in parts[0]},
+        khat,
     )
 
 

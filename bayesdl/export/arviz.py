@@ -15,6 +15,8 @@ from bayesdl._base.version import VERSION
 
 Groups = Mapping[str, Mapping[str, np.ndarray[Any, Any]]]
 _WITHOUT_DRAWS = ("observed_data", "constant_data")
+# Names that the file format keeps for itself.
+_RESERVED = ("CLASS", "NAME", "REFERENCE_LIST", "DIMENSION_LIST", "_Netcdf4Dimid", "_NCProperties")
 
 
 def to_datatree(
@@ -35,8 +37,7 @@ def to_datatree(
     coords : mapping of dim name to labels
     attrs : mapping
         Anything; what is not text, a number or a list of those becomes JSON text, so that saving
-        never
-        fails.
+        never fails.
 
     Returns
     -------
@@ -62,6 +63,22 @@ def to_arviz(tree: Any) -> Any:
     except PackageNotFoundError:
         return tree
     return tree if major >= 1 else import_module("arviz").from_datatree(tree)
+
+
+def attributes(tree: Any) -> dict[str, Any]:
+    """The attributes of a tree that came from a file, as they were given to `to_datatree`."""
+    return {str(name): _restored(value) for name, value in tree.attrs.items()}
+
+
+def _restored(value: Any) -> Any:
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    if isinstance(value, str) and (value[:1] in ("{", "[") or value in ("true", "false", "null")):
+        try:
+            return json.loads(value)
+        except ValueError:
+            return value
+    return value
 
 
 def _labelled(
@@ -94,6 +111,30 @@ def _safe(attrs: Mapping[str, Any]) -> dict[str, Any]:
         "inference_library_version": VERSION,
     }
     for name, value in attrs.items():
-        plain = isinstance(value, str | int | float) and not isinstance(value, bool)
-        found[name] = value if plain else json.dumps(value, default=str)
+        key = str(name).strip() or "unnamed"
+        found[f"{key}_" if key in _RESERVED else key] = _attribute(value)
     return found
+
+
+def _attribute(value: Any) -> Any:
+    """A number, text, or a list of one of them, that netCDF takes; anything else as JSON text."""
+    value = value.tolist() if isinstance(value, np.ndarray | np.generic) else value
+    if isinstance(value, tuple | list) and len(value) > 1:
+        kinds = {type(item) for item in value}
+        # A list of one comes back from a file as its element, so only longer ones stay lists.
+        if len(kinds) == 1 and all(_is_plain(item) for item in value):
+            return list(value)
+    return value if _is_plain(value) else _json(value)
+
+
+def _is_plain(value: Any) -> bool:
+    if type(value) is str:
+        return "\x00" not in value and not any("\ud800" <= c <= "\udfff" for c in value)
+    return type(value) is float or (type(value) is int and -(2**63) <= value < 2**63)
+
+
+def _json(value: Any) -> str:
+    try:
+        return json.dumps(value, default=repr)
+    except (TypeError, ValueError):  # keys that are not text; containers that hold themselves
+        return json.dumps(repr(value))

@@ -1,18 +1,47 @@
-"""Results on disk: one netCDF file in ArviZ's schema, with the name of the model."""
+"""Results on disk: one netCDF file in ArviZ's schema, with what bayesdl needs to go on from it."""
 
 from __future__ import annotations
 
+import json
+import os
 import sys
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from bayesdl._base.errors import ArgumentError
 from bayesdl._base.source import user_source
 
+VERSION = 1
+RECORD, ARRAY = "bayesdl_record", "bayesdl_array_"
 
-def save_tree(tree: Any, path: Any, *, overwrite: bool = False) -> None:
-    """Write a DataTree to a netCDF file.
+
+@dataclass(frozen=True)
+class Saved:
+    """What a file holds.
+
+    Parameters
+    ----------
+    tree : xarray.DataTree
+        Groups in ArviZ's schema.
+    record : dict
+        What bayesdl keeps beside them, of values that JSON has.
+    arrays : list of array
+        What the record refers to by number.
+    """
+
+    tree: Any
+    record: Mapping[str, Any]
+    arrays: Sequence[np.ndarray[Any, Any]]
+
+
+def save(saved: Saved, path: Any, *, overwrite: bool = False) -> None:
+    """Write a netCDF file; it is there as a whole, or not at all.
 
     Raises
     ------
@@ -36,18 +65,22 @@ def save_tree(tree: Any, path: Any, *, overwrite: bool = False) -> None:
             where=user_source(),
             code="E102",
         )
-    partial = target.with_name(target.name + ".partial")
-    tree.to_netcdf(partial, engine="h5netcdf")
-    partial.replace(target)
+    whole = _with_record(saved)
+    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    try:
+        whole.to_netcdf(partial, engine="h5netcdf")
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
-def load_tree(path: Any) -> Any:
-    """Read what `save_tree` wrote, all of it into memory.
+def load(path: Any) -> Saved:
+    """Read what `save` wrote, all of it into memory.
 
     Raises
     ------
     ArgumentError
-        If there is no such file.
+        If there is no such file, or `save` of this version did not write it.
     """
     target = Path(path)
     if not target.exists():
@@ -59,12 +92,52 @@ def load_tree(path: Any) -> Any:
             code="E103",
         )
     with import_module("xarray").open_datatree(target, engine="h5netcdf") as tree:
-        return tree.load()
+        tree.load()
+    record = _record(tree)
+    if record.get("version") != VERSION:
+        raise ArgumentError(
+            f"{target.name} was not saved by this version of bayesdl.",
+            facts=[
+                ("path", target),
+                ("format", record.get("version", "none of ours")),
+                ("known", VERSION),
+            ],
+            fix="load it with the version that saved it; arviz.from_netcdf reads its draws.",
+            where=user_source(),
+            code="E110",
+        )
+    count = sum(str(name).startswith(ARRAY) for name in tree.data_vars)
+    return Saved(tree, record, [np.asarray(tree[f"{ARRAY}{i}"].values) for i in range(count)])
+
+
+def _with_record(saved: Saved) -> Any:
+    """The tree with two kinds of variables at its root, where ArviZ does not look."""
+    xarray = import_module("xarray")
+    text = json.dumps({"version": VERSION, **saved.record})
+    packed = np.frombuffer(zlib.compress(text.encode()), np.uint8)
+    variables = {RECORD: packed, **{f"{ARRAY}{i}": a for i, a in enumerate(saved.arrays)}}
+    root = {
+        name: ([f"{name}_dim_{axis}" for axis in range(value.ndim)], value)
+        for name, value in variables.items()
+    }
+    groups = {name: node.to_dataset() for name, node in saved.tree.children.items()}
+    return xarray.DataTree.from_dict(
+        {"/": xarray.Dataset(root, attrs=saved.tree.attrs), **groups}, name=saved.tree.name
+    )
+
+
+def _record(tree: Any) -> dict[str, Any]:
+    if RECORD not in tree.data_vars:
+        return {}
+    packed = np.asarray(tree[RECORD].values, np.uint8)
+    found: dict[str, Any] = json.loads(zlib.decompress(packed.tobytes()))
+    return found
 
 
 def model_reference(function: Any) -> str:
     """``module:qualname`` of a model's function."""
-    return f"{function.__module__}:{function.__qualname__}"
+    name = getattr(function, "__qualname__", type(function).__qualname__)
+    return f"{function.__module__}:{name}"
 
 
 def find_model(reference: str) -> Any:
@@ -74,7 +147,7 @@ def find_model(reference: str) -> Any:
         found: Any = sys.modules.get(module_name) or import_module(module_name)
         for part in path.split("."):
             found = getattr(found, part)
-    except (ImportError, AttributeError):
+    except (ImportError, AttributeError, ValueError):
         return None
     return found
 

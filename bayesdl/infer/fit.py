@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -44,7 +45,6 @@ SYNONYMS = {
     "progress_bar": "progressbar",
     "init": "initvals",
 }
-COMMON = ("draws", "tune", "chains", "cores", "random_seed", "initvals", "progressbar", "dtype")
 LOG = logging.getLogger("bayesdl")
 
 
@@ -66,8 +66,7 @@ class Fitted:
 
 def fit(
     model: Any,
-    data: Sequence[Any],
-    *,
+    *data: Any,
     method: str = "nuts",
     draws: int = 1000,
     tune: int | None = None,
@@ -77,12 +76,50 @@ def fit(
     initvals: Mapping[str, Any] | None = None,
     progressbar: Any = True,
     dtype: Any = np.float64,
-    options: Mapping[str, Any] | None = None,
+    **options: Any,
 ) -> Fitted:
-    """Run a method on a model; see `bayesdl.fit` for the arguments."""
+    """Infer the unknowns of a model from data.
+
+    Parameters
+    ----------
+    model : Model or callable
+    *data
+        The model's arguments.
+    method : {"nuts", "hmc", "advi", "mc_dropout"}, default "nuts"
+    draws : int, default 1000
+        Draws of each chain.
+    tune : int, optional
+        Warm-up iterations, or most steps of an optimisation; the method's own default if not given.
+    chains : int, optional
+        4 for Markov chains, 1 for the others.
+    cores : int, optional
+        Threads; as many as there are chains and usable CPUs if not given. Never changes the draws.
+    random_seed : int, SeedSequence or Generator, optional
+    initvals : mapping of site name to value, optional
+        Where all chains start.
+    progressbar : bool, "text" or callable, default True
+    dtype : dtype, default float64
+    **options
+        The method's own: ``target_accept``, ``max_treedepth`` (nuts), ``path_length`` (hmc),
+        ``rate``, ``batch_size`` (mc_dropout), ``samples``, ``learning_rate`` (advi).
+
+    Returns
+    -------
+    Posterior
+        As ``bayesdl.fit`` gives it; this room knows it as `Fitted`.
+
+    Raises
+    ------
+    ArgumentError
+        For an unknown argument or one out of range.
+    ModelError, TraceError
+        For a model or data that are wrong; before anything is sampled.
+    SampleError
+        If no finite start is found.
+    """
     kind = _method(method)
     _check_counts(draws, tune, chains, cores)
-    settings = _checked_options(kind, dict(options or {}))
+    settings = _checked_options(kind, options)
     density = build_density(model, data, dtype=dtype)
     kernel, target = _kernel(kind, density, settings)
     sequence = _seed_sequence(random_seed)
@@ -200,15 +237,22 @@ def _method(name: str) -> type[Kernel]:
     return KERNELS[name]
 
 
+def _common() -> list[str]:
+    """The settings that every method has, as the signature of `fit` lists them."""
+    listed = inspect.signature(fit).parameters.values()
+    return [p.name for p in listed if p.kind is p.KEYWORD_ONLY and p.name != "method"]
+
+
 def _checked_options(kind: type[Kernel], options: dict[str, Any]) -> dict[str, Any]:
     own = [f.name for f in fields(kind) if f.name != "groups"]  # type: ignore[arg-type]
     own += ["batch_size"] if kind.name == "mc_dropout" else []
     for name in options:
         if name not in own:
-            guess = did_you_mean(name, [*COMMON, *own], SYNONYMS)
+            known = [*_common(), *own]
+            guess = did_you_mean(name, known, SYNONYMS)
             raise ArgumentError(
                 f"fit has no argument {name!r} for method {kind.name!r}.",
-                facts=[("known", ", ".join([*COMMON, *own]))],
+                facts=[("known", ", ".join(known))],
                 fix=f"did you mean `{guess}`?" if guess else "leave it out.",
                 where=user_source(),
                 code="A107",

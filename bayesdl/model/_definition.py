@@ -40,7 +40,7 @@ class Model:
     ) -> None:
         update_wrapper(self, function, updated=())
         self.function = function
-        self.name = name or getattr(function, "__name__", type(function).__name__)
+        self.name = name or str(getattr(function, "__name__", type(function).__name__))
         self.coords = {dim: list(labels) for dim, labels in (coords or {}).items()}
         self.signature = _plain(inspect.signature(function))
         self.argument_names = tuple(self.signature.parameters)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from bayesdl.ops import numpy as bnp
 from ._definition import Model
 
 _SHOWN = 5
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 
 @dataclass(frozen=True)
@@ -52,12 +54,33 @@ class Arguments:
         """Types of the arrays."""
         return tuple(type_of(a) for a in self.arrays)
 
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
+        """Shapes of the arrays."""
+        return tuple(a.shape for a in self.arrays)
+
+    def of_shapes(self, shapes: Sequence[tuple[int, ...]]) -> Arguments:
+        """The same arguments with arrays of other shapes: zeros, which are good for a trace."""
+        pairs = zip(self.arrays, shapes, strict=True)
+        # One stored number each, whatever the shape.
+        zeros = [np.broadcast_to(np.zeros((), a.dtype), shape) for a, shape in pairs]
+        return replace(self, arrays=tuple(zeros))
+
+    @property
+    def given(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Positional and keyword arguments, with these arrays in their places."""
+        return self._placed(self.arrays)
+
     def call(self, model: Model, arrays: Sequence[Any]) -> Any:
         """Call the model with other arrays, in flight or not, in the places of these."""
+        args, kwargs = self._placed(arrays)
+        return model(*args, **kwargs)
+
+    def _placed(self, arrays: Sequence[Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         args, kwargs = tree_map(
             lambda leaf: arrays[leaf.index] if isinstance(leaf, _Slot) else leaf, self.layout
         )
-        return model(*args, **kwargs)
+        return args, kwargs
 
 
 def read_arguments(
@@ -93,6 +116,34 @@ def read_arguments(
     )
     named = {name: door.enter(name, value) for name, value in bound.kwargs.items()}
     return Arguments(tuple(door.arrays), tuple(door.labels), door.coords, (positional, named))
+
+
+def frames(model: Model, arguments: Arguments) -> dict[str, str]:
+    """What of each given argument is fixed, as text: settings as they print, arrays as ``<label>``.
+
+    >>> def m(x, degree=2): ...
+    >>> known = Model(m)
+    >>> frames(known, read_arguments(known, (np.zeros(3), 4)))
+    {'x': '<x>', 'degree': '4'}
+    """
+    args, kwargs = arguments.layout
+    bound = model.signature.bind(*args, **kwargs)
+    return {name: _frame(v, arguments.labels) for name, v in bound.arguments.items()}
+
+
+def frame(value: Any) -> str:
+    """A setting as text that does not change from run to run."""
+    return _ADDRESS.sub("", repr(value))
+
+
+def _frame(value: Any, labels: Sequence[str]) -> str:
+    if isinstance(value, _Slot):
+        return f"<{labels[value.index]}>"
+    if type(value) is dict:
+        return "{" + ", ".join(f"{k!r}: {_frame(v, labels)}" for k, v in value.items()) + "}"
+    if type(value) is tuple:
+        return "(" + ", ".join(_frame(v, labels) for v in value) + ")"
+    return frame(value)
 
 
 def _bound(model: Model, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

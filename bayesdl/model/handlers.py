@@ -10,7 +10,8 @@ import numpy as np
 from bayesdl.ops import numpy as bnp
 from bayesdl.ops import random
 
-from ._stack import Handler
+from ._stack import Handler as Handler
+from ._stack import surroundings as surroundings
 from ._statement import Statement, enter
 
 Values = Mapping[str, Any]

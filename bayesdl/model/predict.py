@@ -17,7 +17,7 @@ from ._definition import Model, as_model
 from ._stack import Handler, running, surroundings
 from ._statement import Statement, enter
 from .arguments import Arguments, read_arguments
-from .sites import sites_of
+from .sites import axis_names, sites_of
 
 Kwargs = Mapping[str, Any] | None
 
@@ -61,10 +61,13 @@ class Simulator:
         *data : Array
             In the order and of the types of `data`.
         """
+        return _chosen(self._run(values, key, data), self.names)
+
+    def _run(self, values: Mapping[str, Any], key: Any, data: Sequence[Any]) -> _Forward:
         forward = _Forward(values, key, self.kind)
         with bnp.using_dtype(self.dtype), running([forward], self.ambient):
             self.arguments.call(self.model, data)
-        return _chosen(forward, self.names)
+        return forward
 
 
 def predictive(
@@ -124,6 +127,25 @@ def predictive(
     return Simulator(known, arguments, chosen, kind, np.dtype(dtype), surroundings())
 
 
+@dataclass(frozen=True)
+class Described:
+    """The sites that a model simulates.
+
+    Parameters
+    ----------
+    dims : dict of str to tuple
+        Names of the axes of each site, where they have one.
+    coords : dict of str to list
+        Labels along them.
+    observed : dict of str to array
+        The data of the observed sites, which are simulated nevertheless.
+    """
+
+    dims: dict[str, tuple[str | None, ...]]
+    coords: dict[str, list[Any]]
+    observed: dict[str, np.ndarray[Any, Any]]
+
+
 @dataclass(frozen=True, eq=False)
 class PriorSimulator:
     """A model run forward from its prior: ``simulator(key, *simulator.data)``.
@@ -143,6 +165,24 @@ class PriorSimulator:
     def __call__(self, key: Any, *data: Any) -> dict[str, Any]:
         """Simulate once."""
         return self.forward({}, key, *data)
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return self.forward.model.name
+
+    def describe(self, key: Any) -> Described:
+        """What it simulates, found by simulating once."""
+        run = self.forward._run({}, key, self.data)
+        sites = {n: s for n, s in run.statements.items() if s.kind != "factor" and not s.given}
+        return Described(
+            {name: axis_names(site) for name, site in sites.items()},
+            {**self.forward.arguments.coords, **self.forward.model.coords},
+            {
+                name: np.broadcast_to(np.asarray(value), np.shape(sites[name].value))
+                for name, value in run.data.items()
+            },
+        )
 
 
 def prior_predictive(
@@ -196,11 +236,18 @@ class LogLikelihood:
 
     def __call__(self, values: Mapping[str, Any], *data: Any) -> dict[str, Any]:
         """By observed site, of its batch shape, given values of the latent sites for one draw."""
+        return {s.name: s.pointwise() for s in self._observed(values, data)}
+
+    def read(self, values: Mapping[str, Any], *data: Any) -> dict[str, Any]:
+        """Values of the observed sites, given values of the latent sites for one draw."""
+        return {s.name: bnp.asarray(s.value) for s in self._observed(values, data)}
+
+    def _observed(self, values: Mapping[str, Any], data: Sequence[Any]) -> list[Statement]:
         reader = _Given(values)
         with bnp.using_dtype(self.dtype), running([reader], self.ambient):
             self.arguments.call(self.model, data)
         found = reader.statements.values()
-        return {s.name: s.pointwise() for s in found if s.kind == "sample" and s.observed}
+        return [s for s in found if s.kind == "sample" and s.observed]
 
 
 def log_likelihood(
@@ -270,11 +317,13 @@ class _Forward(_Recording):
         _Recording.__init__(self, values)
         self.key, self.kind = key, kind
         self.count = 0
+        self.data: dict[str, Any] = {}
 
     def before(self, statement: Statement) -> None:
         if statement.kind != "sample":
             return
         if statement.observed:
+            self.data[statement.name] = statement.value
             statement.value, statement.observed = None, False
         statement.value = self.values.get(statement.name, statement.value)
         # Over any seed of the user's: each draw has a key of its own.

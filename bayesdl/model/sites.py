@@ -209,6 +209,7 @@ def sites_of(model: Model, arguments: Arguments, ambient: tuple[Handler, ...], d
         data = observed_values(builder, observed, arguments.arrays)
     coords = {**arguments.coords, **model.coords}
     table = _table(reader.statements)
+    _refuse_wrong_names(table)
     _refuse_wrong_labels(table, model.coords)
     statements = reader.statements.values()
     return Sites(
@@ -315,6 +316,36 @@ def _plate_axes_of_value(statement: Statement, shape: Shape) -> dict[int, str]:
     if not sizes or shape[: len(sizes)] != sizes:
         return {}
     return {len(sizes) + axis: plate.name for axis, plate in axes.items()}
+
+
+def _refuse_wrong_names(table: dict[str, Site]) -> None:
+    """Results are labelled arrays: no site can have the name of an axis, nor of a path."""
+    axes = {dim: f'of site "{s.name}"' for s in table.values() for dim in s.dims if dim}
+    axes.update({"chain": "of all results", "draw": "of all results"})
+    for site in table.values():
+        if site.name in axes:
+            raise SiteError(
+                f'"{site.name}" is the name of a site and of an axis.',
+                facts=[("site", site.kind), ("axis", axes[site.name])],
+                fix=_name_fix(site),
+                where=site.source,
+                code="M120",
+            )
+        if "/" in site.name or not site.name:
+            raise SiteError(
+                f'"{site.name}" cannot be the name of a site: it would be a path in a file.',
+                fix=f'rename it, for example "{site.name.replace("/", ".") or "x"}".',
+                where=site.source,
+                code="M120",
+            )
+
+
+def _name_fix(site: Site) -> str:
+    if site.name in ("chain", "draw"):
+        return f'rename the site, for example "{site.name}_effect".'
+    if any(site.name == name for name, _ in site.plates):
+        return f'rename the plate, for example plate("{site.name}_rows", ...).'
+    return f'rename one, for example "{site.name}_id" in dims= and coords=.'
 
 
 def _refuse_wrong_labels(table: dict[str, Site], coords: Mapping[str, list[Any]]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 from typing import Any
 
@@ -94,3 +95,54 @@ def test_predictions_keep_the_dtype_of_the_fit() -> None:
     assert fitted["slope"].dtype == np.float32
     assert fitted.predict(X)["y"].dtype == np.float32
     assert fitted.log_likelihood()["y"].dtype == np.float32
+
+
+def test_without_arguments_the_fitted_data_are_predicted(post: Any) -> None:
+    np.testing.assert_array_equal(post.predict()["y"], post.predict(X)["y"])
+
+
+def test_one_compilation_serves_all_data_of_the_same_types(post: Any) -> None:
+    post.predict(X[:4])
+    known = dict(post._compiled)
+    post.predict(X[4:8])
+    assert post._compiled == known
+
+
+def test_thinning_keeps_every_third_draw(post: Any) -> None:
+    thinned = post.thin(3)
+    np.testing.assert_array_equal(thinned["slope"], post["slope"][:, ::3])
+    assert thinned.draws.stats["lp"].shape == (2, 67)
+    assert thinned.predict(X)["y"].shape == (2, 67, 12)
+    with pytest.raises(BayesdlError, match="whole number"):
+        post.thin(0)
+
+
+def test_khat_tells_a_good_approximation_from_a_bad_one() -> None:
+    def gaussian() -> None:
+        bdl.sample("x", dist.Normal(np.zeros(2), 1.0).to_event(1))
+
+    def correlated() -> None:
+        cov = np.array([[1.0, 0.999], [0.999, 1.0]])
+        bdl.sample("x", dist.MultivariateNormal(np.zeros(2), covariance=cov))
+
+    settings: dict[str, Any] = {"method": "advi", "random_seed": 0, "progressbar": False}
+    good, bad = (bdl.fit(m, draws=2000, **settings) for m in (gaussian, correlated))
+    assert good.khat < 0.7 < bad.khat
+    assert "above 0.7" in str(bad.summary())
+    assert "good" in str(good.summary())
+
+
+def test_chains_have_no_khat(post: Any) -> None:
+    assert post.khat is None
+    assert "khat" not in str(post.summary())
+
+
+def test_the_fit_of_a_handled_model_predicts_under_its_handlers() -> None:
+    with bdl.do({"slope": 3.0}):
+        fitted = bdl.fit(line, X, Y, draws=5, tune=5, random_seed=0, progressbar=False)
+    np.testing.assert_allclose(fitted.predict(X, kind="mean")["y"][0, 0], 3.0 * X)
+
+
+def test_fit_is_documented_where_its_settings_are() -> None:
+    assert "draws" in inspect.signature(bdl.fit).parameters
+    assert "tune" in str(bdl.fit.__doc__)

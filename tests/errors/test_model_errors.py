@@ -63,6 +63,25 @@ def number_for_distribution() -> None:
 
 X = np.arange(3.0)
 
+
+def plate_of_its_name(y: Any) -> None:
+    with bdl.plate("y", 3):
+        bdl.sample("y", dist.Normal(bdl.sample("mu", dist.Normal(0.0, 1.0)), 1.0), obs=y)
+
+
+def dims_of_a_site(y: Any) -> None:
+    group = bdl.sample("group", dist.Normal(0.0, 1.0))
+    bdl.sample("y", dist.Normal(group, 1.0).expand((3,)), obs=y, dims=("group",))
+
+
+def site_of_a_results_axis(y: Any) -> None:
+    bdl.sample("y", dist.Normal(bdl.sample("draw", dist.Normal(0.0, 1.0)), 1.0), obs=y)
+
+
+def site_with_a_slash(y: Any) -> None:
+    bdl.sample("y", dist.Normal(bdl.sample("a/b", dist.Normal(0.0, 1.0)), 1.0), obs=y)
+
+
 CASES: dict[str, tuple[Callable[[], Any], str]] = {
     "two sites of one name": (
         lambda: build_density(two_sites_of_one_name, ()),
@@ -235,6 +254,48 @@ model column does not take these arguments: missing a required argument: 'y'.
   Fix: did you mean y=?
   At HERE:  lambda: build_density(column, (X,), {"yy": X}),
   [M115]
+""",
+    ),
+    "a plate of a site's name": (
+        lambda: build_density(plate_of_its_name, (X,)),
+        """
+"y" is the name of a site and of an axis.
+    site  observed
+    axis  of site "y"
+  Fix: rename the plate, for example plate("y_rows", ...).
+  At HERE:  bdl.sample("y", dist.Normal(bdl.sample("mu", dist.Normal(0.0, 1.0)), 1.0), obs=y)
+  [M120]
+""",
+    ),
+    "dims of a site's name": (
+        lambda: build_density(dims_of_a_site, (X,)),
+        """
+"group" is the name of a site and of an axis.
+    site  latent
+    axis  of site "y"
+  Fix: rename one, for example "group_id" in dims= and coords=.
+  At HERE:  group = bdl.sample("group", dist.Normal(0.0, 1.0))
+  [M120]
+""",
+    ),
+    "a site of the name of an axis of results": (
+        lambda: build_density(site_of_a_results_axis, (1.0,)),
+        """
+"draw" is the name of a site and of an axis.
+    site  latent
+    axis  of all results
+  Fix: rename the site, for example "draw_effect".
+  At HERE:  bdl.sample("y", dist.Normal(bdl.sample("draw", dist.Normal(0.0, 1.0)), 1.0), obs=y)
+  [M120]
+""",
+    ),
+    "a site whose name is a path": (
+        lambda: build_density(site_with_a_slash, (1.0,)),
+        """
+"a/b" cannot be the name of a site: it would be a path in a file.
+  Fix: rename it, for example "a.b".
+  At HERE:  bdl.sample("y", dist.Normal(bdl.sample("a/b", dist.Normal(0.0, 1.0)), 1.0), obs=y)
+  [M120]
 """,
     ),
     "the size of a plate": (

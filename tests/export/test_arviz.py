@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import arviz
 import numpy as np
 import pytest
+import xarray
+from scipy import stats
 
 import bayesdl as bdl
 from bayesdl import dist
+from bayesdl.export.arviz import attributes, to_datatree
 
 
 @bdl.model(coords={"school": ["a", "b", "c"]})
@@ -18,6 +22,12 @@ def schools(y: Any) -> None:
     with bdl.plate("school", 3):
         theta = bdl.sample("theta", dist.Normal(mu, 1.0))
         bdl.sample("y", dist.Normal(theta, 1.0), obs=y)
+
+
+def flat(y: Any) -> None:
+    mu = bdl.sample("mu", dist.Normal(0.0, 10.0))
+    with bdl.plate("rows", 30):
+        bdl.sample("y", dist.Normal(mu, 1.0), obs=y)
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +44,64 @@ def test_groups_dims_coords_and_names(post: Any) -> None:
         assert stats[name].dims == ("chain", "draw")
     assert tree["observed_data"]["y"].dims == ("school",)
     assert all(isinstance(v, str | int | float) for v in tree.attrs.values())
+
+
+def test_groups_on_request(post: Any) -> None:
+    asked = {"posterior_predictive": True, "log_likelihood": True}
+    tree = post.to_xarray(**asked)
+    assert set(tree.children) - set(post.to_xarray().children) == set(asked)
+    for group in asked:
+        assert tree[group]["y"].dims == ("chain", "draw", "school")
+    expected = stats.norm(post["theta"], 1.0).logpdf(np.arange(3.0))
+    np.testing.assert_allclose(tree["log_likelihood"]["y"].values, expected, rtol=1e-9)
+
+
+def test_leave_one_out_of_arviz() -> None:
+    post = bdl.fit(flat, np.sin(np.arange(30.0)), draws=400, random_seed=0, progressbar=False)
+    found = arviz.loo(post.to_arviz(log_likelihood=True))
+    elpd = float(getattr(found, "elpd_loo", getattr(found, "elpd", np.nan)))
+    # One mean, thirty values: near the log likelihood at their mean.
+    y = np.sin(np.arange(30.0))
+    assert elpd == pytest.approx(stats.norm(y.mean(), 1.0).logpdf(y).sum(), abs=2.0)
+
+
+ATTRIBUTES: dict[str, Any] = {
+    "whole": 3,
+    "number": np.float32(0.5),
+    "text": "µ",
+    "wholes": [1, 2],
+    "words": ["a", "b"],
+    "one": [3],
+    "mixed": [1, "a", None],
+    "nothing": None,
+    "flag": True,
+    "huge": 2**80,
+    "nested": {"a": {"b": 1.5}},
+    "array": np.arange(3),
+    "zero byte": "a\x00b",
+    "NAME": "reserved",
+    "": "unnamed",
+    "key": {(1, 2): 3},
+    "long": "x" * 100_000,
+}
+
+
+def test_attributes_of_any_kind_are_saved_and_come_back(tmp_path: Path) -> None:
+    tree = to_datatree({"posterior": {"a": np.zeros((1, 2))}}, dims={}, coords={}, attrs=ATTRIBUTES)
+    tree.to_netcdf(tmp_path / "a.nc", engine="h5netcdf")
+    with xarray.open_datatree(tmp_path / "a.nc", engine="h5netcdf") as loaded:
+        found = attributes(loaded.load())
+    expected = {
+        **ATTRIBUTES,
+        "array": [0, 1, 2],
+        "NAME_": "reserved",
+        "unnamed": "unnamed",
+        "zero byte": '"a\\u0000b"',
+        "key": '"{(1, 2): 3}"',
+        "huge": str(2**80),
+    }
+    for name in set(expected) - {"NAME", ""}:
+        assert found[name] == expected[name], name
 
 
 def test_arviz_takes_it(post: Any) -> None:

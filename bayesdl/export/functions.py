@@ -1,0 +1,120 @@
+"""What can be asked of a model with draws at hand: from its source, or from what a file keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import numpy as np
+
+from bayesdl.model import Model
+from bayesdl.model.arguments import frames
+from bayesdl.model.handlers import Handler
+from bayesdl.model.predict import LogLikelihood, Simulator, log_likelihood, predictive
+
+Array = np.ndarray[Any, Any]
+KINDS = ("y", "mean", "log_likelihood")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A function of one draw, and the data to call it with.
+
+    Parameters
+    ----------
+    function : callable, (draw, *data) -> dict of str to Array
+        A draw is (values, key) where something is drawn, and values alone for log likelihoods.
+    data : tuple of arrays
+    dtype : numpy.dtype
+    key : tuple
+        Equal for functions that are the same, so that one is compiled once.
+    """
+
+    function: Callable[..., dict[str, Any]]
+    data: Sequence[Array]
+    dtype: np.dtype[Any]
+    key: Any
+
+
+class Functions(Protocol):
+    """What `ModelFunctions` and `StoredFunctions` are."""
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        ...
+
+    def prepare(self, kind: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Prepared:
+        """The function of one of `KINDS` for a model's arguments; the fitted ones if none given."""
+        ...
+
+    def observed(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Array]:
+        """Values of the observed sites for a model's arguments; the fitted ones if none given."""
+        ...
+
+
+@dataclass(frozen=True)
+class ModelFunctions:
+    """What a model's source gives.
+
+    Parameters
+    ----------
+    model : Model
+    dtype : numpy.dtype
+        In which the model was fitted.
+    fitted : tuple of (tuple, dict)
+        The arguments of the fit, which stand in where none are given.
+    ambient : tuple of Handler
+        The handlers that surrounded the fit. Those that surround a prediction are added.
+    """
+
+    model: Model
+    dtype: np.dtype[Any]
+    fitted: tuple[tuple[Any, ...], dict[str, Any]] = ((), {})
+    ambient: tuple[Handler, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return self.model.name
+
+    def prepare(self, kind: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Prepared:
+        """The function of one of `KINDS` for a model's arguments; the fitted ones if none given."""
+        args, kwargs = (args, kwargs) if args or kwargs else self.fitted
+        found = self.simulator(kind, args, kwargs)
+        if isinstance(found, Simulator):
+            function = one_prediction(found)
+        else:
+            function = one_log_likelihood(found)
+        given = tuple(frames(self.model, found.arguments).items())
+        key = kind, given, tuple(map(id, found.ambient))
+        return Prepared(function, found.data, self.dtype, key)
+
+    def observed(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Array]:
+        """Values of the observed sites for a model's arguments; the fitted ones if none given."""
+        args, kwargs = (args, kwargs) if args or kwargs else self.fitted
+        return dict(log_likelihood(self.model, args, kwargs, dtype=self.dtype).observed)
+
+    def simulator(
+        self, kind: str, args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> Simulator | LogLikelihood:
+        """What `prepare` makes a function of."""
+        found: Simulator | LogLikelihood
+        if kind in ("y", "mean"):
+            word = "draw" if kind == "y" else kind
+            found = predictive(self.model, args, kwargs, kind=word, dtype=self.dtype)
+        else:
+            found = log_likelihood(self.model, args, kwargs, dtype=self.dtype)
+        now = (h for h in found.ambient if not any(h is known for known in self.ambient))
+        return replace(found, ambient=(*self.ambient, *now))
+
+
+def one_prediction(forward: Simulator) -> Callable[..., dict[str, Any]]:
+    """A simulator as a function of (values, key) and data."""
+    return lambda draw, *data: forward(draw[0], draw[1], *data)
+
+
+def one_log_likelihood(judge: LogLikelihood) -> Callable[..., dict[str, Any]]:
+    """A judge as a function of values and data."""
+    return lambda values, *data: judge(values, *data)
