@@ -42,7 +42,7 @@ class Cauchy(Distribution):
     examples = ((0.0, 1.0), (-3.0, 0.2))
 
     def _log_prob(self, x: Any) -> Any:
-        z = (x - self.loc) / self.scale
+        z = (x - self.loc) * (1.0 / self.scale)
         return -bnp.log1p(bnp.square(z)) - (bnp.log(self.scale) + LOG_PI)
 
     def _draw(self, key: Any, shape: Shape) -> Any:
@@ -90,7 +90,7 @@ class HalfCauchy(Distribution):
     examples = ((1.0,), (0.2,), (30.0,))
 
     def _log_prob(self, x: Any) -> Any:
-        shrink = bnp.log1p(bnp.square(x / self.scale))
+        shrink = bnp.log1p(bnp.square(x * (1.0 / self.scale)))
         return -shrink - (bnp.log(self.scale) + (LOG_PI - LOG_2))
 
     def _draw(self, key: Any, shape: Shape) -> Any:

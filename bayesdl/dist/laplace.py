@@ -40,7 +40,7 @@ class Laplace(Distribution):
     examples = ((0.0, 1.0), (-3.0, 0.2))
 
     def _log_prob(self, x: Any) -> Any:
-        return -bnp.abs(x - self.loc) / self.scale - (bnp.log(self.scale) + LOG_2)
+        return -bnp.abs(x - self.loc) * (1.0 / self.scale) - (bnp.log(self.scale) + LOG_2)
 
     def _draw(self, key: Any, shape: Shape) -> Any:
         return self._icdf(random.uniform(key, shape, self._dtype))

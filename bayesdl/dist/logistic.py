@@ -39,7 +39,7 @@ class Logistic(Distribution):
     examples = ((0.0, 1.0), (-3.0, 0.2))
 
     def _log_prob(self, x: Any) -> Any:
-        z = (x - self.loc) / self.scale
+        z = (x - self.loc) * (1.0 / self.scale)
         return z - 2.0 * bnp.softplus(z) - bnp.log(self.scale)
 
     def _draw(self, key: Any, shape: Shape) -> Any:

@@ -45,7 +45,8 @@ class Normal(Distribution):
     examples = ((0.0, 1.0), (-3.0, 0.2), (1e4, 1e-3))
 
     def _log_prob(self, x: Any) -> Any:
-        z = (x - self.loc) / self.scale
+        # One division for each scale, not for each value.
+        z = (x - self.loc) * (1.0 / self.scale)
         return -0.5 * bnp.square(z) - (bnp.log(self.scale) + HALF_LOG_TWO_PI)
 
     def _draw(self, key: Any, shape: Shape) -> Any:
@@ -95,7 +96,7 @@ class HalfNormal(Distribution):
     examples = ((1.0,), (0.2,), (30.0,))
 
     def _log_prob(self, x: Any) -> Any:
-        z = x / self.scale
+        z = x * (1.0 / self.scale)
         return -0.5 * bnp.square(z) - (bnp.log(self.scale) + (HALF_LOG_TWO_PI - LOG_2))
 
     def _draw(self, key: Any, shape: Shape) -> Any:
@@ -144,7 +145,7 @@ class LogNormal(Distribution):
 
     def _log_prob(self, x: Any) -> Any:
         log_x = bnp.log(x)
-        z = (log_x - self.loc) / self.scale
+        z = (log_x - self.loc) * (1.0 / self.scale)
         return -0.5 * bnp.square(z) - (log_x + (bnp.log(self.scale) + HALF_LOG_TWO_PI))
 
     def _draw(self, key: Any, shape: Shape) -> Any:

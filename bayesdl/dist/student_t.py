@@ -45,7 +45,7 @@ class StudentT(Distribution):
     examples = ((3.0, 0.0, 1.0), (1.0, 2.0, 0.5), (2.0, 0.0, 1.0), (30.0, -3.0, 4.0))
 
     def _log_prob(self, x: Any) -> Any:
-        z = (x - self.loc) / self.scale
+        z = (x - self.loc) * (1.0 / self.scale)
         power = 0.5 * (self.df + 1.0)
         return _log_norm(self.df, self.scale) - power * bnp.log1p(bnp.square(z) / self.df)
 
@@ -95,7 +95,7 @@ class HalfStudentT(Distribution):
 
     def _log_prob(self, x: Any) -> Any:
         power = 0.5 * (self.df + 1.0)
-        shrink = bnp.log1p(bnp.square(x / self.scale) / self.df)
+        shrink = bnp.log1p(bnp.square(x * (1.0 / self.scale)) / self.df)
         return _log_norm(self.df, self.scale) + LOG_2 - power * shrink
 
     def _draw(self, key: Any, shape: Shape) -> Any:

@@ -93,7 +93,7 @@ def _folded(equation: Equation) -> Atom:
 def _recast(equation: Equation, defined: Defined) -> Equation:
     """The same outputs from an equation that reads less."""
     if equation.primitive.elementwise:
-        return _spread_late(_literal_operands(equation, defined), defined)
+        equation = _spread_late(_literal_operands(equation, defined), defined)
     recast = RECASTS.get(equation.primitive.name)
     return recast(equation, defined) if recast else equation
 
@@ -175,8 +175,39 @@ def _with(
     return Equation(primitive, inputs, kept, equation.outputs, equation.source)
 
 
+def _plain_product(equation: Equation, defined: Defined) -> Equation:
+    """A guarded product needs no guard where neither factor can make NaN of a zero."""
+    c, p = equation.inputs
+    finite = isinstance(p, Literal) and bool(np.isfinite(p.value))
+    if finite or (isinstance(c, Literal) and c.value != 0):
+        return _scaled_once(_with(equation, (p, c) if finite else (c, p), "mul"), defined)
+    return equation
+
+
+def _scaled_once(equation: Equation, defined: Defined) -> Equation:
+    """The product with two powers of two is that with one; with -1 it is the negation."""
+    a, x = equation.inputs
+    if isinstance(x, Literal):
+        a, x = x, a
+    if not isinstance(a, Literal) or a.type.dtype.kind != "f":
+        return equation
+    inner = _made_by(x, "mul", defined)
+    b = next((v for v in inner.inputs if isinstance(v, Literal)), None) if inner else None
+    if inner is not None and b is not None and _is_power_of_two(a) and _is_power_of_two(b):
+        (x,) = (v for v in inner.inputs if v is not b)
+        a = Literal.of(a.value * b.value)
+        equation = _with(equation, (a, x))
+    return _with(equation, (x,), "neg", {}) if a.value == -1.0 else equation
+
+
+def _is_power_of_two(literal: Literal) -> bool:
+    return abs(float(np.frexp(literal.value)[0])) == 0.5
+
+
 RECASTS: dict[str, Recast] = {
     "broadcast": _broadcast_once,
+    "guarded_mul": _plain_product,
+    "mul": _scaled_once,
     "reduce_sum": _sum_of_equals,
     "reshape": _reshape_once,
 }
@@ -212,6 +243,12 @@ def _undoes(name: str) -> Rewrite:
     return rewrite
 
 
+def _logarithm_of_exponential(equation: Equation, defined: Defined) -> Atom | None:
+    """log(eˣ) = x; where eˣ is rounded to 0 or ∞, x is what was meant."""
+    inner = _made_by(equation.inputs[0], "exp", defined)
+    return None if inner is None else inner.inputs[0]
+
+
 def _same_type(equation: Equation, _: Defined) -> Atom | None:
     """Reshapes and casts that change nothing (the types are compared by the caller)."""
     return equation.inputs[0]
@@ -239,6 +276,7 @@ REWRITES: dict[str, Rewrite] = {
     "sub": _neutral(0.0, both=False),
     "mul": _neutral(1.0, both=True),
     "div": _neutral(1.0, both=False),
+    "log": _logarithm_of_exponential,
     "neg": _undoes("neg"),
     "not": _undoes("not"),
     "broadcast": _same_type,

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from bayesdl.ir.program import Atom, Equation, Literal, Program, Var
 
-from .fuse import WINDOWS, Fusion, Nest, Step, is_pointwise
+from .fuse import WINDOWS, Fusion, Nest, Step
+from .spaces import is_pointwise
 
 ALIGNMENT = 64
 

@@ -55,6 +55,7 @@ class Module:
         self.tables: dict[str, str] = {}
         self.constants: list[np.ndarray[Any, Any]] = []
         self.externals: set[str] = set()
+        self.inline_math = True
 
     def declare(self, name: str, result: str, arguments: Sequence[str]) -> str:
         """The name of a function that LLVM or a library defines."""
@@ -74,10 +75,10 @@ class Module:
         """The name of a function of `mathlib`, whose text joins the module.
 
         Inside loops it is inlined, so that the loop can be widened; elsewhere a call keeps the code
-        small.
+        small where there are many.
         """
         symbol = f"bdl.{name}.f{8 * dtype.itemsize}"
-        if not inline:
+        if not inline and not self.inline_math:
             kind, inner = value_type(dtype), self.math(name, dtype, arity, True)
             given = ", ".join(f"{kind} %x{i}" for i in range(arity))
             body = f"  %y = call {kind} @{inner}({given})\n  ret {kind} %y"
@@ -112,13 +113,18 @@ class Module:
         self.metadata.append(f"!{len(self.metadata)} = distinct !{{}}")
         return f"!{len(self.metadata) - 1}"
 
-    def advice(self, group: str | None, rolled: bool) -> str:
-        """What LLVM is told about a loop: its accesses never meet; it shall not be unrolled."""
+    def advice(self, group: str | None, rolled: bool, at_once: int, masked: bool) -> str:
+        """What LLVM is told about a loop: see `Code.loop`."""
         hints = []
         if group is not None:
             hints.append(f'!{{!"llvm.loop.parallel_accesses", {group}}}')
-        if rolled:
+        if rolled or at_once:
             hints.append('!{!"llvm.loop.unroll.disable"}')
+        if at_once:
+            # No width: LLVM would complain aloud about each loop that it cannot widen.
+            hints.append(f'!{{!"llvm.loop.interleave.count", i32 {at_once}}}')
+        if masked:
+            hints.append('!{!"llvm.loop.vectorize.predicate.enable", i1 true}')
         if not hints:
             return ""
         own, first = f"!{len(self.metadata)}", len(self.metadata) + 1
@@ -299,6 +305,8 @@ class Code:
         state: Sequence[tuple[str, str]] = (),
         group: str | None = None,
         rolled: bool = False,
+        at_once: int = 0,
+        masked: bool = False,
     ) -> Iterator[Loop]:
         """Repeat what is written inside.
 
@@ -312,6 +320,10 @@ class Code:
             Accesses that never meet between turns, for the vectoriser.
         rolled : bool
             Whether LLVM shall leave the loop as it is.
+        at_once : int
+            Vectors that are worked on side by side; 0 leaves that to LLVM.
+        masked : bool
+            Whether the turns are a part of one vector.
         """
         before, head, end = self.block, self.fresh("loop"), self.fresh("end")
         self.do(f"br label %{head}")
@@ -325,7 +337,7 @@ class Code:
             self.start(body)
         yield loop
         following = self.let(f"add nuw nsw i64 {index.name}, 1")
-        latch, tail = self.block, self.module.advice(group, rolled)
+        latch, tail = self.block, self.module.advice(group, rolled, at_once, masked)
         if isinstance(count, int):
             going = self.let(f"icmp ult i64 {following}, {count}")
             self.do(f"br i1 {going}, label %{head}, label %{end}{tail}")

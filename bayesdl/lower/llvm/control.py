@@ -6,7 +6,7 @@ from bayesdl.ir.program import Equation
 
 from .code import value_type
 from .emit import Scope, emits, nbytes
-from .fuse import kept_carry
+from .spaces import kept_carry
 
 
 @emits("call", "custom_call")

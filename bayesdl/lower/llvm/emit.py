@@ -13,6 +13,7 @@ from bayesdl._base.errors import BayesdlError, CompileError
 from bayesdl.ir.program import Atom, Equation, Literal, Program, Var
 from bayesdl.ir.walk import programs_in, subprograms
 
+from . import mathlib
 from .buffers import ALIGNMENT, Given, Plan, Slot, Storage, Target, plan
 from .code import Code, Module, constant, value_type
 from .fuse import Fusion, Nest, Products
@@ -24,6 +25,7 @@ Emit = Callable[..., None]
 EMIT: dict[str, Emit] = {}
 
 SMALL_TABLE = 16  # constants up to this size are written into the code, where LLVM can fold them
+FEW_CALLS = 40  # up to so many functions of scalars are written out where they are used
 SMALL_PROGRAM = 3  # a Program this short is written out wherever it is used
 
 
@@ -52,6 +54,7 @@ class Unit:
         self.uses = Counter(
             id(q) for p in subprograms(program) for e in p.equations for q in programs_in(e)
         )
+        self.module.inline_math = _count_scalar_math(program) <= FEW_CALLS
         self.functions: dict[Any, tuple[str, int]] = {}
         self.fusions: dict[int, Fusion] = {}
         self.plans: dict[Any, Plan] = {}
@@ -128,6 +131,11 @@ class Unit:
         frame.give(kinds, returned)
         frame.close(f"define internal {struct(kinds)} @{name}({_parameters(program, shared)})")
         return name, frame.extent
+
+
+def _count_scalar_math(program: Program) -> int:
+    equations = (e for p in subprograms(program) for e in p.equations)
+    return sum(e.primitive.name in mathlib.NAMES and not e.outputs[0].type.shape for e in equations)
 
 
 def struct(kinds: Sequence[str]) -> str:

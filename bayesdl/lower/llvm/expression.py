@@ -12,7 +12,7 @@ from bayesdl.ir.program import Atom, Equation, Literal, Var
 from bayesdl.ir.types import ArrayType
 
 DType = np.dtype[Any]
-I64, BOOL = np.dtype(np.int64), np.dtype(np.bool_)
+I64, F64, BOOL = np.dtype(np.int64), np.dtype(np.float64), np.dtype(np.bool_)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +68,9 @@ class Node:
     ----------
     dtype : dtype
     kind : str
-        ``number`` (data: the value), ``scalar`` (data: a Var held in a register), ``load`` (data:
-        Var or address, Index), ``position`` (data: Index) or ``element`` (data: name, parameters).
+        ``number`` (data: the value), ``blank`` (the zero around a padded operand), ``scalar`` (data:
+        a Var held in a register), ``load`` (data: Var or address, Index), ``position`` (data:
+        Index) or ``element`` (data: name, parameters).
     data : object
     args : tuple of Node
         Operands of an ``element``.
@@ -91,6 +92,13 @@ def element(name: str, dtype: Any, *args: Node, params: Mapping[str, Any] | None
     return Node(np.dtype(dtype), "element", (name, params or {}), args)
 
 
+def converted(node: Node, dtype: DType) -> Node:
+    """A number as another dtype."""
+    if node.dtype == dtype:
+        return node
+    return element("convert", dtype, node, params={"dtype": dtype})
+
+
 def strides(shape: tuple[int, ...]) -> tuple[int, ...]:
     """Row-major strides, in elements."""
     found, step = [], 1
@@ -108,9 +116,13 @@ def linear(place: Place, shape: tuple[int, ...]) -> Index:
     return total
 
 
-def identity(space: tuple[int, ...]) -> Place:
-    """The counters themselves; an axis of size 1 has none."""
-    return tuple(Index(0, ((i, 1),)) if n != 1 else Index() for i, n in enumerate(space))
+def identity(space: tuple[int, ...], first: tuple[int, ...] | None = None) -> Place:
+    """The counters, from `first` on; an axis of size 1 has none."""
+    starts = first or (0,) * len(space)
+    return tuple(
+        Index(a, ((i, 1),) if n != 1 else ())
+        for i, (n, a) in enumerate(zip(space, starts, strict=True))
+    )
 
 
 class Layout(Protocol):
@@ -130,10 +142,17 @@ class Reader:
     ----------
     layout : Layout
         Which values lie in memory.
+    space : tuple of int
+        How far the counters of the nest run.
+    cuts : list of set of int, optional
+        Receives, per counter, where the loops must be cut so that every `concatenate` and `pad`
+        reads one operand between two cuts. Without it, the loops must have been cut there.
     """
 
-    def __init__(self, layout: Layout) -> None:
-        self.layout = layout
+    def __init__(
+        self, layout: Layout, space: tuple[int, ...], cuts: list[set[int]] | None = None
+    ) -> None:
+        self.layout, self.space, self.cuts = layout, space, cuts
         self.memo: dict[tuple[Var, Place], Node] = {}
 
     def read(self, atom: Atom, place: Place) -> Node:
@@ -155,14 +174,40 @@ class Reader:
             return Node(var.type.dtype, "load", (base, linear(place, var.type.shape)))
         return self.compute(self.layout.definition(var), place)
 
+    def inside(self, index: Index, size: int) -> bool:
+        """Whether an index lies in 0 … size - 1 wherever the counters are; noted if undecided."""
+        ends = [f * (self.space[a] - 1) for a, f in index.axes]
+        low = index.const + sum(e for e in ends if e < 0)
+        high = index.const + sum(e for e in ends if e > 0)
+        if low >= 0 and high < size:
+            return True
+        if high < 0 or low >= size or size == 0:
+            return False
+        if self.cuts is None:
+            raise ValueError(f"the index {index} enters or leaves 0 … {size} on the way")
+        ((axis, factor),) = index.axes
+        for bound in (0, size) if factor > 0 else (size - 1, -1):
+            at = -(-(bound - index.const) // factor)
+            if 0 < at < self.space[axis]:
+                self.cuts[axis].add(at)
+        return True
+
     def compute(self, equation: Equation, place: Place) -> Node:
         """The element of an equation's result at a place."""
         primitive = equation.primitive
         if primitive.elementwise:
             args = tuple(self.read(a, place) for a in equation.inputs)
             dtype = equation.outputs[0].type.dtype
-            return Node(dtype, "element", (primitive.name, equation.params), args)
+            return _without_blanks(Node(dtype, "element", (primitive.name, equation.params), args))
         return READ[primitive.name](self, equation, place)
+
+
+def _without_blanks(node: Node) -> Node:
+    """A sum without what lies around padded operands: x + 0 = x, but for the sign of a zero."""
+    name, blanks = node.data[0], [a.kind == "blank" for a in node.args]
+    if name == "add" and any(blanks):
+        return node.args[1 if blanks[0] else 0]
+    return node.args[0] if name == "neg" and blanks[0] else node
 
 
 Read = Callable[[Reader, Equation, Place], Node]
@@ -204,6 +249,31 @@ def _slice(reader: Reader, equation: Equation, place: Place) -> Node:
     start, stride = equation.params["start"], equation.params["stride"]
     found = tuple(p.times(s).plus(a) for p, s, a in zip(place, stride, start, strict=True))
     return reader.read(equation.inputs[0], found)
+
+
+@_reads("concatenate")
+def _concatenate(reader: Reader, equation: Equation, place: Place) -> Node:
+    """The operand that holds the element; the loops are cut where another one begins."""
+    axis, at, found = equation.params["axis"], 0, None
+    for part in equation.inputs:
+        size = part.type.shape[axis]
+        here = tuple(p.plus(-at) if i == axis else p for i, p in enumerate(place))
+        if reader.inside(here[axis], size):
+            found = reader.read(part, here)
+        at += size
+    assert found is not None
+    return found
+
+
+@_reads("pad")
+def _pad(reader: Reader, equation: Equation, place: Place) -> Node:
+    """The operand's element, or zero around it; the loops are cut in between."""
+    x = equation.inputs[0]
+    low, shape = equation.params["low"], x.type.shape
+    here = tuple(p.plus(-a) for p, a in zip(place, low, strict=True))
+    if all([reader.inside(i, n) for i, n in zip(here, shape, strict=True)]):
+        return reader.read(x, here)
+    return Node(x.type.dtype, "blank", None)
 
 
 @_reads("reverse")

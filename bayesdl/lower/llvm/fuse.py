@@ -10,28 +10,38 @@ from bayesdl.ir.program import Atom, Equation, Program, Var
 from bayesdl.ir.walk import live_equations
 
 from . import mathlib
-from .expression import READ
+from .spaces import (
+    HEAVY,
+    NO_CUTS,
+    REDUCTIONS,
+    Cuts,
+    Shape,
+    contracted,
+    crosses,
+    cuts_of,
+    free_axes,
+    in_nest,
+    is_pointwise,
+    is_seamless,
+    is_thin,
+    kept_carry,
+    matrix_of,
+    repeats,
+    space_of,
+    squeezed,
+    weight,
+)
 
-Shape = tuple[int, ...]
-
-REDUCTIONS = {
-    "reduce_sum": "add",
-    "reduce_max": "max",
-    "reduce_min": "min",
-    "reduce_and": "and",
-    "reduce_or": "or",
-}
-WINDOWS = {"concatenate": (), "pad": (), "dynamic_update_slice": (0,), "scatter_add": (0,)}
+WINDOWS = {"pad": (), "dynamic_update_slice": (0,), "scatter_add": (0,)}
 IN_MEMORY = {"gather": (0,), "dynamic_slice": (0,)} | WINDOWS
 
 # Weights of one element, in units of an addition. A value worth up to CHEAP is computed again
 # rather than stored. An expression deeper than DEEP or heavier than LARGE is cut, so that no nest
-# grows without bound; a nest takes up to CROWDED equations.
-CHEAP, DEEP, LARGE, CROWDED = 4, 40, 300, 12
+# grows without bound; a nest takes up to CROWDED equations, and its loops up to PARTS cuts.
+CHEAP, DEEP, LARGE, CROWDED, PARTS = 4, 40, 300, 12, 8
 # Sizes of products of a matrix and a vector from which a kernel is faster than a nest, and the
 # number of terms from which float32 sums need float64.
 NARROW, LONG_SUM = 8, 4096
-_HEAVY = {"div": 4, "sqrt": 4, "floor_div": 8, "remainder": 8, "gather": 4, "dynamic_slice": 1}
 
 
 @dataclass(eq=False)
@@ -45,10 +55,13 @@ class Nest:
     roots : list of Equation
         What is computed: a value per place, or a reduction over places. A value that lies in memory
         nowhere is one that only later roots read.
+    is_cut : bool
+        Whether the space falls into parts, because operands are put together or padded on the way.
     """
 
     space: Shape
     roots: list[Equation] = field(default_factory=list)
+    is_cut: bool = False
 
 
 @dataclass(eq=False)
@@ -100,6 +113,8 @@ class Fusion:
         self.needed: set[Var] = set()
         self.memory: set[Var] = set(program.inputs)
         self._cost: dict[Var, int] = {}
+        self._cuts: dict[Var, Cuts] = {}
+        self._own_cuts: dict[Equation, Cuts] = {}
         self._depth: dict[Var, int] = {}
         self._leaves: dict[Var, dict[Var, bool]] = {}
         self.step_of: dict[Var, int] = {}
@@ -223,20 +238,19 @@ class Fusion:
             self._cost[var] = self._depth[var] = 0
             return True
         cost, depth = self._weigh(equation)
-        dear = cost > CHEAP and (len(self.consumers.get(var, ())) > 1 or self._is_repeated(var))
-        if var in self.needed or dear or cost > LARGE or depth > DEEP:
-            cost, depth, keep = 0, 0, True
-        else:
-            keep = False
-        self._cost[var], self._depth[var] = cost, depth
+        cuts = self._own_cuts[equation] = cuts_of(equation, self._cuts)
+        readers = self.consumers.get(var, ())
+        dear = cost > CHEAP and (len(readers) > 1 or self._is_repeated(var))
+        torn = bool(cuts) and (len(cuts) > PARTS or not all(map(is_seamless, readers)))
+        keep = var in self.needed or dear or torn or cost > LARGE or depth > DEEP
+        if not keep:
+            self._cuts[var] = cuts
+        self._cost[var], self._depth[var] = (0, 0) if keep else (cost, depth)
         return keep
 
     def _weigh(self, equation: Equation) -> tuple[int, int]:
         name = equation.primitive.name
-        own = _HEAVY.get(
-            name,
-            12 if name in mathlib.NAMES else 1 if equation.primitive.elementwise else 0,
-        )
+        own = weight(name) if equation.primitive.elementwise or name in HEAVY else 0
         arrays = [a for a in equation.inputs if isinstance(a, Var) and a.type.shape]
         cost = own + sum(self._cost.get(a, 0) for a in arrays)
         return cost, 1 + max((self._depth.get(a, 0) for a in arrays), default=0)
@@ -284,7 +298,7 @@ class Fusion:
         for kernel in self.kernels:
             matrix = matrix_of(kernel)
             other = first.pop(matrix, None)
-            if other is None or not _crosses(other, kernel):
+            if other is None or not crosses(other, kernel):
                 first[matrix] = kernel
                 continue
             at, end = self.equations.index(other), self.equations.index(kernel)
@@ -317,19 +331,22 @@ class Fusion:
 
     def _place(self, equation: Equation, open_nests: dict[Shape, list[int]]) -> int:
         """The nest that takes an equation: an earlier one over the same space where possible."""
-        space = space_of(equation)
-        if space:
+        space, cuts = space_of(equation), self._cuts_in(equation)
+        if space and len(cuts) <= PARTS:
             for at in reversed(open_nests.get(space, ())):
                 nest = self.steps[at]
                 if (
                     isinstance(nest, Nest)
                     and len(nest.roots) < CROWDED
                     and self._joins(equation, at, nest)
+                    and self._fits(equation, nest)
                 ):
                     nest.roots.append(equation)
+                    nest.is_cut = nest.is_cut or bool(cuts)
                     return at
-        self.steps.append(Nest(space, [equation]))
-        open_nests.setdefault(space, []).append(len(self.steps) - 1)
+        self.steps.append(Nest(space, [equation], bool(cuts)))
+        if len(cuts) <= PARTS:
+            open_nests.setdefault(space, []).append(len(self.steps) - 1)
         return len(self.steps) - 1
 
     def _place_kernel(self, equation: Equation, open_kernels: dict[Atom, int]) -> int:
@@ -339,12 +356,25 @@ class Fusion:
         if at >= 0:
             step = self.steps[at]
             assert isinstance(step, Products)
-            if _crosses(step.roots[0], equation) and self._joins(equation, at, step):
+            if crosses(step.roots[0], equation) and self._joins(equation, at, step):
                 step.roots.append(equation)
                 return at
         self.steps.append(Products((), [equation]))
         open_kernels[matrix] = len(self.steps) - 1
         return len(self.steps) - 1
+
+    def _cuts_in(self, equation: Equation) -> Cuts:
+        """Where the loops of a root must be cut."""
+        if equation in self._own_cuts:
+            return self._own_cuts[equation]
+        operands = (a for a in equation.inputs if isinstance(a, Var))
+        return NO_CUTS.union(*(self._cuts.get(a, NO_CUTS) for a in operands))
+
+    def _fits(self, equation: Equation, nest: Nest) -> bool:
+        """Whether the parts of a nest's space stay few, and no sum over a part of it is torn."""
+        roots = [*nest.roots, equation]
+        cuts = NO_CUTS.union(*map(self._cuts_in, roots))
+        return not cuts or (len(cuts) <= PARTS and all(map(is_seamless, roots)))
 
     def _joins(self, equation: Equation, at: int, nest: Nest) -> bool:
         made_here = {e.outputs[0] for e in nest.roots if is_pointwise(e)}
@@ -373,108 +403,3 @@ class Fusion:
             for var, here in self.reads(equation).items():
                 found[var] = found.get(var, True) and here
         return found
-
-
-def kept_carry(equation: Equation) -> list[int]:
-    """The parts of a loop's carry that its body hands on as they are."""
-    body, constants = equation.params["body"], equation.params["constants"]
-    count = equation.params.get("carry", len(body.outputs))
-    return [k for k in range(count) if body.outputs[k] is body.inputs[constants + k]]
-
-
-def is_pointwise(equation: Equation) -> bool:
-    """Whether any element of the result can be computed by itself."""
-    name = equation.primitive.name
-    if name == "dot_general":
-        return contracted(equation) == 1
-    return equation.primitive.elementwise or name in READ
-
-
-def in_nest(equation: Equation) -> bool:
-    """Whether loop nests make the result, by themselves or as part of another."""
-    name = equation.primitive.name
-    return (
-        is_pointwise(equation)
-        or name in REDUCTIONS
-        or (name == "dot_general" and is_thin(equation))
-    )
-
-
-def contracted(equation: Equation) -> int:
-    """Number of terms of a product's sums."""
-    return prod(equation.inputs[0].type.shape[a] for a in equation.params["contract"][0])
-
-
-def free_axes(equation: Equation) -> tuple[list[int], list[int]]:
-    """The axes of a product's operands that are neither summed nor common."""
-    contract, batch = equation.params["contract"], equation.params["batch"]
-    left, right = (
-        [i for i in range(a.type.ndim) if i not in contract[side] and i not in batch[side]]
-        for side, a in enumerate(equation.inputs[:2])
-    )
-    return left, right
-
-
-def is_thin(equation: Equation) -> bool:
-    """Whether a product is of vectors, or of a matrix and a vector: bound by memory."""
-    left, right = free_axes(equation)
-    x, y = equation.inputs[0].type.shape, equation.inputs[1].type.shape
-    return prod(x[i] for i in left) == 1 or prod(y[i] for i in right) == 1
-
-
-def matrix_of(equation: Equation) -> Atom:
-    """The larger operand of a thin product."""
-    x, y = equation.inputs
-    return x if x.type.size >= y.type.size else y
-
-
-def _crosses(first: Equation, second: Equation) -> bool:
-    """Whether two thin products go over one plain matrix along its rows and across them."""
-    matrix = matrix_of(first)
-    axes = {
-        axis
-        for e in (first, second)
-        for axis in e.params["contract"][0 if e.inputs[0] is matrix else 1]
-    }
-    return matrix.type.ndim == 2 and axes == {0, 1} and not first.params["batch"][0]
-
-
-def product_order(equation: Equation) -> tuple[Shape, tuple[int, ...], tuple[int, ...]]:
-    """The loops of a thin product: their sizes, which are of the result, which of the sum.
-
-    The larger operand is read along its rows: where its summed axes come first, so do their loops.
-    """
-    contract = equation.params["contract"]
-    sums = tuple(equation.inputs[0].type.shape[a] for a in contract[0])
-    out = equation.outputs[0].type.shape
-    common, free = len(equation.params["batch"][0]), free_axes(equation)
-    side = 0 if equation.inputs[0].type.size >= equation.inputs[1].type.size else 1
-    last_free = max(free[side], default=-1)
-    if last_free > max(contract[side], default=-1) and prod(out[common:]) > 1:
-        space = (*out[:common], *sums, *out[common:])
-        kept = (*range(common), *range(common + len(sums), len(space)))
-        return space, kept, tuple(range(common, common + len(sums)))
-    space = (*out, *sums)
-    return space, tuple(range(len(out))), tuple(range(len(out), len(space)))
-
-
-def space_of(equation: Equation) -> Shape:
-    """The loops that an equation of a nest needs."""
-    name = equation.primitive.name
-    if name in REDUCTIONS:
-        return equation.inputs[0].type.shape
-    if name == "dot_general" and not is_pointwise(equation):
-        return product_order(equation)[0]
-    return equation.outputs[0].type.shape
-
-
-def squeezed(shape: Shape) -> Shape:
-    """A shape without its axes of size 1."""
-    return tuple(n for n in shape if n != 1)
-
-
-def repeats(equation: Equation) -> bool:
-    """Whether a broadcast puts a new axis before one of the operand's."""
-    axes, shape = equation.params["axes"], equation.params["shape"]
-    kept = [i for i, n in enumerate(shape) if i not in axes and n > 1]
-    return bool(kept) and any(a < kept[-1] and shape[a] > 1 for a in axes)

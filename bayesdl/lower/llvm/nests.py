@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise, product
 from math import prod
 from typing import Any, Protocol
 
@@ -12,12 +13,18 @@ import numpy as np
 from bayesdl.ir.program import Atom, Equation, Var
 
 from .code import Code, constant, value_type
-from .expression import Index, Node, Reader, identity, linear, product_places
-from .fuse import REDUCTIONS, Fusion, Nest, is_pointwise, product_order
+from .expression import F64, Index, Node, Place, Reader, identity, linear, product_places
+from .fuse import Fusion, Nest
 from .scalars import arithmetic, convert, element, extremum
+from .spaces import REDUCTIONS, is_pointwise, product_order, weight
 
 DType = np.dtype[Any]
-F64 = np.dtype(np.float64)
+
+VECTOR = 32  # bytes of a register
+# A loop of up to so many vectors is written as whole vectors and a rest. A turn that costs so much,
+# in units of an addition, keeps the processor busy by itself; of cheaper ones several are done
+# at once.
+SHORT, DEAR, DEAR_AT_ONCE, LIGHT_AT_ONCE = 256, 12, 2, 4
 
 
 class Scope(Protocol):
@@ -76,33 +83,74 @@ class Reduce:
         return F64 if self.op == "add" and self.node.dtype.kind == "f" else self.node.dtype
 
 
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A part of a nest's space in which every `concatenate` and `pad` reads one operand.
+
+    Parameters
+    ----------
+    first, space : tuple of int
+        Where it begins, and its sizes.
+    """
+
+    first: tuple[int, ...]
+    space: tuple[int, ...]
+
+
 def write_nest(scope: Scope, nest: Nest) -> None:
     """Write the loops of a nest, and name the scalars it makes."""
-    reader = Reader(scope.fusion)
-    place = identity(nest.space)
+    totals: dict[Var, str] = {}
+    boxes = _boxes(scope.fusion, nest)
+    for box in boxes:
+        totals = _write_box(scope, nest, box, totals, box is boxes[-1])
+
+
+def _boxes(fusion: Fusion, nest: Nest) -> list[Box]:
+    """The parts of a nest's space, in order."""
+    edges: list[set[int]] = [{0, n} for n in nest.space]
+    if nest.is_cut:
+        reader = Reader(fusion, nest.space, edges)
+        for equation in nest.roots:
+            _read_root(reader, equation, nest.space, identity(nest.space))
+    sides = [
+        list(pairwise(sorted(e))) if n else [(0, 0)] for e, n in zip(edges, nest.space, strict=True)
+    ]
+    return [
+        Box(tuple(a for a, _ in corner), tuple(b - a for a, b in corner))
+        for corner in product(*sides)
+    ]
+
+
+def _write_box(
+    scope: Scope, nest: Nest, box: Box, totals: dict[Var, str], last: bool
+) -> dict[Var, str]:
+    """Write the loops over one part; the running totals of the scalars after it."""
+    reader, place = Reader(scope.fusion, box.space), identity(box.space, box.first)
     stores: list[Store] = []
     reduces: list[Reduce] = []
     scalars: list[tuple[Var, Node]] = []
     for equation in nest.roots:
         var = equation.outputs[0]
-        if not is_pointwise(equation):
-            reduces.append(_reduce(reader, equation, nest.space))
-            continue
-        node = reader.memo[var, place] = reader.compute(equation, place)
-        if not var.type.shape:
-            scalars.append((var, node))
+        found = _read_root(reader, equation, nest.space, place)
+        if isinstance(found, Reduce):
+            reduces.append(found)
+        elif not var.type.shape:
+            scalars.append((var, found))
         elif var in scope.fusion.memory:
-            stores.append(Store(scope.pointer(var), linear(place, nest.space), node))
-    _Writer(scope, nest.space, stores, reduces, scalars).write()
+            stores.append(Store(scope.pointer(var), linear(place, nest.space), found))
+    writer = _Writer(scope, box.space, stores, reduces, scalars)
+    writer.write(totals, last)
+    return writer.totals
 
 
-def write_stores(scope: Scope, space: tuple[int, ...], stores: Sequence[Store]) -> None:
-    """Write loops that store values at computed places."""
-    _Writer(scope, space, stores, (), ()).write()
-
-
-def _reduce(reader: Reader, equation: Equation, space: tuple[int, ...]) -> Reduce:
-    name, var, place = equation.primitive.name, equation.outputs[0], identity(space)
+def _read_root(
+    reader: Reader, equation: Equation, space: tuple[int, ...], place: Place
+) -> Node | Reduce:
+    """What a root computes at a place; later roots may read it."""
+    if is_pointwise(equation):
+        node = reader.memo[equation.outputs[0], place] = reader.compute(equation, place)
+        return node
+    name, var = equation.primitive.name, equation.outputs[0]
     if name in REDUCTIONS:
         kept = tuple(i for i in range(len(space)) if i not in equation.params["axes"])
         return Reduce(var, reader.read(equation.inputs[0], place), REDUCTIONS[name], kept)
@@ -110,6 +158,11 @@ def _reduce(reader: Reader, equation: Equation, space: tuple[int, ...]) -> Reduc
     x, y = product_places(equation, tuple(place[i] for i in kept), tuple(place[i] for i in summed))
     left, right = reader.read(equation.inputs[0], x), reader.read(equation.inputs[1], y)
     return Reduce(var, Node(var.type.dtype, "element", ("mul", {}), (left, right)), "add", kept)
+
+
+def write_stores(scope: Scope, space: tuple[int, ...], stores: Sequence[Store]) -> None:
+    """Write loops that store values at computed places."""
+    _Writer(scope, space, stores, (), ()).write({}, last=True)
 
 
 class _Writer:
@@ -136,22 +189,26 @@ class _Writer:
         self.values: dict[Node, str] = {}
         self.indices: dict[Index, str] = {}
         self.counters: dict[int, str] = {}
-        self.results: dict[Reduce, str] = {}
+        self.totals: dict[Var, str] = {}
         self.order = self._in_order()
         self.loops = self._merged_axes()
         self.depth_of = {axis: d + 1 for d, group in enumerate(self.loops) for axis in group}
-        self.levels: dict[Node, int] = {}
-        for node in self.order:
-            parts = [self.levels[a] for a in _parts(node)]
-            self.levels[node] = max(
-                [*parts, *(self.depth_of.get(a, 0) for i in _indices(node) for a, _ in i.axes)],
-                default=0,
-            )
+        self.levels = self._levels()
         sequential = any(s.add for s in stores)
         self.group = scope.code.module.group() if self.loops and not sequential else None
 
-    def write(self) -> None:
-        """Write everything."""
+    def write(self, totals: Mapping[Var, str], last: bool) -> None:
+        """Write everything.
+
+        Parameters
+        ----------
+        totals : mapping of Var to register
+            Where the sums of scalar results start; where they end is in ``self.totals`` afterwards.
+        last : bool
+            Whether the nest ends here, so that results have their names.
+        """
+        self.last = last
+        self.first = {r: totals.get(r.var, _neutral(r)) for r in self.reduces}
         for reduce in self.reduces:
             if self._in_memory(reduce) or prod(self.space) == 0:
                 self._start_memory(reduce)
@@ -180,6 +237,15 @@ class _Writer:
         for node in (*(r.node for r in self.reduces), *(n for _, n in self.scalars)):
             visit(node)
         return list(found)
+
+    def _levels(self) -> dict[Node, int]:
+        """The number of loops around each node."""
+        found: dict[Node, int] = {}
+        for node in self.order:
+            axes = (a for i in _indices(node) for a, _ in i.axes)
+            own = [self.depth_of.get(a, 0) for a in axes]
+            found[node] = max([*own, *(found[a] for a in _parts(node))], default=0)
+        return found
 
     def _merged_axes(self) -> list[list[int]]:
         """Axes as loops; neighbours that every access walks through as one axis become one loop."""
@@ -219,22 +285,64 @@ class _Writer:
                 self._store(store)
             after = {r: self._combine(r, t, self._widened(r)) for r, t in totals.items()}
         else:
-            after = self._loop(depth, totals)
+            after = self._loops(depth, totals)
         for reduce in self.reduces:
             if self._register_depth(reduce) == depth:
-                value = after.pop(reduce) if reduce in after else self._widened(reduce)
+                value = after.pop(reduce) if reduce in after else self._alone(reduce)
                 self._finish(reduce, value, depth)
         return after
 
-    def _loop(self, depth: int, totals: dict[Reduce, str]) -> dict[Reduce, str]:
-        axes = self.loops[depth]
+    def _alone(self, reduce: Reduce) -> str:
+        """A total of one element."""
+        value, first = self._widened(reduce), self.first[reduce]
+        return value if first == _neutral(reduce) else self._combine(reduce, first, value)
+
+    def _loops(self, depth: int, totals: dict[Reduce, str]) -> dict[Reduce, str]:
+        """Write the loop at a depth; a short innermost one as whole vectors, then the rest.
+
+        Left alone, LLVM unrolls a short loop before it looks for vectors, and does the rest of a
+        longer one element by element: up to fifteen of them, each as dear as a vector.
+        """
+        count = prod(self.space[a] for a in self.loops[depth])
         active = [r for r in self.reduces if self._register_depth(r) <= depth]
-        state = [(value_type(r.dtype), totals.get(r, _neutral(r))) for r in active]
+        totals = {r: totals.get(r, self.first[r]) for r in active}
+        lanes, is_dear = self._lanes(depth)
+        vectors, rest = divmod(count, lanes)
+        if lanes == 1 or vectors > SHORT or (not vectors and not is_dear):
+            return self._loop(depth, 0, count, totals)
+        few = DEAR_AT_ONCE if is_dear else LIGHT_AT_ONCE
+        at_once = max(n for n in range(1, few + 1) if vectors % n == 0)
+        kept = dict(self.values), dict(self.indices)
+        if vectors:
+            totals = self._loop(depth, 0, count - rest, totals, at_once)
+        if rest:
+            self.values, self.indices = kept
+            totals = self._loop(depth, count - rest, rest, totals, int(is_dear), is_dear)
+        return totals
+
+    def _lanes(self, depth: int) -> tuple[int, bool]:
+        """Elements that an innermost loop does at once, and whether they cost much."""
+        inside = [n for n in self.order if self.levels[n] == depth + 1 and n.kind == "element"]
+        if depth + 1 < len(self.loops) or self.group is None or not inside:
+            return 1, False
+        is_dear = sum(weight(n.data[0]) for n in inside) >= DEAR
+        return VECTOR // max(n.dtype.itemsize for n in inside), is_dear
+
+    def _loop(
+        self,
+        depth: int,
+        first: int,
+        count: int,
+        totals: dict[Reduce, str],
+        at_once: int = 0,
+        masked: bool = False,
+    ) -> dict[Reduce, str]:
+        axes, active = self.loops[depth], list(totals)
+        state = [(value_type(r.dtype), totals[r]) for r in active]
         innermost = depth + 1 == len(self.loops)
-        with self.code.loop(
-            prod(self.space[a] for a in axes), state, self.group if innermost else None
-        ) as loop:
-            self.counters[axes[-1]] = loop.index
+        group = self.group if innermost else None
+        with self.code.loop(count, state, group, at_once=at_once, masked=masked) as loop:
+            self.counters[axes[-1]] = self.code.add(loop.index, str(first))
             self.code.looping = innermost
             inner = self._level(depth + 1, dict(zip(active, loop.state, strict=True)))
             loop.next = [inner[r] for r in active]
@@ -244,8 +352,8 @@ class _Writer:
     # --- values ----------------------------------------------------------------------------------
 
     def _value(self, node: Node, depth: int) -> str:
-        if node.kind == "number":
-            return constant(node.data, node.dtype)
+        if node.kind in ("number", "blank"):
+            return constant(node.data or 0, node.dtype)
         if node.kind == "scalar":
             return self.scope.scalar(node.data)
         if node.kind == "position":
@@ -299,10 +407,12 @@ class _Writer:
 
     def _finish(self, reduce: Reduce, value: str, depth: int) -> None:
         dtype = reduce.node.dtype
-        value = convert(self.code, reduce.dtype, dtype, value)
         if not reduce.var.type.shape:
-            self.scope.define(reduce.var, value)
+            self.totals[reduce.var] = value
+            if self.last:
+                self.scope.define(reduce.var, convert(self.code, reduce.dtype, dtype, value))
             return
+        value = convert(self.code, reduce.dtype, dtype, value)
         pointer = self.scope.pointer(reduce.var)
         place = identity(self.space)
         offset = self._index(linear(tuple(place[a] for a in reduce.kept), reduce.var.type.shape))

@@ -14,11 +14,11 @@ from bayesdl.ir.program import Equation
 from .code import Code, value_type
 from .emit import Scope, emits
 from .expression import Index, Node, identity, strides
-from .fuse import free_axes, is_thin
 from .lanes import Lanes
 from .matrix import Matrix, cover
 from .nests import Store, write_stores
 from .scalars import arithmetic
+from .spaces import free_axes, is_thin
 from .thin import across_rows, along_rows, both_ways
 
 DType = np.dtype[Any]

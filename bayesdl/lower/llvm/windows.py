@@ -1,12 +1,27 @@
-"""Primitives that write into a part of a buffer: concatenate, pad, dynamic updates, scatter-add."""
+"""Primitives that write into parts of a buffer: pads with gaps, dynamic updates, scatter-add."""
 
 from __future__ import annotations
 
 from bayesdl.ir.program import Atom, Equation
 
 from .emit import Scope, emits, nbytes
-from .expression import Place, Reader, gathered, identity, linear, window_start
+from .expression import (
+    F64,
+    Index,
+    Node,
+    Place,
+    Reader,
+    converted,
+    element,
+    gathered,
+    identity,
+    linear,
+    window_start,
+)
 from .nests import Store, write_stores
+
+# Copies of a target into which rows are added in turn, and the number of rows from which it pays.
+LANES, WORTH_LANES = 8, 64
 
 
 @emits("constant")
@@ -16,20 +31,6 @@ def _constant(scope: Scope, equation: Equation) -> None:
     if not var.type.shape:
         table = scope.code.module.table(equation.params["value"])
         scope.define(var, scope.code.load(table, "0", var.type.dtype))
-
-
-@emits("concatenate")
-def _concatenate(scope: Scope, equation: Equation) -> None:
-    axis, at = equation.params["axis"], 0
-    for part in equation.inputs:
-        place = identity(part.type.shape)
-        _write(
-            scope,
-            equation,
-            part,
-            tuple(p.plus(at) if i == axis else p for i, p in enumerate(place)),
-        )
-        at += part.type.shape[axis]
 
 
 @emits("pad")
@@ -56,7 +57,7 @@ def _dynamic_update(scope: Scope, equation: Equation) -> None:
         scope.define(equation.outputs[0], scope.scalar(update))
         return
     _bring(scope, equation)
-    reader = Reader(scope.fusion)
+    reader = Reader(scope.fusion, update.type.shape)
     first = window_start(reader, starts, x.type, update.type.shape)
     place = tuple(p.plus(s) for p, s in zip(identity(update.type.shape), first, strict=True))
     _write(scope, equation, update, place, reader)
@@ -65,16 +66,52 @@ def _dynamic_update(scope: Scope, equation: Equation) -> None:
 @emits("scatter_add")
 def _scatter_add(scope: Scope, equation: Equation) -> None:
     x, indices, updates = equation.inputs
+    rows, rank = updates.type.shape[: indices.type.ndim - 1], indices.type.ndim - 1
+    if rank == updates.type.ndim == 1 and rows[0] >= max(WORTH_LANES, x.type.size):
+        _scatter_in_lanes(scope, equation)
+        return
     _bring(scope, equation)
-    reader, place, rank = Reader(scope.fusion), identity(updates.type.shape), indices.type.ndim - 1
-    rows = gathered(reader, indices, x.type, place[:rank])
+    reader, place = Reader(scope.fusion, updates.type.shape), identity(updates.type.shape)
+    at = gathered(reader, indices, x.type, place[:rank])
     store = Store(
         scope.pointer(equation.outputs[0]),
-        linear((*rows, *place[rank:]), x.type.shape),
+        linear((*at, *place[rank:]), x.type.shape),
         reader.read(updates, place),
         add=True,
     )
     write_stores(scope, updates.type.shape, [store])
+
+
+def _scatter_in_lanes(scope: Scope, equation: Equation) -> None:
+    """Add turn by turn into one of several copies of the target, and those together at the end.
+
+    An addition to an element waits for the one before to the same element. Copies keep several under
+    way; those of float32 are float64, so that long sums lose no rows.
+    """
+    x, indices, updates = equation.inputs
+    (count,), size, dtype = updates.type.shape, x.type.size, x.type.dtype
+    wide = F64 if dtype.kind == "f" else dtype
+    (lanes,) = scope.scratch(LANES * size * wide.itemsize)
+    scope.code.clear(lanes, LANES * size * wide.itemsize)
+    for first, turns, width in (
+        (0, count // LANES, LANES),
+        (count - count % LANES, 1, count % LANES),
+    ):
+        space = (turns, width)
+        turn, lane = identity(space)
+        row = turn.times(LANES).plus(lane).plus(first)
+        reader = Reader(scope.fusion, space)
+        at = linear(gathered(reader, indices, x.type, (row,)), x.type.shape)
+        value = converted(reader.read(updates, (row,)), wide)
+        write_stores(scope, space, [Store(lanes, at.plus(lane.times(size)), value, add=True)])
+    place, parts = Index(0, ((0, 1),)), []
+    for k in range(LANES):
+        parts.append(Node(wide, "load", (lanes, place.plus(k * size))))
+    while len(parts) > 1:
+        parts = [element("add", wide, a, b) for a, b in zip(parts[::2], parts[1::2], strict=True)]
+    before = converted(Node(dtype, "load", (scope.pointer(x), place)), wide)
+    total = converted(element("add", wide, before, parts[0]), dtype)
+    write_stores(scope, (size,), [Store(scope.pointer(equation.outputs[0]), place, total)])
 
 
 def _bring(scope: Scope, equation: Equation) -> None:
@@ -89,7 +126,7 @@ def _write(
 ) -> None:
     """Store an operand into the result, element by element, at a place."""
     (out,) = equation.outputs
-    reader = reader or Reader(scope.fusion)
+    reader = reader or Reader(scope.fusion, part.type.shape)
     node = reader.read(part, identity(part.type.shape))
     write_stores(
         scope, part.type.shape, [Store(scope.pointer(out), linear(place, out.type.shape), node)]
