@@ -14,11 +14,11 @@ from bayesdl.ir.program import Atom, Equation, Literal, Program, Var
 from bayesdl.ir.walk import programs_in, subprograms
 
 from . import mathlib
+from .boxes import write_nest
 from .buffers import ALIGNMENT, Given, Plan, Slot, Storage, Target, plan
 from .code import Code, Module, constant, value_type
 from .fuse import Fusion, Nest, Products
 from .link import ENTRY
-from .nests import write_nest
 
 DType = np.dtype[Any]
 Emit = Callable[..., None]

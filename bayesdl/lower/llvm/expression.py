@@ -68,9 +68,9 @@ class Node:
     ----------
     dtype : dtype
     kind : str
-        ``number`` (data: the value), ``blank`` (the zero around a padded operand), ``scalar`` (data:
-        a Var held in a register), ``load`` (data: Var or address, Index), ``position`` (data:
-        Index) or ``element`` (data: name, parameters).
+        ``number`` (data: the value), ``blank`` (the zero around a padded operand), ``scalar``
+        (data: a Var held in a register), ``load`` (data: Var or address, Index), ``position``
+        (data: Index) or ``element`` (data: name, parameters).
     data : object
     args : tuple of Node
         Operands of an ``element``.
@@ -271,7 +271,8 @@ def _pad(reader: Reader, equation: Equation, place: Place) -> Node:
     x = equation.inputs[0]
     low, shape = equation.params["low"], x.type.shape
     here = tuple(p.plus(-a) for p, a in zip(place, low, strict=True))
-    if all([reader.inside(i, n) for i, n in zip(here, shape, strict=True)]):
+    sides = [reader.inside(i, n) for i, n in zip(here, shape, strict=True)]
+    if all(sides):
         return reader.read(x, here)
     return Node(x.type.dtype, "blank", None)
 

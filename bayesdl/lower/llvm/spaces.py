@@ -1,4 +1,4 @@
-"""What an equation asks of the loops that make it: their space, where they are cut, what they cost."""
+"""What an equation asks of the loops that make it: their space, their cuts, their cost."""
 
 from __future__ import annotations
 
@@ -52,12 +52,13 @@ def cuts_of(equation: Equation, known: Mapping[Var, Cuts]) -> Cuts:
     """Where loops that compute a value must be cut: exact where values are only put together."""
     name, params = equation.primitive.name, equation.params
     if name == "concatenate":
-        axis, at, found = params["axis"], 0, set()
+        axis, at, found = params["axis"], 0, NO_CUTS
         for part in equation.inputs:
-            found.update(_moved(known.get(part, NO_CUTS), axis, at))
+            if isinstance(part, Var):
+                found |= _moved(known.get(part, NO_CUTS), axis, at)
             at += part.type.shape[axis]
-            found.add((axis, at))
-        return frozenset(found - {(axis, at)})
+            found |= {(axis, at)}
+        return found - {(axis, at)}
     inner = NO_CUTS.union(*(known.get(a, NO_CUTS) for a in equation.inputs if isinstance(a, Var)))
     if name == "pad":
         shape = equation.inputs[0].type.shape

@@ -85,8 +85,8 @@ def _scatter_add(scope: Scope, equation: Equation) -> None:
 def _scatter_in_lanes(scope: Scope, equation: Equation) -> None:
     """Add turn by turn into one of several copies of the target, and those together at the end.
 
-    An addition to an element waits for the one before to the same element. Copies keep several under
-    way; those of float32 are float64, so that long sums lose no rows.
+    An addition to an element waits for the one before to the same element. Copies keep several
+    under way; those of float32 are float64, so that long sums lose no rows.
     """
     x, indices, updates = equation.inputs
     (count,), size, dtype = updates.type.shape, x.type.size, x.type.dtype

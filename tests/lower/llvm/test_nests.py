@@ -39,7 +39,8 @@ def test_several_reductions_share_one_nest(same) -> None:
   %c: f64[7] = reduce_sum %b axes=(0)
   %m: f64[5] = reduce_max %b axes=(1)
   return %s %r %c %m %b"""
-    assert emitted_text(from_text(text)).count("\nloop") == 2
+    # Rows; in them a vector, and the rest.
+    assert emitted_text(from_text(text)).count("\nloop") == 3
     same(text, np.random.default_rng(0).normal(size=(5, 7)))
 
 
@@ -107,4 +108,23 @@ def test_index_maps_compose(same) -> None:
   return %g %q""",
         np.arange(30.0).reshape(6, 5),
         [[0], [2], [9], [-1]],
+    )
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 5, 7, 8, 11, 12, 16, 30, 97, 1027])
+@pytest.mark.parametrize("dtype", ["f64", "f32"])
+@pytest.mark.parametrize("name", ["exp", "neg"])
+def test_short_loops_of_every_length(same, size: int, dtype: str, name: str) -> None:
+    """Whole vectors, then the rest, dear or not; every sum goes on from the one to the other."""
+    same(
+        f"""program f(%a: {dtype}[{size}], %s: {dtype}[]):
+  %b: {dtype}[{size}] = {name} %a
+  %c: {dtype}[] = reduce_sum %b axes=(0)
+  %m: {dtype}[] = reduce_max %b axes=(0)
+  %p: {dtype}[{size}] = broadcast %s axes=(0) shape=({size})
+  %d: {dtype}[{size}] = mul %b %p
+  %e: {dtype}[] = reduce_sum %d axes=(0)
+  return %b %c %d %e %m""",
+        np.linspace(0.5, 1.5, size),
+        3.0,
     )

@@ -96,3 +96,33 @@ def test_scalars_have_no_window(same) -> None:
         1.0,
         2.0,
     )
+
+
+@pytest.mark.parametrize("rows", [64, 70, 71])
+@pytest.mark.parametrize("dtype", ["f64", "f32", "i64"])
+def test_many_rows_into_few_places(same, rows: int, dtype: str) -> None:
+    """Added in lanes; the rows that fill no turn, and rows out of range, are counted too."""
+    rng = np.random.default_rng(rows)
+    same(
+        f"""program f(%x: {dtype}[5], %i: i64[{rows},1], %u: {dtype}[{rows}]):
+  %v: {dtype}[{rows}] = add %u %u
+  %y: {dtype}[5] = scatter_add %x %i %v
+  return %y""",
+        np.arange(5.0),
+        rng.integers(-3, 9, (rows, 1)),
+        rng.integers(0, 9, rows),
+    )
+
+
+def test_a_long_float32_sum_loses_no_rows(same) -> None:
+    rows = 1_000_000
+    (found,) = same(
+        f"""program f(%i: i64[{rows},1], %u: f32[{rows}]):
+  %x: f32[2] = broadcast 0.0e+00:f32 axes=(0) shape=(2)
+  %y: f32[2] = scatter_add %x %i %u
+  return %y""",
+        np.zeros((rows, 1)),
+        np.full(rows, 0.1),
+        rtol=1e-8,
+    )
+    np.testing.assert_allclose(found[0], rows * np.float64(np.float32(0.1)), rtol=1e-7)

@@ -1,0 +1,94 @@
+"""A nest as parts of its space, each with loops of its own, where operands are put together.
+
+Packing numbers into a position and padding a gradient are not copies then: the loops that read the
+whole are cut where another operand begins.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise, product
+
+from bayesdl.ir.program import Equation, Var
+
+from .expression import Node, Place, Reader, identity, linear, product_places
+from .fuse import Fusion, Nest
+from .nests import Reduce, Scope, Store, Writer
+from .spaces import REDUCTIONS, is_pointwise, product_order
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A part of a nest's space in which every `concatenate` and `pad` reads one operand.
+
+    Parameters
+    ----------
+    first, space : tuple of int
+        Where it begins, and its sizes.
+    """
+
+    first: tuple[int, ...]
+    space: tuple[int, ...]
+
+
+def write_nest(scope: Scope, nest: Nest) -> None:
+    """Write the loops of a nest, and name the scalars it makes."""
+    totals: dict[Var, str] = {}
+    boxes = boxes_of(scope.fusion, nest)
+    for box in boxes:
+        totals = _write_box(scope, nest, box, totals, box is boxes[-1])
+
+
+def boxes_of(fusion: Fusion, nest: Nest) -> list[Box]:
+    """The parts of a nest's space, in order."""
+    edges: list[set[int]] = [{0, n} for n in nest.space]
+    if nest.is_cut:
+        reader = Reader(fusion, nest.space, edges)
+        for equation in nest.roots:
+            _read_root(reader, equation, nest.space, identity(nest.space))
+    sides = [
+        list(pairwise(sorted(e))) if n else [(0, 0)] for e, n in zip(edges, nest.space, strict=True)
+    ]
+    return [
+        Box(tuple(a for a, _ in corner), tuple(b - a for a, b in corner))
+        for corner in product(*sides)
+    ]
+
+
+def _write_box(
+    scope: Scope, nest: Nest, box: Box, totals: dict[Var, str], last: bool
+) -> dict[Var, str]:
+    """Write the loops over one part; the running totals of the scalars after it."""
+    reader, place = Reader(scope.fusion, box.space), identity(box.space, box.first)
+    stores: list[Store] = []
+    reduces: list[Reduce] = []
+    scalars: list[tuple[Var, Node]] = []
+    for equation in nest.roots:
+        var = equation.outputs[0]
+        found = _read_root(reader, equation, nest.space, place)
+        if isinstance(found, Reduce):
+            reduces.append(found)
+        elif not var.type.shape:
+            scalars.append((var, found))
+        elif var in scope.fusion.memory:
+            stores.append(Store(scope.pointer(var), linear(place, nest.space), found))
+    writer = Writer(scope, box.space, stores, reduces, scalars)
+    writer.write(totals, last)
+    return writer.totals
+
+
+def _read_root(
+    reader: Reader, equation: Equation, space: tuple[int, ...], place: Place
+) -> Node | Reduce:
+    """What a root computes at a place; later roots may read it."""
+    if is_pointwise(equation):
+        node = reader.memo[equation.outputs[0], place] = reader.compute(equation, place)
+        return node
+    name, var = equation.primitive.name, equation.outputs[0]
+    if name in REDUCTIONS:
+        kept = tuple(i for i in range(len(space)) if i not in equation.params["axes"])
+        return Reduce(var, reader.read(equation.inputs[0], place), REDUCTIONS[name], kept)
+    _, kept, summed = product_order(equation)
+    x, y = product_places(equation, tuple(place[i] for i in kept), tuple(place[i] for i in summed))
+    left, right = reader.read(equation.inputs[0], x), reader.read(equation.inputs[1], y)
+    return Reduce(var, Node(var.type.dtype, "element", ("mul", {}), (left, right)), "add", kept)
