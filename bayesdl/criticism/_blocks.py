@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.fft import irfft, next_fast_len, rfft
-from scipy.special import betaincinv, ndtr, ndtri
 
 from ._checks import Floats
+from ._special import blom_scores, fast_length
 
 
 def rhat(block: Floats) -> Floats:
@@ -58,6 +57,8 @@ def mcse_sd(block: Floats) -> Floats:
 
 def mcse_quantile(block: Floats, prob: float) -> Floats:
     """Monte Carlo error of a quantile."""
+    from scipy.special import betaincinv, ndtr
+
     ess = ess_quantiles(block, [prob])[0]
     ordered = np.sort(block.reshape(len(block), -1), axis=1)
     size = ordered.shape[1]
@@ -97,9 +98,8 @@ def _normal_scores(block: Floats) -> Floats:
     if not fresh.all():
         twice = _twice_tied_ranks(fresh)
     # Mean ranks are multiples of 1/2, so all scores that can occur fit one small table.
-    table = ndtri((np.arange(2 * size + 1) / 2.0 - 0.375) / (size + 0.25))
     scores = np.empty_like(pooled)
-    np.put_along_axis(scores, order, table[twice], axis=1)
+    np.put_along_axis(scores, order, blom_scores(size)[twice], axis=1)
     return scores.reshape(block.shape)
 
 
@@ -152,11 +152,11 @@ def _ess(chains: Floats) -> Floats:
 def _mean_autocovariance(chains: Floats) -> Floats:
     """Autocovariance at every lag, averaged over chains: shape (element, draw)."""
     length = chains.shape[2]
-    padded = next_fast_len(2 * length, real=True)
-    spectrum = rfft(chains - chains.mean(axis=2, keepdims=True), n=padded, axis=2)
+    padded = fast_length(2 * length)
+    spectrum = np.fft.rfft(chains - chains.mean(axis=2, keepdims=True), n=padded, axis=2)
     # The inverse transform is linear: with the mean over chains before it, one is enough.
     power = (spectrum.real**2 + spectrum.imag**2).mean(axis=1)
-    covariance: Floats = irfft(power, n=padded, axis=1)[:, :length] / length
+    covariance: Floats = np.fft.irfft(power, n=padded, axis=1)[:, :length] / length
     return covariance
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import logsumexp
 
 from bayesdl._base.errors import ArgumentError, ShapeError
 from bayesdl._base.source import user_source
 
 from ._checks import Floats, no_nan, real_array
+from ._special import log_sum_exp
 
 _LEAST_TAIL = 5
 _LOG_TINY = float(np.log(np.finfo(np.float64).tiny))
@@ -119,7 +119,7 @@ def _smooth(column: Floats, tail: int) -> tuple[Floats, float]:
             khat = k
             levels = (np.arange(len(members)) + 0.5) / len(members)
             weights[members] = np.minimum(np.log(threshold + _tail_quantile(levels, k, scale)), 0.0)
-    return weights - logsumexp(weights), khat
+    return weights - log_sum_exp(weights, 0), khat
 
 
 def _fit_tail(excess: Floats) -> tuple[float, float]:
@@ -136,7 +136,7 @@ def _fit_tail(excess: Floats) -> tuple[float, float]:
     grid = 1.0 / excess[-1] + (1.0 - np.sqrt(points / (np.arange(points) + 0.5))) / (3.0 * quartile)
     shape = np.log1p(-grid[:, None] * excess).mean(axis=1)
     profile = count * (np.log(-grid / shape) - shape - 1.0)
-    posterior = np.exp(profile - logsumexp(profile))
+    posterior = np.exp(profile - log_sum_exp(profile, 0))
     # Points of no weight are dropped, as the reference implementation does.
     posterior[posterior < 10.0 * np.finfo(np.float64).eps] = 0.0
     b = float(np.sum(grid * posterior) / posterior.sum())

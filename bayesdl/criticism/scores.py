@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import logsumexp
 
 from bayesdl._base.errors import ShapeError
 from bayesdl._base.source import user_source
 
 from ._checks import Floats, all_finite, no_nan, predictions, probability, real_array
+from ._special import log_sum_exp
 
 
 def rmse(y: ArrayLike, draws: ArrayLike) -> float:
@@ -86,7 +86,7 @@ def nlpd(log_prob_draws: ArrayLike) -> float:
             code="K101",
         )
     no_nan("log_prob_draws", values)
-    return float(np.log(len(values)) - logsumexp(values, axis=0).mean())
+    return float(np.log(len(values)) - log_sum_exp(values, 0).mean())
 
 
 def crps(y: ArrayLike, draws: ArrayLike) -> float:

@@ -33,6 +33,24 @@ def test_loads_nothing_heavy() -> None:
     assert not loaded & HEAVY
 
 
+def test_a_fit_loads_only_what_compiles() -> None:
+    """From the model to the summary: LLVM and the thread control, no SciPy, no xarray."""
+    code = """if True:
+        import sys
+        import numpy as np
+        import bayesdl as bdl
+        from bayesdl import dist
+        def location(y):
+            mu = bdl.sample("mu", dist.Normal(0.0, 1.0))
+            bdl.observe("y", dist.Normal(mu, 1.0), y)
+        post = bdl.fit(location, 2.0, draws=20, tune=20, random_seed=0, progressbar=False)
+        str(post.summary())
+        print(*{name.partition(".")[0] for name in sys.modules})
+        """
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert set(run.stdout.split()) & HEAVY == {"llvmlite", "threadpoolctl"}
+
+
 @pytest.mark.slow
 @pytest.mark.ci
 def test_takes_at_most_half_as_long_again_as_numpy() -> None:
