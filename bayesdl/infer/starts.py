@@ -23,11 +23,12 @@ def starting_positions(
     chains: int,
     rng: np.random.Generator,
     initvals: Mapping[str, Any] | None = None,
+    jitter: float = 1.0,
 ) -> np.ndarray[Any, Any]:
     """A position for each chain at which the log density and its gradient are finite.
 
-    Uniform on (−1, 1), weights of layers divided by √fan_in, so that a wide network starts where it
-    is not saturated.
+    Uniform on (−jitter, jitter); weights and biases of layers uniform with variances 1 / fan_in and
+    1, so that the units of a network start different from one another, and not saturated.
 
     Parameters
     ----------
@@ -36,6 +37,9 @@ def starting_positions(
     rng : numpy.random.Generator
     initvals : mapping of site name to value, optional
         Sites to start from these values; the others start at random.
+    jitter : float, default 1.0
+        Chains that are to be compared start apart. An optimisation starts near zero: from a large
+        scale of the noise, a network's weights would decay before they are learned.
 
     Returns
     -------
@@ -50,16 +54,26 @@ def starting_positions(
     Notes
     -----
     The density is interpreted: compiling it for a few evaluations would cost more than they do.
+    Networks that start with smaller weights or biases are nearly linear, and gradient ascent on a
+    posterior may leave them so.
+
+    References
+    ----------
+    LeCun, Bottou, Orr & Müller (1998), Efficient BackProp, section 4.6.
     """
     kind = ArrayType((density.dim,), density.dtype)
     program = trace(value_and_grad(density.function), kind, *density.data, name="start").program
-    return np.array([_start(density, program, rng, initvals or {}) for _ in range(chains)])
+    scale = _scales(density, jitter)
+    return np.array([_start(density, program, rng, scale, initvals or {}) for _ in range(chains)])
 
 
 def _start(
-    density: Density, program: Program, rng: np.random.Generator, initvals: Mapping[str, Any]
+    density: Density,
+    program: Program,
+    rng: np.random.Generator,
+    scale: np.ndarray[Any, Any],
+    initvals: Mapping[str, Any],
 ) -> np.ndarray[Any, Any]:
-    scale = _scales(density)
     for _ in range(TRIES):
         position = (rng.uniform(-1.0, 1.0, density.dim) * scale).astype(density.dtype)
         if initvals:
@@ -73,11 +87,13 @@ def _start(
     raise not_finite(density, position, float(value), gradient)
 
 
-def _scales(density: Density) -> np.ndarray[Any, Any]:
-    scale = np.ones(density.dim)
+def _scales(density: Density, jitter: float) -> np.ndarray[Any, Any]:
+    scale = np.full(density.dim, jitter)
     for site in density.sites.latent.values():
         if site.role == "weight":
-            scale[site.slice] = 1.0 / np.sqrt(max(site.type.shape[0], 1))
+            scale[site.slice] = np.sqrt(3.0 / max(site.type.shape[0], 1))
+        elif site.role == "bias":
+            scale[site.slice] = np.sqrt(3.0)
     return scale
 
 

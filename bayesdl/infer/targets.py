@@ -55,22 +55,35 @@ class DropoutTarget:
         return self.full.data
 
     def function(self, position: Any, key: Any, *data: Any) -> Any:
-        """Log density under fresh masks; likelihood scaled to all rows, prior by 1 − rate."""
-        masked = replace(
-            self.density,
-            ambient=(*self.density.ambient, dropout(random.fold_in(key, 1), self.rate)),
-        )
-        terms = masked.site_log_densities(position, *self._part(random.fold_in(key, 2), data))
+        """Log density under fresh masks, scaled to all rows; the mean log prior of the weights.
+
+        A weight w stands for one that is w / (1 − rate) where its unit is kept and 0 where it is
+        dropped, so the mean of its log prior is (1 − rate) log prior(w / (1 − rate)) and a
+        constant.
+        """
+        part = self._part(random.fold_in(key, 2), data)
+        masks = dropout(random.fold_in(key, 1), self.rate)
+        masked = replace(self.density, ambient=(*self.density.ambient, masks))
+        terms = masked.site_log_densities(position, *part)
+        of_kept = self.density.site_log_densities(position * self._stretch(), *part)
         total = bnp.zeros((), self.dtype)
         for name, term in terms.items():
-            total = total + term * self._factor(name)
+            site = self.full.sites.table.get(name)
+            if site is not None and site.role == "weight" and site.latent:
+                total = total + (1.0 - self.rate) * of_kept[name]
+            elif site is not None and site.observed:
+                total = total + (self.rows / self.batch) * term
+            else:
+                total = total + term
         return total
 
-    def _factor(self, name: str) -> float:
-        site = self.full.sites.table.get(name)
-        if site is not None and site.observed:
-            return self.rows / self.batch
-        return 1.0 - self.rate if site is not None and site.role == "weight" else 1.0
+    def _stretch(self) -> np.ndarray[Any, Any]:
+        """1 / (1 − rate) at the coordinates of weights, 1 elsewhere."""
+        stretch = np.ones(self.dim, self.dtype)
+        for site in self.full.sites.latent.values():
+            if site.role == "weight":
+                stretch[site.slice] = 1.0 / (1.0 - self.rate)
+        return stretch
 
     def _part(self, key: Any, data: Sequence[Any]) -> list[Any]:
         if self.batch == self.rows:

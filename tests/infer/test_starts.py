@@ -27,16 +27,28 @@ def test_starts_differ_and_repeat() -> None:
 
 
 def test_weights_of_networks_start_at_the_scale_of_their_fan_in() -> None:
-    """100 × 50 weights, uniform on (−0.1, 0.1)."""
+    """100 × 50 weights and 50 biases, uniform with variances 0.01 and 1, whatever the jitter."""
 
     def model(x: Any, y: Any = None) -> None:
         f = nn.MLP(hidden=(50,), out=1)(x)[:, 0]
         bdl.sample("y", dist.Normal(f, 1.0), obs=y)
 
     density = build_density(model, (np.ones((4, 100)), np.zeros(4)))
-    (start,) = starting_positions(density, 1, np.random.default_rng(1))
-    weights = start[density.sites["mlp.0.weight"].slice]
-    assert 0.099 < np.abs(weights).max() < 0.1
+    for jitter in (1.0, 0.1):
+        (start,) = starting_positions(density, 1, np.random.default_rng(1), jitter=jitter)
+        weights = start[density.sites["mlp.0.weight"].slice]
+        assert 0.172 < np.abs(weights).max() < np.sqrt(0.03)
+        assert 1.0 < np.abs(start[density.sites["mlp.0.bias"].slice]).max() < np.sqrt(3.0)
+
+
+def test_an_optimisation_starts_near_zero() -> None:
+    def model(y: Any) -> None:
+        mu = bdl.sample("mu", dist.Normal(0.0, 1.0).expand((50,)).to_event(1))
+        bdl.sample("y", dist.Normal(mu, 1.0), obs=y)
+
+    density = build_density(model, (np.ones(50),))
+    (start,) = starting_positions(density, 1, np.random.default_rng(1), jitter=0.1)
+    assert 0.05 < np.abs(start).max() < 0.1
 
 
 def test_a_start_is_tried_again_until_it_is_finite() -> None:

@@ -9,14 +9,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from bayesdl.infer.kernel import Density, Kernel, Phase, drifts, kernel
+from bayesdl.infer.kernel import Density, Kernel, Phase, kernel, settled
 from bayesdl.infer.optim.adam import Moments, ascend, start_adam
+from bayesdl.infer.optim.averaging import averaged
 from bayesdl.ops import numpy as bnp
 from bayesdl.ops import random
 from bayesdl.tracing.flow import cond, scan
-
-AVERAGING = 8.0
-"""η of polynomial-decay averaging: the average covers about the last 1/(η+1) of the iterates."""
 
 
 @dataclass(frozen=True)
@@ -75,19 +73,20 @@ class ADVI(Kernel):
     `samples`
     gradient evaluations per optimiser step. The gradient leaves out the score term, whose mean is
     zero:
-    its noise vanishes where the guide is right. The optimisation ends when the ELBO of the later
-    half of
-    the last 2000 steps is not above that of the earlier half by more than its noise. Draws come
+    its noise vanishes where the guide is right. The optimisation ends when the mean ELBO of its
+    last third is not above that of the middle third by more than its noise (`settled`). Draws come
     from
-    an average of the last guides, and their mean `elbo` estimates the ELBO of that guide.
+    an average of the last guides, and their mean `elbo` estimates the ELBO of that guide. For a
+    network the mean of the first guide matters more than its sd: from weights and biases that are
+    small beside their priors, the optimisation can end where all units but a few are switched off.
 
     References
     ----------
     Kucukelbir, Tran, Ranganath, Gelman & Blei (2017), Automatic differentiation variational
     inference
     (arXiv:1603.00788). Roeder, Wu & Duvenaud (2017), Sticking the landing (arXiv:1703.09194).
-    Shamir & Zhang
-    (2013), Stochastic gradient descent for non-smooth optimization, section 3 (arXiv:1212.1824).
+    Trippe &
+    Turner (2018), Overpruning in variational Bayesian neural networks (arXiv:1801.06230).
     """
 
     name: ClassVar[str] = "advi"
@@ -116,7 +115,7 @@ class ADVI(Kernel):
         return found
 
     def finished(self, info: Mapping[str, np.ndarray[Any, Any]]) -> bool:
-        return len(info["elbo"]) >= 2000 and not drifts(info["elbo"][-2000:])
+        return settled(info["elbo"])
 
     def _improve(self, key: Any, state: ADVIState, density: Density) -> tuple[Any, ADVIInfo]:
         value, of_mean, of_log_sd = self._gradient(key, state.guide, density)
@@ -124,10 +123,10 @@ class ADVI(Kernel):
         mean_moments, mean_change = ascend(state.mean_moments, of_mean, rate)
         sd_moments, sd_change = ascend(state.sd_moments, of_log_sd, rate)
         guide = Guide(state.guide.mean + mean_change, state.guide.log_sd + sd_change)
-        weight = (AVERAGING + 1.0) / (mean_moments.count + AVERAGING)
+        count = mean_moments.count
         average = Guide(
-            state.average.mean + weight * (guide.mean - state.average.mean),
-            state.average.log_sd + weight * (guide.log_sd - state.average.log_sd),
+            averaged(state.average.mean, guide.mean, count),
+            averaged(state.average.log_sd, guide.log_sd, count),
         )
         info = ADVIInfo(value, value + entropy(state.guide))
         return ADVIState(guide.mean, guide, average, mean_moments, sd_moments), info

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
+from typing import Any
 
-from bayesdl.infer.kernel import drifts
+import numpy as np
+import pytest
+
+import bayesdl as bdl
+from bayesdl import dist, nn
 from bayesdl.infer.vi.advi import ADVI
 from bayesdl.testing.kernels import Gaussian, compiled, walk
 
@@ -29,10 +33,47 @@ def test_recovers_a_gaussian_and_its_normaliser() -> None:
 
 def test_it_is_finished_when_the_elbo_no_longer_climbs(rng: np.random.Generator) -> None:
     noise = rng.normal(size=4000)
-    assert ADVI().finished({"elbo": noise})
+    assert ADVI().finished({"elbo": noise - noise.mean()})
     assert not ADVI().finished({"elbo": noise + 0.01 * np.arange(4000)})
-    assert not ADVI().finished({"elbo": noise[:500]})
+    assert not ADVI().finished({"elbo": noise[:2500]})
 
 
-def test_a_history_that_is_not_finite_drifts() -> None:
-    assert drifts(np.array([1.0, np.nan, 1.0, 1.0]))
+@bdl.model
+def wave(x: Any, y: Any = None) -> None:
+    f = nn.MLP(hidden=(20,), activation="tanh")(x)[:, 0]
+    sigma = bdl.sample("sigma", dist.HalfNormal(1.0))
+    with bdl.plate("rows", x.shape[0]):
+        bdl.sample("y", dist.Normal(f, sigma), obs=y)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_network_is_fitted_not_switched_off(seed: int) -> None:
+    """RMSE 0.25 by NUTS, 0.27 by a guide that has found the wave, 0.68 by the straight line.
+
+    Out of 24 starts none ended at the line.
+    """
+    rng = np.random.default_rng(0)
+    x = rng.uniform(-3.0, 3.0, (100, 1))
+    y = np.sin(2.0 * x[:, 0]) + 0.2 * rng.normal(size=100)
+    post = bdl.fit(wave, x, y, method="advi", random_seed=seed, draws=200, progressbar=False)
+    grid = np.linspace(-3.0, 3.0, 200)[:, None]
+    mean = post.predict(grid, kind="mean")["y"][0].mean(axis=0)
+    # Against the wave itself, without the noise: 0.18 where it is found, 0.65 on the line.
+    assert np.sqrt(np.mean((mean - np.sin(2.0 * grid[:, 0])) ** 2)) < 0.3
+
+
+def test_eight_schools() -> None:
+    """Reference draws: mu 4.4 ± 3.3, tau 3.6 ± 3.2, skewed; the guide of log tau is too narrow."""
+    y = np.array([28.0, 8.0, -3.0, 7.0, -1.0, 1.0, 18.0, 12.0])
+    error = np.array([15.0, 10.0, 16.0, 11.0, 9.0, 11.0, 10.0, 18.0])
+
+    def schools(y: Any, error: Any) -> None:
+        mu = bdl.sample("mu", dist.Normal(0.0, 5.0))
+        tau = bdl.sample("tau", dist.HalfCauchy(5.0))
+        z = bdl.sample("z", dist.Normal(0.0, 1.0).expand((8,)).to_event(1))
+        bdl.observe("y", dist.Normal(mu + tau * z, error), y)
+
+    post = bdl.fit(schools, y, error, method="advi", random_seed=1, draws=4000, progressbar=False)
+    assert abs(post["mu"].mean() - 4.4) < 0.5
+    assert 2.5 < post["mu"].std() < 4.0
+    assert 1.5 < np.median(post["tau"]) < 4.5
