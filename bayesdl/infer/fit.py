@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
@@ -21,7 +22,7 @@ from .kernel import Kernel
 from .machine import peak_megabytes, usable_cores, versions
 from .methods import KERNELS
 from .progress import progress
-from .run import compile_kernel, run
+from .run import Run, compile_kernel, run
 from .starts import starting_positions
 from .targets import dropout_target, unit_groups
 
@@ -126,7 +127,9 @@ def fit(
     tune = kind.default_tune if tune is None else tune
     chains = kind.default_chains if chains is None else chains
     starts, chain_keys = sequence.spawn(2)
-    positions = starting_positions(density, chains, np.random.default_rng(starts), initvals)
+    positions = starting_positions(
+        density, chains, np.random.default_rng(starts), initvals, 1.0 if kind.markov else 0.1
+    )
     keys = chain_keys.generate_state(2 * chains, np.uint32).reshape(chains, 2)
     compiled = compile_kernel(kernel, target)
     show = progress(progressbar, f"{method}: {chains} × ({tune} + {draws})")
@@ -139,14 +142,10 @@ def fit(
         tune=tune,
         draws=draws,
         cores=cores,
-        report=lambda record: show({**record, **_told(record["latest"])}),
+        report=show,
     )
-    if result.positions.shape[1] == 0:
-        raise SampleError(
-            "the run was stopped before the first draw.",
-            fix="let it run past its warm-up, or give a smaller tune.",
-            code="S103",
-        )
+    if result.interrupted:
+        _say_what_is_left(result, (chains, tune, draws))
     threads = min(chains, cores or usable_cores())
     attrs = _attrs(method, settings, compiled.seconds, result, sequence, (tune, threads))
     return Fitted(density, Draws(_constrained(density, result.positions), result.stats, attrs))
@@ -179,13 +178,29 @@ def _constrained(
     return {n: found[n].reshape(chains, count, *found[n].shape[1:]) for n in order}
 
 
-def _told(latest: list[dict[str, Any]]) -> dict[str, Any]:
-    """What a progress line says beside the count."""
-    found: dict[str, Any] = {}
-    with_elbo = [float(np.mean(r["elbo"])) for r in latest if "elbo" in r]
-    if with_elbo:
-        found["elbo"] = float(np.mean(with_elbo))
-    return found
+def _say_what_is_left(result: Run, asked: tuple[int, int, int]) -> None:
+    """A warning with what an interrupted run kept, or the error if that is nothing."""
+    chains, tune, draws = asked
+    kept, count = result.positions.shape[:2]
+    if count:
+        warnings.warn(
+            f"stopped by hand: {kept} of {chains} chains are kept, {count} of {draws} draws each; "
+            "the whole run would begin with these.",
+            RuntimeWarning,
+            stacklevel=4,
+        )
+        return
+    done = ", ".join(str(n) for n in result.iterations)
+    raise SampleError(
+        "the run was stopped in its warm-up, before the first draw: there is nothing to return.",
+        facts=[
+            ("warm-up", f"{done} of {tune} iterations, by chain"),
+            ("lost", f"{result.seconds:.1f} s of sampling"),
+        ],
+        fix="let it run past its warm-up, or give a smaller tune.",
+        where=user_source(),
+        code="S103",
+    )
 
 
 def _attrs(
@@ -217,6 +232,7 @@ def _attrs(
         found["elbo_standard_error"] = (
             float(elbo.std(ddof=1) / np.sqrt(elbo.size)) if elbo.size > 1 else 0.0
         )
+    if not KERNELS[method].markov:
         found["optimisation_steps"] = int(next(iter(result.warmup.values())).shape[1])
     if "diverging" in stats:
         found["divergences"] = int(stats["diverging"].sum())

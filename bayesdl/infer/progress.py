@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -18,7 +19,8 @@ def progress(choice: Any, label: str) -> Callable[[Record], None]:
     Parameters
     ----------
     choice : bool, "text" or callable
-        ``True`` chooses by the terminal; "text" prints lines; a callable gets the records.
+        ``True`` chooses by the terminal; "text" prints lines; a callable gets the records of
+        `infer.run`.
     label : str
         Name of the method.
     """
@@ -47,7 +49,8 @@ class _Lines:
         tenth = 10 * record["done"] // record["total"]
         if tenth > self.shown:
             self.shown = tenth
-            print(_sentence(self.label, record, self.start), file=sys.stderr, flush=True)
+            line = sentence(self.label, record, time.perf_counter() - self.start)
+            print(line, file=sys.stderr, flush=True)
 
 
 class _Bar:
@@ -60,18 +63,36 @@ class _Bar:
         now, finished = time.perf_counter(), record["done"] >= record["total"]
         if finished or now - self.last > 0.1:
             self.last = now
-            share = record["done"] / record["total"]
-            drawn = "█" * round(24 * share) + "░" * (24 - round(24 * share))
-            end = "\n" if finished else ""
-            line = f"\r{drawn} {_sentence(self.label, record, self.start)}"
-            print(line, end=end, file=sys.stderr, flush=True)
+            full = round(24 * record["done"] / record["total"])
+            words = sentence(self.label, record, now - self.start)
+            # A line longer than the terminal would not be rewritten but repeated.
+            width = shutil.get_terminal_size().columns - 1
+            line = f"{'█' * full}{'░' * (24 - full)} {words}"[:width].ljust(width)
+            print(f"\r{line}", end="\n" if finished else "", file=sys.stderr, flush=True)
 
 
-def _sentence(label: str, record: Record, start: float) -> str:
-    parts = [f"{label} {record['done']}/{record['total']}"]
-    if record.get("divergences") is not None:
-        parts.append(f"{record['divergences']} divergences")
-    if record.get("elbo") is not None:
-        parts.append(f"ELBO {record['elbo']:.1f}")
-    parts.append(f"{time.perf_counter() - start:.1f} s")
-    return "  ".join(parts)
+def sentence(label: str, record: Record, seconds: float) -> str:
+    """What a record says: iterations, draws, divergences, step size or ELBO, time.
+
+    Parameters
+    ----------
+    label : str
+    record : dict
+        As `infer.run` reports it.
+    seconds : float
+        Since the start.
+
+    Examples
+    --------
+    >>> sentence("hmc", {"done": 3, "total": 8, "drawn": [0, 0], "latest": [], "sums": []}, 0.5)
+    'hmc  3/8  warm-up  0.5 s'
+    """
+    drawn = sum(record["drawn"])
+    parts = [label, f"{record['done']}/{record['total']}", f"{drawn} draws" if drawn else "warm-up"]
+    if drawn and all("diverging" in s for s in record["sums"]):
+        parts.append(f"{int(sum(s['diverging'] for s in record['sums']))} divergences")
+    for name, words in (("step_size", "step size {:.3g}"), ("elbo", "ELBO {:.1f}")):
+        values = [float(x[name].mean()) for x in record["latest"] if name in x]
+        if values:
+            parts.append(words.format(sum(values) / len(values)))
+    return "  ".join([*parts, f"{seconds:.1f} s"])

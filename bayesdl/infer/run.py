@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from bayesdl.lower.executable import Executable
+from bayesdl.ops import random
 from bayesdl.pipeline import compile
 
 from .block import Block, Target, build_block
@@ -50,10 +51,14 @@ class Run:
     Parameters
     ----------
     positions : array, shape (chains, draws, dim)
+        Of an interrupted run, chains with less than half the draws of the longest one are left
+        out, and the others cut to the shortest among them.
     stats : dict of name to array, shape (chains, draws)
     warmup : dict of name to array, shape (chains, warm-up iterations)
     interrupted : bool
         Whether it was stopped by hand.
+    iterations : tuple of int
+        How far each chain went, warm-up counted.
     seconds : float
         Wall time.
     """
@@ -62,6 +67,7 @@ class Run:
     stats: dict[str, np.ndarray[Any, Any]]
     warmup: dict[str, np.ndarray[Any, Any]]
     interrupted: bool
+    iterations: tuple[int, ...]
     seconds: float
 
 
@@ -99,8 +105,8 @@ def run(
     """Run one chain per starting position.
 
     Draws depend on the keys alone: not on the number of threads, nor on the size of blocks. Ctrl-C
-    ends
-    the run after the blocks in flight and keeps what was drawn.
+    ends the run after the blocks in flight and keeps what was drawn. An optimisation that it finds
+    under way ends there, and the draws are made from where it stands.
 
     Parameters
     ----------
@@ -116,7 +122,9 @@ def run(
     cores : int, optional
         Threads; as many as there are chains and usable CPUs if not given.
     report : callable
-        Gets a record ``{"done", "total", "latest"}`` after each block, in the main thread.
+        Gets a record after each block, in the main thread: iterations "done" and "total" over all
+        chains, and by chain "iterations", "drawn", the "latest" block's Info, and "sums" of the
+        Info over the draws.
     """
     begin = time.perf_counter()
     halt = threading.Event()
@@ -139,6 +147,10 @@ def run(
         except KeyboardInterrupt:
             interrupted = True
             halt.set()
+    if interrupted and not kernel.markov:
+        with one_blas_thread():
+            for chain in chains:
+                chain.draw_from_here()
     return _collect(chains, interrupted, time.perf_counter() - begin)
 
 
@@ -146,12 +158,17 @@ def _record(chains: list[_Chain]) -> Record:
     return {
         "done": sum(c.at for c in chains),
         "total": sum(c.tune + c.draws for c in chains),
+        "iterations": [c.at for c in chains],
+        "drawn": [c.drawn for c in chains],
         "latest": [c.latest for c in chains],
+        "sums": [c.sums for c in chains],
     }
 
 
 def _collect(chains: list[_Chain], interrupted: bool, seconds: float) -> Run:
-    count = min(max(c.at - c.tune, 0) for c in chains)
+    iterations = tuple(c.at for c in chains)
+    count = _common_length([c.drawn for c in chains])
+    chains = [c for c in chains if c.drawn >= count]
     names = chains[0].compiled.block.info
     found = [c.joined() for c in chains]
     stats, warmup = {}, {}
@@ -162,7 +179,12 @@ def _collect(chains: list[_Chain], interrupted: bool, seconds: float) -> Run:
         least = min(min(c.at, c.tune) for c in chains)
         warmup[name] = np.stack([f[i + 1][:least] for f in found])
     positions = np.stack([f[0][:count] for f in found])
-    return Run(positions, stats, warmup, interrupted, seconds)
+    return Run(positions, stats, warmup, interrupted, iterations, seconds)
+
+
+def _common_length(drawn: list[int]) -> int:
+    """The length to cut chains to; those that are shorter lag too far behind to be waited for."""
+    return min(n for n in drawn if 2 * n >= max(drawn))
 
 
 class _Chain:
@@ -180,13 +202,21 @@ class _Chain:
     ) -> None:
         self.compiled, self.kernel, self.halt = compiled, kernel, halt
         self.data = [np.asarray(d, order="C") for d in target.data]
-        self.start, self.key = np.ascontiguousarray(start), np.ascontiguousarray(key)
+        # Streams apart: one for the first state, one for the keys of the iterations.
+        self.first_key, self.key = np.ascontiguousarray(random.split(np.ascontiguousarray(key)))
+        self.start = np.ascontiguousarray(start)
         self.state = [np.zeros(t.shape, t.dtype) for t in compiled.block.state]
         self.tune, self.draws = lengths
         self.phases = schedule(*lengths)
         self.at, self.size = 0, 1
         self.reports: list[list[np.ndarray[Any, Any]]] = []
         self.latest: dict[str, Any] = {}
+        self.sums = dict.fromkeys(compiled.block.info, 0.0)
+
+    @property
+    def drawn(self) -> int:
+        """Number of draws after the warm-up."""
+        return max(self.at - self.tune, 0)
 
     @property
     def finished(self) -> bool:
@@ -202,7 +232,7 @@ class _Chain:
             np.bool_(self.at == 0),
             np.int64(count),
             self.start,
-            self._first_key(),
+            self.first_key,
             self.key,
             *self.state,
             *part(self.phases, self.at, count, block.capacity),
@@ -215,7 +245,9 @@ class _Chain:
         positions, *info = outputs[len(self.state) :]
         self.reports.append([np.array(positions[:kept]), *(np.array(o[:count]) for o in info)])
         self.at += count
-        self.latest = dict(zip(block.info, (r for r in self.reports[-1][1:]), strict=True))
+        self.latest = dict(zip(block.info, self.reports[-1][1:], strict=True))
+        if kept:
+            self.sums = {k: v + float(self.latest[k].sum()) for k, v in self.sums.items()}
         self.size = max(1, int(count * min(TARGET_SECONDS / seconds, 10.0)))
         self._maybe_end_warmup()
 
@@ -235,12 +267,18 @@ class _Chain:
                 for name, parts in zip(self.compiled.block.info, columns, strict=True)
             }
             if self.kernel.finished(info):
-                self.tune = self.at
-                self.phases = schedule(self.at, self.draws)
+                self._end_warmup()
 
-    def _first_key(self) -> np.ndarray[Any, Any]:
-        """A stream of its own for the first state."""
-        return self.key ^ np.array([0x9E3779B9, 0x7F4A7C15], np.uint32)
+    def _end_warmup(self) -> None:
+        self.tune = self.at
+        self.phases = schedule(self.at, self.draws)
+
+    def draw_from_here(self) -> None:
+        """End an optimisation where it stands, and make the draws."""
+        if self.at < self.tune:
+            self._end_warmup()
+        while self.at < self.tune + self.draws:
+            self.advance()
 
     def joined(self) -> list[np.ndarray[Any, Any]]:
         """All reports: positions after the warm-up, then statistics of all iterations in order."""

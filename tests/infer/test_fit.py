@@ -45,6 +45,40 @@ def test_advi_recovers_independent_gaussians() -> None:
     assert post.draws.attrs["elbo"] == pytest.approx(0.0, abs=0.05)
 
 
+def stop_after(count: int) -> Any:
+    def interrupt(record: dict[str, Any]) -> None:
+        if record["done"] > count:
+            raise KeyboardInterrupt
+
+    return interrupt
+
+
+def test_ctrl_c_in_the_warmup_says_what_was_lost() -> None:
+    with pytest.raises(SampleError, match="stopped in its warm-up") as caught:
+        bdl.fit(gaussian, tune=5000, random_seed=3, progressbar=stop_after(0))
+    assert "of 5000 iterations, by chain" in str(caught.value)
+    assert "s of sampling" in str(caught.value)
+    assert "test_fit.py" in str(caught.value)
+
+
+def test_ctrl_c_after_the_warmup_warns_and_returns_equal_chains() -> None:
+    with pytest.warns(RuntimeWarning, match=r"stopped by hand: \d of 4 chains are kept, \d+ of"):
+        post = bdl.fit(gaussian, tune=20, draws=50_000, random_seed=3, progressbar=stop_after(2000))
+    assert post.draws.attrs["interrupted"]
+    assert 0 < post["x"].shape[1] < 50_000
+    whole = bdl.fit(gaussian, tune=20, draws=post["x"].shape[1], **QUIET)
+    assert all(any(np.array_equal(c, w) for w in whole["x"]) for c in post["x"])
+
+
+def test_ctrl_c_in_an_optimisation_ends_it_and_draws() -> None:
+    with pytest.warns(RuntimeWarning, match="1 of 1 chains are kept, 100 of 100 draws each"):
+        post = bdl.fit(
+            gaussian, method="advi", draws=100, random_seed=3, progressbar=stop_after(1000)
+        )
+    assert post["x"].shape == (1, 100, 2)
+    assert 1000 < post.draws.attrs["optimisation_steps"] < 3000
+
+
 def network(x: Any, y: Any = None) -> None:
     f = nn.MLP(hidden=(8,))(x)[:, 0]
     bdl.sample("y", dist.Normal(f, 0.3), obs=y)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,7 @@ from bayesdl.infer import run as loop
 from bayesdl.infer.mcmc.nuts import NUTS
 from bayesdl.model.density import build_density
 from bayesdl.model.statements import observe, sample
+from bayesdl.ops import random
 
 KEYS = np.array([[1, 2], [3, 4], [5, 6]], np.uint32)
 
@@ -69,5 +72,66 @@ def test_ctrl_c_keeps_what_was_drawn(density: Any) -> None:
     whole = draws(density)
     kept = found.positions.shape[1]
     assert found.interrupted
-    assert kept < 40
+    assert 0 < kept < 40
     np.testing.assert_array_equal(found.positions, whole.positions[:, :kept])
+    assert found.stats["lp"].shape == found.positions.shape[:2]
+
+
+def test_a_real_signal_stops_a_run(density: Any) -> None:
+    def interrupt(record: dict[str, Any]) -> None:
+        if record["done"] > 210:
+            signal.raise_signal(signal.SIGINT)
+
+    found = draws(density, capacity=5, report=interrupt)
+    assert found.interrupted
+    assert found.positions.shape[1] < 40
+
+
+@pytest.mark.parametrize(
+    ("drawn", "length"),
+    [
+        ([0, 0, 0], 0),
+        ([40, 40, 40], 40),
+        # A chain that lags far behind is left out rather than the others cut to it.
+        ([90, 88, 3], 88),
+        ([90, 45, 44], 45),
+        ([90, 80, 70], 70),
+        ([50, 0, 0], 50),
+    ],
+)
+def test_chains_are_cut_to_one_length(drawn: list[int], length: int) -> None:
+    assert loop._common_length(drawn) == length
+
+
+def test_ctrl_c_in_the_warmup_leaves_no_draws_and_says_how_far_it_was(density: Any) -> None:
+    def interrupt(record: dict[str, Any]) -> None:
+        raise KeyboardInterrupt
+
+    found = draws(density, capacity=5, report=interrupt)
+    assert found.interrupted
+    assert found.positions.shape == (3, 0, 2)
+    assert all(0 < n < 60 for n in found.iterations)
+
+
+def test_first_states_have_a_stream_of_their_own(density: Any) -> None:
+    kernel = NUTS(max_treedepth=5)
+    compiled = loop.compile_kernel(kernel, density, 5)
+    chain = loop._Chain(
+        compiled, kernel, density, np.zeros(2), KEYS[0], (10, 10), threading.Event()
+    )
+    of_steps = {tuple(np.asarray(random.fold_in(chain.key, i))) for i in range(-1000, 1000)}
+    assert tuple(chain.first_key) not in of_steps
+    assert tuple(chain.first_key) != tuple(KEYS[0])
+
+
+def test_records_count_draws_and_divergences_by_chain(density: Any) -> None:
+    records: list[dict[str, Any]] = []
+    found = draws(density, report=records.append)
+    last = records[-1]
+    assert last["done"] == last["total"] == 300
+    assert last["iterations"] == [100, 100, 100]
+    assert last["drawn"] == [40, 40, 40]
+    divergences = [s["diverging"] for s in last["sums"]]
+    np.testing.assert_array_equal(divergences, found.stats["diverging"].sum(axis=1))
+    n_steps = [s["n_steps"] for s in last["sums"]]
+    np.testing.assert_array_equal(n_steps, found.stats["n_steps"].sum(axis=1))
