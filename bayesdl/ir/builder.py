@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -69,12 +69,12 @@ class Builder:
         self,
         primitive: Primitive,
         atoms: Sequence[Atom],
-        params: dict[str, Any],
+        params: Mapping[str, Any],
         source: Source | None,
     ) -> tuple[Var, ...]:
         """Append one equation; its output types come from the primitive's own rule."""
-        types = primitive.type(*(a.type for a in atoms), **params)
-        outputs = tuple(Var(t) for t in types)
+        types = primitive.type(*[a.type for a in atoms], **params)
+        outputs = tuple([Var(t) for t in types])
         self.equations.append(Equation(primitive, tuple(atoms), params, outputs, source))
         return outputs
 

@@ -9,7 +9,9 @@ from .program import Atom, Equation, Program, Var
 
 def programs_in(equation: Equation) -> list[Program]:
     """The Programs among an equation's parameters, in order of the parameters' names."""
-    found = []
+    found: list[Program] = []
+    if not equation.primitive.has_programs:
+        return found
     for _, value in sorted(equation.params.items()):
         if isinstance(value, Program):
             found.append(value)
@@ -34,6 +36,13 @@ def subprograms(program: Program) -> Iterator[Program]:
     return visit(program)
 
 
+def variables(program: Program) -> Iterator[Var]:
+    """The inputs of a Program and what its equations put out, inner Programs apart."""
+    yield from program.inputs
+    for equation in program.equations:
+        yield from equation.outputs
+
+
 def last_uses(program: Program) -> dict[Var, int]:
     """The index of the last equation that reads each Var; the number of equations for outputs."""
     last: dict[Var, int] = {}
@@ -49,18 +58,21 @@ def last_uses(program: Program) -> dict[Var, int]:
 
 def live_equations(program: Program) -> list[Equation]:
     """The equations on which the outputs depend, in order."""
-    needed: set[Var] = {a for a in program.outputs if isinstance(a, Var)}
+    # Literals in the set do no harm: no equation puts one out.
+    needed: set[int] = {id(a) for a in program.outputs}
     kept = []
     for equation in reversed(program.equations):
-        if any(v in needed for v in equation.outputs):
-            kept.append(equation)
-            needed.update(a for a in equation.inputs if isinstance(a, Var))
+        for v in equation.outputs:
+            if id(v) in needed:
+                kept.append(equation)
+                needed.update(map(id, equation.inputs))
+                break
     return kept[::-1]
 
 
 def substitute(atoms: tuple[Atom, ...], mapping: dict[Var, Atom]) -> tuple[Atom, ...]:
     """Atoms with Vars replaced where the mapping says so."""
-    return tuple(mapping.get(a, a) if isinstance(a, Var) else a for a in atoms)
+    return tuple([mapping.get(a, a) if type(a) is Var else a for a in atoms])
 
 
 def count_equations(program: Program) -> int:

@@ -44,10 +44,7 @@ def _simplify(program: Program, done: dict[int, Program]) -> Program:
     known: dict[Any, tuple[Var, ...]] = {}
     kept: list[Equation] = []
     for equation in live_equations(program):
-        inputs = substitute(equation.inputs, mapping)
-        params = {k: _inner(v, done) for k, v in equation.params.items()}
-        equation = Equation(equation.primitive, inputs, params, equation.outputs, equation.source)
-        equation = _recast(equation, defined)
+        equation = _recast(_renewed(equation, mapping, done), defined)
         replacement = _replacement(equation, defined)
         if replacement is not None:
             mapping[equation.outputs[0]] = replacement
@@ -66,6 +63,16 @@ def _simplify(program: Program, done: dict[int, Program]) -> Program:
     return result
 
 
+def _renewed(equation: Equation, mapping: dict[Var, Atom], done: dict[int, Program]) -> Equation:
+    """The equation over what its operands have become; itself where nothing has changed."""
+    inputs, params = substitute(equation.inputs, mapping), equation.params
+    if equation.primitive.has_programs:
+        params = {k: _inner(v, done) for k, v in params.items()}
+    elif inputs == equation.inputs:
+        return equation
+    return Equation(equation.primitive, inputs, params, equation.outputs, equation.source)
+
+
 def _inner(value: Any, done: dict[int, Program]) -> Any:
     if isinstance(value, tuple) and any(isinstance(v, Program) for v in value):
         return tuple(_inner(v, done) for v in value)
@@ -76,7 +83,7 @@ def _replacement(equation: Equation, defined: Defined) -> Atom | None:
     """What the (single) output equals without this equation, if anything."""
     if len(equation.outputs) != 1:
         return None
-    if equation.primitive.elementwise and all(isinstance(a, Literal) for a in equation.inputs):
+    if equation.primitive.elementwise and _all_literal(equation.inputs):
         return _folded(equation)
     rewrite = REWRITES.get(equation.primitive.name)
     found = rewrite(equation, defined) if rewrite else None
@@ -86,14 +93,14 @@ def _replacement(equation: Equation, defined: Defined) -> Atom | None:
 
 def _folded(equation: Equation) -> Atom:
     values = [a.value for a in equation.inputs if isinstance(a, Literal)]
-    (result,) = compute(equation.primitive, values, dict(equation.params))
+    (result,) = compute(equation.primitive, values, equation.params)
     return Literal.of(np.asarray(result))
 
 
 def _recast(equation: Equation, defined: Defined) -> Equation:
     """The same outputs from an equation that reads less."""
     if equation.primitive.elementwise:
-        equation = _spread_late(_literal_operands(equation, defined), defined)
+        equation = _literal_operands(equation, defined)
     recast = RECASTS.get(equation.primitive.name)
     return recast(equation, defined) if recast else equation
 
@@ -112,24 +119,26 @@ def _spread_literal(atom: Atom, defined: Defined) -> Literal | None:
 
 def _literal_operands(equation: Equation, defined: Defined) -> Equation:
     """Broadcast literals become literals where another operand still has the shape."""
-    literals = [_spread_literal(a, defined) for a in equation.inputs]
-    if all(x is not None for x in literals):
-        return equation
-    inputs = tuple(
-        x if x is not None else a for a, x in zip(equation.inputs, literals, strict=True)
-    )
-    return _with(equation, inputs)
+    inputs = tuple([_spread_literal(a, defined) or a for a in equation.inputs])
+    if _all_literal(inputs):
+        return _spread_late(equation, inputs)
+    return equation if inputs == equation.inputs else _with(equation, inputs)
 
 
-def _spread_late(equation: Equation, defined: Defined) -> Equation:
+def _spread_late(equation: Equation, literals: tuple[Atom, ...]) -> Equation:
     """An elementwise equation of broadcast literals alone is done on one number, then broadcast."""
-    literals = [_spread_literal(a, defined) for a in equation.inputs]
     shape = equation.outputs[0].type.shape
-    if not shape or any(x is None for x in literals):
+    if not shape:
         return equation
     params = {"shape": shape, "axes": tuple(range(len(shape)))}
-    number = _folded(_with(equation, tuple(x for x in literals if x is not None)))
-    return _with(equation, (number,), "broadcast", params)
+    return _with(equation, (_folded(_with(equation, literals)),), "broadcast", params)
+
+
+def _all_literal(atoms: tuple[Atom, ...]) -> bool:
+    for atom in atoms:  # noqa: SIM110  (asked of every equation; a generator takes twice as long)
+        if type(atom) is not Literal:
+            return False
+    return True
 
 
 def _sum_of_equals(equation: Equation, defined: Defined) -> Equation:
@@ -290,10 +299,11 @@ REWRITES: dict[str, Rewrite] = {
 
 
 def _key(equation: Equation) -> Any:
+    params = equation.params
     return (
         equation.primitive.name,
-        tuple(a.key if isinstance(a, Literal) else id(a) for a in equation.inputs),
-        tuple((k, _param_key(v)) for k, v in sorted(equation.params.items())),
+        tuple([a.key if type(a) is Literal else id(a) for a in equation.inputs]),
+        tuple([(k, _param_key(params[k])) for k in sorted(params)]) if params else (),
     )
 
 

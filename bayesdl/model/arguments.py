@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -223,8 +224,13 @@ def _checked_array(label: str, value: Any, dtype: Any) -> np.ndarray[Any, Any]:
     return np.asarray(ready, order="C")
 
 
+def _is_masked(value: Any) -> bool:
+    """Whether a value is a masked array, without loading the module where nobody else has."""
+    return "numpy.ma" in sys.modules and isinstance(value, np.ma.MaskedArray)
+
+
 def _plain_array(label: str, value: Any) -> np.ndarray[Any, Any]:
-    if isinstance(value, np.ma.MaskedArray) and value.mask.any():
+    if _is_masked(value) and value.mask.any():
         return np.asarray(np.ma.filled(value.astype(float), np.nan))
     try:
         return np.asarray(value)

@@ -15,6 +15,7 @@ from ._bind import bind
 
 Op = Callable[..., Any]
 
+PLAIN = (int, float, bool)
 FLOAT, NUMBER, BOOL, INTEGER, ANY = "f", "fiu", "b", "iu", "fiub"
 
 
@@ -68,8 +69,8 @@ def elementwise(
     """
 
     def usual(*types: ArrayType, **_: Any) -> tuple[ArrayType, ...]:
-        _check_dtypes(name, types, accepts)
-        return (ArrayType(common_shape(name, types), np.dtype(gives or types[0].dtype)),)
+        widest = _widest(name, types, accepts)
+        return (widest if gives is None else widest.with_dtype(gives),)
 
     count = arity if arity is not None else getattr(numpy, "nin", 1)
     cases = cases or tuple(
@@ -169,14 +170,21 @@ def _declare(primitive: Primitive) -> Op:
     PRIMITIVES.add(primitive.name, primitive)
 
     def op(*args: Any, **params: Any) -> Any:
-        if any(type(a) in (int, float, bool) for a in args):
-            dtype = next(a.dtype for a in reversed(args) if type(a) not in (int, float, bool))
-            args = tuple(dtype.type(a) if type(a) in (int, float, bool) else a for a in args)
+        for a in args:
+            if type(a) in PLAIN:
+                return bind(primitive, *_typed(args), **params)
         return bind(primitive, *args, **params)
 
     op.__name__ = op.__qualname__ = primitive.name
     op.__doc__ = f"Bind the primitive `{primitive.name}`."
     return op
+
+
+def _typed(args: tuple[Any, ...]) -> list[Any]:
+    """Python numbers in the dtype of the last array beside them; alone, in NumPy's."""
+    strong = [a.dtype.type for a in args if type(a) not in PLAIN]
+    number = strong[-1] if strong else lambda a: np.asarray(a)[()]
+    return [number(a) if type(a) in PLAIN else a for a in args]
 
 
 def _without_transform(batch: Rule) -> Rule:
@@ -189,6 +197,23 @@ def _without_transform(batch: Rule) -> Rule:
 
 def _tuple(types: Any) -> tuple[ArrayType, ...]:
     return types if isinstance(types, tuple) else (types,)
+
+
+def _widest(name: str, types: tuple[ArrayType, ...], accepts: str) -> ArrayType:
+    """The type of an elementwise result: one dtype, which is accepted, and one shape."""
+    first = widest = types[0]
+    fit = first.dtype.kind in accepts
+    for t in types:
+        # Types are handed on from equation to equation, so most are the same object.
+        if t is not first:
+            fit = fit and t.dtype == first.dtype
+            widest = t if not widest.shape else widest
+            if t.shape and t.shape != widest.shape:
+                _check_dtypes(name, types, accepts)
+                common_shape(name, types)
+    if not fit:
+        _check_dtypes(name, types, accepts)
+    return widest
 
 
 def common_shape(name: str, types: tuple[ArrayType, ...]) -> tuple[int, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from inspect import signature
 from typing import Any, NoReturn
 
@@ -127,12 +128,9 @@ class Array(Handle):
         return function(*inputs, **kwargs)
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        module = func.__module__.rpartition(".")[2]
-        name = f"linalg.{func.__name__}" if module == "linalg" else func.__name__
-        function = surface.FUNCTIONS.get(name)
+        name, function, known = _twin(func)
         if function is None:
             raise _not_traced(f"numpy.{name}", [])
-        known = signature(function).parameters
         strange = sorted(k for k, v in kwargs.items() if k not in known and v is not None)
         if strange:
             raise _not_traced(f"numpy.{name}", strange)
@@ -361,6 +359,15 @@ _REDUCTIONS = {
     "logical_and": "all",
     "logical_or": "any",
 }
+
+
+@cache
+def _twin(func: Any) -> tuple[str, Any, frozenset[str]]:
+    """The name of a NumPy function, its twin on the surface if there is one, and its parameters."""
+    module = func.__module__.rpartition(".")[2]
+    name = f"linalg.{func.__name__}" if module == "linalg" else func.__name__
+    function = surface.FUNCTIONS.get(name)
+    return name, function, frozenset(signature(function).parameters if function else ())
 
 
 def _not_traced(called: str, arguments: list[str]) -> TraceError:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from bayesdl._base.errors import BayesdlError, TraceError
+from bayesdl._base.source import Source
 from bayesdl._base.tree import Tree, flatten, unflatten
 from bayesdl.ir.builder import Builder, Handle, active_builders
 from bayesdl.ir.program import Program, Var
 from bayesdl.ir.types import ArrayType, type_of
-from bayesdl.ops._bind import bind
-from bayesdl.ops._programs import listed
+from bayesdl.ops._bind import rebind
 from bayesdl.ops._trace import building
 from bayesdl.ops.array import Array
 from bayesdl.ops.numpy import asarray
@@ -99,27 +98,36 @@ def inline(program: Program, *args: Any) -> list[Any]:
     values: dict[Var, Any] = dict(zip(program.inputs, args, strict=True))
     for equation in program.equations:
         inputs = [values[a] if isinstance(a, Var) else a.value for a in equation.inputs]
-        with source_of(equation.source):
-            outputs = listed(bind(equation.primitive, *inputs, **equation.params))
-        values.update(zip(equation.outputs, outputs, strict=True))
+        values.update(zip(equation.outputs, rebind(equation, inputs), strict=True))
     return [values[a] if isinstance(a, Var) else a.value for a in program.outputs]
 
 
-@contextmanager
-def source_of(source: Any) -> Iterator[None]:
-    """Equations appended inside, and errors raised, carry this line instead of the caller's."""
-    builders = active_builders()[-1:]
-    previous = [b.source for b in builders]
-    for b in builders:
-        b.source = source or b.source
-    try:
-        yield
-    except BayesdlError as error:
-        error.where = error.where or source
-        raise
-    finally:
-        for b, earlier in zip(builders, previous, strict=True):
-            b.source = earlier
+class source_of:
+    """Equations appended inside, and errors raised, carry this line instead of the caller's.
+
+    Parameters
+    ----------
+    source : Source or None
+        The line; None leaves that of the surroundings.
+    """
+
+    __slots__ = ("builder", "earlier", "source")
+
+    def __init__(self, source: Source | None) -> None:
+        self.source = source
+
+    def __enter__(self) -> None:
+        builders = active_builders()
+        self.builder = builders[-1] if builders else None
+        if self.builder is not None:
+            self.earlier = self.builder.source
+            self.builder.source = self.source or self.earlier
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if self.builder is not None:
+            self.builder.source = self.earlier
+        if isinstance(error, BayesdlError):
+            error.where = error.where or self.source
 
 
 def type_of_leaf(leaf: Any) -> ArrayType:

@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from bayesdl.ir.primitive import Primitive
 from bayesdl.ir.program import Atom, Equation, Program, Var
 from bayesdl.ops import elementwise as ew
-from bayesdl.ops._bind import bind
-from bayesdl.ops._programs import floats, listed, pick, solid
+from bayesdl.ops._bind import bind, rebind
+from bayesdl.ops._programs import floats, pick, solid
 from bayesdl.ops._trace import trace_flat
 from bayesdl.ops.structural import zeros_like
 from bayesdl.tracing import source_of
@@ -51,8 +50,7 @@ def push(
 
     for equation in program.equations:
         inputs = [value(a) for a in equation.inputs]
-        with source_of(equation.source):
-            outputs, dots = _step(equation, inputs, [tangent(a) for a in equation.inputs])
+        outputs, dots = _step(equation, inputs, [tangent(a) for a in equation.inputs])
         values.update(zip(equation.outputs, outputs, strict=True))
         moving.update((v, t) for v, t in zip(equation.outputs, dots, strict=True) if t is not None)
     return [value(a) for a in program.outputs], [tangent(a) for a in program.outputs]
@@ -88,21 +86,21 @@ def _step(equation: Equation, inputs: list[Any], tangents: list[Any]) -> tuple[A
     if still or (
         primitive.jvp is None and primitive.linear_in is None and primitive.partials is None
     ):
-        outputs = listed(bind(primitive, *inputs, **params))
+        outputs = rebind(equation, inputs)
         return outputs, [None] * len(outputs)
-    if primitive.linear_in is not None:
-        return _linear(primitive, inputs, tangents, params)
-    if primitive.elementwise:
-        return _elementwise(primitive, inputs, tangents, params)
-    assert primitive.jvp is not None
-    outputs, dots = primitive.jvp(HANDED, inputs, tangents, **params)
+    with source_of(equation.source):
+        if primitive.linear_in is not None:
+            return _linear(equation, inputs, tangents)
+        if primitive.elementwise:
+            return _elementwise(equation, inputs, tangents)
+        assert primitive.jvp is not None
+        outputs, dots = primitive.jvp(HANDED, inputs, tangents, **params)
     return outputs, dots
 
 
-def _elementwise(
-    primitive: Primitive, inputs: list[Any], tangents: list[Any], params: Any
-) -> tuple[Any, Any]:
-    output = bind(primitive, *inputs, **params)
+def _elementwise(equation: Equation, inputs: list[Any], tangents: list[Any]) -> tuple[Any, Any]:
+    primitive, params = equation.primitive, equation.params
+    (output,) = rebind(equation, inputs)
     assert primitive.partials is not None
     partials = primitive.partials(output, *inputs, **params)
     total = None
@@ -113,10 +111,9 @@ def _elementwise(
     return (output,), (total,)
 
 
-def _linear(
-    primitive: Primitive, inputs: list[Any], tangents: list[Any], params: Any
-) -> tuple[Any, Any]:
-    output = bind(primitive, *inputs, **params)
+def _linear(equation: Equation, inputs: list[Any], tangents: list[Any]) -> tuple[Any, Any]:
+    primitive, params = equation.primitive, equation.params
+    (output,) = rebind(equation, inputs)
     if not is_float(output):
         return (output,), (None,)
     positions = primitive.linear_positions(len(inputs))

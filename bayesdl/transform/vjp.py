@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from bayesdl.ir.primitive import Primitive
 from bayesdl.ir.program import Atom, Equation, Program, Var
 from bayesdl.ops import elementwise as ew
-from bayesdl.ops._bind import bind
-from bayesdl.ops._programs import floats, listed, pick, solid
+from bayesdl.ops._bind import rebind
+from bayesdl.ops._programs import floats, pick, solid
 from bayesdl.ops._trace import trace_flat
 from bayesdl.tracing import source_of
 
@@ -49,8 +48,7 @@ def sweep(
     for equation in program.equations:
         inputs = [value(a) for a in equation.inputs]
         flags = [isinstance(a, Var) and a in moving for a in equation.inputs]
-        with source_of(equation.source):
-            outputs, pullback = _forward(equation, inputs, flags)
+        outputs, pullback = _forward(equation, inputs, flags)
         values.update(zip(equation.outputs, outputs, strict=True))
         if pullback is not None:
             tape.append((equation, pullback))
@@ -60,7 +58,7 @@ def sweep(
         found: dict[Var, Any] = {}
 
         def receive(atom: Atom, ct: Any) -> None:
-            if isinstance(atom, Var) and atom in moving and ct is not None:
+            if ct is not None and isinstance(atom, Var) and atom in moving:
                 found[atom] = ew.add(found[atom], ct) if atom in found else ct
 
         for atom, ct in zip(program.outputs, cotangents, strict=True):
@@ -109,19 +107,21 @@ def _forward(
     differentiable = any(v.type.is_float for v in equation.outputs)
     if any(flags) and differentiable:
         if primitive.linear_in is not None:
-            return _linear(primitive, inputs, flags, params)
+            return _linear(equation, inputs, flags)
         if primitive.partials is not None:
-            return _elementwise(primitive, inputs, flags, params)
+            return _elementwise(equation, inputs, flags)
         if primitive.vjp is not None:
-            outputs, pullback = primitive.vjp(HANDED, flags, inputs, **params)
+            with source_of(equation.source):
+                outputs, pullback = primitive.vjp(HANDED, flags, inputs, **params)
             return outputs, pullback
-    return listed(bind(primitive, *inputs, **params)), None
+    return rebind(equation, inputs), None
 
 
 def _elementwise(
-    primitive: Primitive, inputs: list[Any], flags: list[bool], params: Any
+    equation: Equation, inputs: list[Any], flags: list[bool]
 ) -> tuple[Sequence[Any], Pullback]:
-    output = bind(primitive, *inputs, **params)
+    primitive, params = equation.primitive, equation.params
+    (output,) = rebind(equation, inputs)
 
     def pullback(cts: Sequence[Any]) -> list[Any]:
         assert primitive.partials is not None
@@ -135,9 +135,10 @@ def _elementwise(
 
 
 def _linear(
-    primitive: Primitive, inputs: list[Any], flags: list[bool], params: Any
+    equation: Equation, inputs: list[Any], flags: list[bool]
 ) -> tuple[Sequence[Any], Pullback]:
-    output = bind(primitive, *inputs, **params)
+    primitive, params = equation.primitive, equation.params
+    (output,) = rebind(equation, inputs)
     positions = primitive.linear_positions(len(inputs))
 
     def pullback(cts: Sequence[Any]) -> list[Any]:

@@ -16,6 +16,7 @@ from bayesdl.ir.types import SHORT, ArrayType
 
 from .. import elementwise as ew
 from .. import structural as st
+from .._declare import PLAIN
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {}
 
@@ -92,7 +93,7 @@ def result_dtype(*operands: Any) -> np.dtype[Any]:
 
 def weak(x: Any) -> bool:
     """Whether a value is a plain Python number."""
-    return type(x) in (int, float, bool)
+    return type(x) in PLAIN
 
 
 def promoted(*operands: Any, floating: bool = False) -> list[Any]:
@@ -100,6 +101,9 @@ def promoted(*operands: Any, floating: bool = False) -> list[Any]:
 
     Python numbers stay literals and are not stretched.
     """
+    kind = _common_float(operands)
+    if kind is not None:
+        return [kind.type(x) if type(x) in PLAIN else x for x in operands]
     ready = [x if weak(x) else asarray(x) for x in operands]
     dtype = result_dtype(*ready)
     if floating and dtype.kind != "f":
@@ -108,9 +112,25 @@ def promoted(*operands: Any, floating: bool = False) -> list[Any]:
     return stretched(cast)
 
 
+def _common_float(operands: Sequence[Any]) -> np.dtype[Any] | None:
+    """The dtype of arrays in flight of one float type, Python numbers apart; None for all else."""
+    kind: ArrayType | None = None
+    for x in operands:
+        if isinstance(x, Handle):
+            own = x.atom.type
+            if kind is None:
+                kind = own
+            elif own is not kind and own != kind:
+                return None
+        elif type(x) not in PLAIN:
+            return None
+    return kind.dtype if kind is not None and kind.dtype.kind == "f" else None
+
+
 def stretched(operands: Sequence[Any]) -> list[Any]:
     """Operands broadcast to their common shape; literals are left as they are."""
-    shape = broadcast_shape(*(np.shape(x) for x in operands))
+    shapes = [x.shape for x in operands]
+    shape = broadcast_shape(*shapes)
     return [x if _is_literal(x) else broadcast_to(x, shape) for x in operands]
 
 
@@ -122,6 +142,8 @@ def broadcast_shape(*shapes: tuple[int, ...]) -> tuple[int, ...]:
     ShapeError
         If two sizes differ and neither is 1.
     """
+    if len(set(shapes)) == 1:
+        return shapes[0]
     rank = max((len(s) for s in shapes), default=0)
     out = []
     for axis in range(-rank, 0):
@@ -185,7 +207,7 @@ def type_of(x: Any) -> ArrayType:
 
 
 def _is_literal(x: Any) -> bool:
-    return not isinstance(x, Handle) and np.ndim(x) == 0
+    return not isinstance(x, Handle) and x.ndim == 0
 
 
 def _from_numpy(x: Any) -> Any:
