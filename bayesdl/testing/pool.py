@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from bayesdl.ir.program import Program
-from bayesdl.ir.types import ArrayType
+from bayesdl.ir.types import NAMES, ArrayType
 from bayesdl.ops import elementwise as ew
 from bayesdl.ops._trace import trace_flat
 
@@ -30,6 +30,8 @@ class Style:
         trusted.
     dtypes : tuple of str
         Dtypes of the inputs.
+    real : {"f64", "f32"}
+        The float that every Program has, and that its constants and random numbers are.
     loops : bool
         Whether `while_loop` may occur, through which reverse mode does not go.
     depth : int
@@ -38,8 +40,15 @@ class Style:
 
     smooth: bool = False
     dtypes: tuple[str, ...] = ("f64", "f64", "f64", "i64", "bool", "f32")
+    real: str = "f64"
     loops: bool = True
     depth: int = 2
+
+    def single(self) -> Style:
+        """The same style with float32 in the place of float64, and the other way round."""
+        swap = {"f64": "f32", "f32": "f64"}
+        dtypes = tuple(swap.get(d, d) for d in self.dtypes)
+        return replace(self, dtypes=dtypes, real=swap[self.real])
 
 
 class Pool:
@@ -82,23 +91,36 @@ class Pool:
     def last(self, count: int) -> list[Any]:
         """The newest values, a float among them."""
         newest = self.values[-count:]
-        return newest if any(x.dtype.kind == "f" for x in newest) else [*newest, self.some(is_f64)]
+        if any(x.dtype.kind == "f" for x in newest):
+            return newest
+        return [*newest, self.some(self.is_real)]
 
     def fitting(self, kind: ArrayType) -> Any:
         """A value of a type, made from one of the pool; floats stay bounded, so that loops do."""
         x = self.of_type(kind)
         return ew.tanh(x) if kind.is_float else x
 
-    def inner(self, types: Sequence[ArrayType], results: Callable[..., Any]) -> Program:
-        """The Program of a body or a branch."""
+    @property
+    def real(self) -> np.dtype[Any]:
+        """The dtype of the style's floats."""
+        return NAMES[self.style.real]
+
+    def is_real(self, x: Any) -> bool:
+        """Whether a value is a float of the style."""
+        return bool(x.dtype == self.real)
+
+    def inner(
+        self, types: Sequence[ArrayType], results: Callable[..., Any], loops: bool = True
+    ) -> Program:
+        """The Program of a body or a branch, on request without `while_loop`."""
         size = int(self.rng.integers(1, 6))
-        style = replace(self.style, depth=self.style.depth - 1)
+        style = replace(self.style, depth=self.style.depth - 1, loops=self.style.loops and loops)
         return grown(self.rng, types, size, style, self.rules, results)
 
     def operands(self) -> list[Any]:
         """One to three values to hand to an inner Program, a float first."""
         count = min(int(self.rng.integers(1, 4)), len(self.values))
-        found = [self.some(is_f64), *(self.some(lambda v: True) for _ in range(count - 1))]
+        found = [self.some(self.is_real), *(self.some(lambda v: True) for _ in range(count - 1))]
         return [x for x in found if x is not None]
 
 
@@ -129,8 +151,3 @@ def pick(rng: np.random.Generator, options: Sequence[Any]) -> Any:
 def kind_of(x: Any) -> ArrayType:
     """Shape and dtype of a value."""
     return ArrayType(x.shape, x.dtype)
-
-
-def is_f64(x: Any) -> bool:
-    """Whether a value carries derivatives in full precision."""
-    return bool(x.dtype == np.float64)

@@ -8,21 +8,24 @@ families have a rule each. Bodies of loops and branches are Programs grown in th
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
 
-from bayesdl.ir.primitive import PRIMITIVES, Primitive
+from bayesdl.ir.primitive import PRIMITIVES, Case, Primitive
 from bayesdl.ir.program import Program
 from bayesdl.ir.types import NAMES, ArrayType, parse_type
-from bayesdl.ops import control, linalg, random, special  # noqa: F401  (declared on import)
+from bayesdl.ops import control, linalg, random, special  # noqa: F401  (special declares)
 from bayesdl.ops import elementwise as ew
 from bayesdl.ops import structural as st
 from bayesdl.ops._bind import bind
+from bayesdl.ops._programs import floats, listed
 from bayesdl.ops._trace import trace_flat
+from bayesdl.transform.vjp import vjp_program
 
 from .laws import Arrays, draw
-from .pool import I64, Pool, Rule, Style, grown, is_f64, kind_of, pick
+from .pool import I64, Pool, Rule, Style, grown, kind_of, pick
 
 # Not differentiable somewhere inside their domain, or constant between jumps.
 KINKED = frozenset(
@@ -51,6 +54,7 @@ SHAPES = ((), (3,), (4,), (2, 3), (3, 3), (2, 1, 3))
 PLAIN = Style()
 SMOOTH = Style(smooth=True, dtypes=("f64", "f64", "f64", "bool"), loops=False)
 SMOOTH_LOOPS = Style(smooth=True, dtypes=("f64", "f64", "f64", "bool"), loops=True)
+STYLES = (PLAIN, SMOOTH, SMOOTH_LOOPS)
 
 
 def random_program(seed: int, size: int, style: Style = PLAIN) -> tuple[Program, list[Arrays]]:
@@ -65,7 +69,7 @@ def random_program(seed: int, size: int, style: Style = PLAIN) -> tuple[Program,
     rng = np.random.default_rng([seed, size])
     count = int(rng.integers(1, 5))
     types = [ArrayType(pick(rng, SHAPES), NAMES[pick(rng, style.dtypes)]) for _ in range(count)]
-    types[0] = types[0].with_dtype(np.float64)
+    types[0] = types[0].with_dtype(NAMES[style.real])
     program = grown(
         rng, types, size, style, _rules, lambda pool: pool.last(int(rng.integers(1, 4)))
     )
@@ -83,9 +87,10 @@ def _rules(style: Style) -> list[Rule]:
         _linear_algebra,
         _constant,
         _order,
+        _random,
     ]
     if style.depth:
-        rules += [_branch, _scan, _call, *[_while_loop] * style.loops]
+        rules += [_branch, _scan, _call, _custom_call, *[_while_loop] * style.loops]
     return rules
 
 
@@ -93,12 +98,14 @@ def _rules(style: Style) -> list[Rule]:
 
 
 def _elementwise(pool: Pool) -> Any:
-    primitive = pick(pool.rng, _elementwise_primitives(pool.style.smooth))
-    case = pick(pool.rng, primitive.cases)
-    dtypes = [parse_type(t).dtype for t in case.types]
-    first = pool.some(lambda x: x.dtype in dtypes)
-    if first is None:
+    first = pool.some(lambda x: True)
+    # One case of one of the primitives that take such a value: rare dtypes get their share.
+    fitting = _elementwise_cases(pool.style.smooth, first.dtype)
+    if not fitting:
         return None
+    primitive, cases = pick(pool.rng, fitting)
+    case = pick(pool.rng, cases)
+    dtypes = [parse_type(t).dtype for t in case.types]
     operands = [pool.of_type(kind_of(first).with_dtype(d)) for d in dtypes]
     if any(o is None for o in operands):
         return None
@@ -186,16 +193,18 @@ def _index(pool: Pool) -> Any:
     if x is None:
         return None
     depth = int(pool.rng.integers(1, x.ndim + 1))
-    indices = pool.rng.integers(0, 4, (*pick(pool.rng, SHAPES[:3]), depth))
+    indices = pool.some(lambda v: v.dtype == I64 and v.shape and v.shape[-1] in range(1, depth + 1))
+    if indices is None or pool.rng.random() < 0.5:
+        indices = pool.rng.integers(0, 4, (*pick(pool.rng, SHAPES[:3]), depth))
     found = st.gather(x, indices)
     return found if pool.rng.random() < 0.5 else st.scatter_add(x, indices, found)
 
 
 def _product(pool: Pool) -> Any:
-    x = pool.some(lambda v: is_f64(v) and v.shape)
+    x = pool.some(lambda v: pool.is_real(v) and v.shape)
     if x is None:
         return None
-    y = pool.some(lambda v: is_f64(v) and not set(v.shape).isdisjoint(x.shape))
+    y = pool.some(lambda v: pool.is_real(v) and not set(v.shape).isdisjoint(x.shape))
     pairs = [(i, j) for i, n in enumerate(x.shape) for j, m in enumerate(y.shape) if n == m]
     i, j = pick(pool.rng, pairs)
     rest = [(k, m) for k, m in pairs if k != i and m != j]
@@ -218,7 +227,7 @@ def _choice(pool: Pool) -> Any:
 
 
 def _linear_algebra(pool: Pool) -> Any:
-    x = pool.some(lambda v: is_f64(v) and v.ndim >= 2)
+    x = pool.some(lambda v: pool.is_real(v) and v.ndim >= 2)
     if x is None:
         return None
     x = ew.tanh(x)
@@ -239,11 +248,9 @@ def _linear_algebra(pool: Pool) -> Any:
 def _constant(pool: Pool) -> Any:
     shape = pick(pool.rng, SHAPES[1:])
     if pool.rng.random() < 0.5:
-        return st.iota(
-            shape=shape, axis=int(pool.rng.integers(len(shape))), dtype=np.dtype(np.float64)
-        )
-    table = pool.rng.normal(size=shape)
-    like = pool.some(is_f64)
+        return st.iota(shape=shape, axis=int(pool.rng.integers(len(shape))), dtype=pool.real)
+    table = pool.rng.normal(size=shape).astype(pool.real)
+    like = pool.some(pool.is_real)
     total = st.reduce_sum(like, axes=tuple(range(like.ndim))) if like.ndim else like
     return ew.add(st.broadcast(total, shape=shape, axes=tuple(range(len(shape)))), table)
 
@@ -256,11 +263,47 @@ def _order(pool: Pool) -> Any:
     return pick(pool.rng, [st.argsort, st.argmax, st.argmin])(x, axis=axis)
 
 
+def _random(pool: Pool) -> Any:
+    """Random numbers from a key that depends on a number of the pool."""
+    key = random.fold_in(random.key(int(pool.rng.integers(9))), _position(pool))
+    shape = pick(pool.rng, SHAPES)
+    rules: list[Callable[[], Any]] = [
+        lambda: random.uniform(key, shape, pool.real),
+        lambda: random.normal(key, shape, pool.real),
+        lambda: random.exponential(key, shape, pool.real),
+    ]
+    if not pool.style.smooth:
+        x = pool.some(pool.is_real)
+        rules += [
+            lambda: random.bits(key, shape),
+            lambda: random.log_gamma(key, ew.add(ew.sigmoid(x), 0.5)),
+            lambda: random.permutation(key, 5),
+        ]
+    return pick(pool.rng, rules)()
+
+
 def _call(pool: Pool) -> Any:
     args = pool.operands()
     return control.call(
         *args, program=pool.inner([kind_of(x) for x in args], lambda body: body.last(2))
     )
+
+
+def _custom_call(pool: Pool) -> Any:
+    """A Program with its own derivative handed to it as if a user had written it."""
+    args = pool.operands()
+    types = [kind_of(x) for x in args]
+    # A loop has no reverse derivative to hand over.
+    program = pool.inner(types, lambda body: body.last(2), loops=False)
+    outputs = len(program.outputs)
+    derived = vjp_program(program, floats(types))
+    forward = trace_flat(lambda *v: [*listed(control.call(*v, program=program)), *v], types, "fwd")
+    backward = trace_flat(
+        lambda *v: listed(control.call(*v, program=derived))[outputs:],
+        derived.input_types,
+        "bwd",
+    )
+    return control.custom_call(*args, program=program, forward=forward, backward=backward)
 
 
 def _branch(pool: Pool) -> Any:
@@ -310,8 +353,15 @@ def _while_loop(pool: Pool) -> Any:
     return control.while_loop(np.int64(0), *state, test=test, body=body, constants=0)
 
 
-def _elementwise_primitives(smooth: bool) -> list[Primitive]:
-    return [p for p in PRIMITIVES.values() if p.elementwise and not (smooth and p.name in KINKED)]
+@cache
+def _elementwise_cases(smooth: bool, dtype: np.dtype[Any]) -> list[tuple[Primitive, list[Case]]]:
+    """The elementwise primitives with a case that has an input of a dtype, and those cases."""
+    found = []
+    for p in PRIMITIVES.values():
+        if p.elementwise and not (smooth and p.name in KINKED):
+            cases = [c for c in p.cases if dtype in [parse_type(t).dtype for t in c.types]]
+            found += [(p, cases)] * bool(cases)
+    return found
 
 
 def _squeezed(x: Any, domain: Sequence[float]) -> Any:
