@@ -5,20 +5,18 @@ from __future__ import annotations
 import argparse
 import math
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from bayesdl._base.errors import ArgumentError, did_you_mean
-from bayesdl._base.source import user_source
 from bayesdl.criticism.table import Table
 
 from .floor import floor, machine_peak
 from .models import CASES, TRANSCENDENTAL
 from .process import installed
-from .report import finish, geometric_mean
+from .report import chosen, finish, geometric_mean
 from .scaling import gradients_of, scaling, scaling_figure, scaling_table
 
 PEERS = ("jax", "torch", "autograd")
@@ -94,29 +92,6 @@ def _scaling(options: argparse.Namespace, peers: Sequence[str]) -> int:
         print(f"plot in {options.plot}")
     finish(options.json, [vars(p) for p in points])
     return 0
-
-
-def chosen(names: str | None, known: Iterable[str]) -> tuple[str, ...]:
-    """Names from the command line, each of them known.
-
-    Raises
-    ------
-    ArgumentError
-        For an unknown name.
-    """
-    listed = list(known)
-    wanted = [n.strip() for n in names.split(",")] if names else listed
-    for name in wanted:
-        if name not in listed:
-            guess = did_you_mean(name, listed)
-            raise ArgumentError(
-                f"there is no bench model {name!r}.",
-                facts=[("known", ", ".join(listed))],
-                fix=f"did you mean {guess!r}?" if guess else "use one of them.",
-                where=user_source(),
-                code="A110",
-            )
-    return tuple(wanted)
 
 
 def measure(

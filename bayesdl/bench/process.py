@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -48,7 +49,7 @@ class Reply:
     found : dict
         What it reported; empty if it failed.
     error : str
-        The last line it wrote before it failed; empty if it did not.
+        Why it failed, in one line; empty if it did not.
     """
 
     seconds: float
@@ -107,9 +108,15 @@ def run_script(
             return Reply(time.perf_counter() - start, {}, f"took more than {timeout:.0f} s")
         seconds = time.perf_counter() - start
         if run.returncode or not answer.exists():
-            last = (run.stderr.strip() or "no reply").splitlines()[-1]
-            return Reply(seconds, {}, last)
+            return Reply(seconds, {}, _reason(run.stderr))
         return Reply(seconds, json.loads(answer.read_text()))
+
+
+def _reason(stderr: str) -> str:
+    """The line that names an error, or the last one; some libraries write notes after the error."""
+    lines = [line for line in stderr.splitlines() if line.strip()] or ["no reply"]
+    named = [line for line in lines if re.match(r"[\w.]*(Error|Exception)\b", line)]
+    return (named or lines)[-1]
 
 
 def installed(python: str, names: Sequence[str]) -> list[str]:

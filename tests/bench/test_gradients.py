@@ -113,8 +113,8 @@ def test_scaling_prints_and_draws(
     assert main(["bench", "gradients", "--peers", "jax", "--plot", str(file)]) == 0
     text = capsys.readouterr().out
     assert [line.split() for line in text.splitlines() if line.startswith("logistic  2000")] == [
-        ["logistic", "2000", "bayesdl", "2.000", "1.000", "1.000", "3.000"],
-        ["logistic", "2000", "jax", "8.000", "4.000", "4.000", "3.000"],
+        ["logistic", "2000", "bayesdl", "2.000", "1.00", "1.000", "3.000"],
+        ["logistic", "2000", "jax", "8.000", "4.00", "4.000", "3.000"],
     ]
     assert file.read_bytes().startswith(b"\x89PNG")
 

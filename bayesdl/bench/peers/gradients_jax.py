@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -13,30 +12,14 @@ from harness import STEP, measure, one_core
 one_core()
 import jax  # noqa: E402
 import jax.numpy as jnp  # noqa: E402
-from densities import DENSITIES  # noqa: E402
-
-
-def scan(step: Any, first: Any, xs: Any) -> Any:
-    """The first value and those that the steps give."""
-
-    def one(before: Any, x: Any) -> Any:
-        now = step(before, x)
-        return now, now
-
-    return jnp.concatenate([first[None], jax.lax.scan(one, first, xs)[1]])
-
-
-SPACE = SimpleNamespace(
-    exp=jnp.exp, log=jnp.log, log1p=jnp.log1p, sum=jnp.sum, tanh=jnp.tanh,
-    softplus=jax.nn.softplus, scan=scan,
-)  # fmt: skip
+from space_jax import density  # noqa: E402
 
 
 def make(case: str, position: Any, data: list[Any], dtype: Any) -> Any:
     """The jitted loop and the jitted gradient."""
     jax.config.update("jax_enable_x64", dtype.itemsize == 8)
     arrays = [jnp.asarray(a) for a in data]
-    both = jax.value_and_grad(lambda q, *d: DENSITIES[case](SPACE, q, *d))
+    both = jax.value_and_grad(lambda q, *d: density(case, q, d))
 
     @jax.jit
     def loop(count: Any, start: Any, step: Any, *d: Any) -> Any:
