@@ -20,9 +20,9 @@ if TYPE_CHECKING:
         simulation_based_calibration as simulation_based_calibration,
     )
     from bayesdl.criticism.compare import compare as compare
+    from bayesdl.criticism.fits import fit as fit
+    from bayesdl.criticism.fits import load as load
     from bayesdl.criticism.posterior import Posterior as Posterior
-    from bayesdl.criticism.posterior import fit as fit
-    from bayesdl.criticism.posterior import load as load
     from bayesdl.criticism.prior import prior_predictive as prior_predictive
     from bayesdl.infer.log_density import log_density as log_density
     from bayesdl.model import model as model
@@ -64,7 +64,8 @@ _HOMES = {
     "bayesdl.ops": ("numpy", "random"),
     "bayesdl.criticism.calibration": ("simulation_based_calibration",),
     "bayesdl.criticism.compare": ("compare",),
-    "bayesdl.criticism.posterior": ("Posterior", "fit", "load"),
+    "bayesdl.criticism.fits": ("fit", "load"),
+    "bayesdl.criticism.posterior": ("Posterior",),
     "bayesdl.criticism.prior": ("prior_predictive",),
     "bayesdl.infer.log_density": ("log_density",),
     "bayesdl.model": ("model",),

@@ -1,25 +1,22 @@
-"""Posterior: what fit returns, whatever the method; and load, which brings one back from disk."""
+"""Posterior: what fit returns, whatever the method, and what can be asked of it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import wraps
-from typing import Any, ParamSpec
+from typing import Any
 
 import numpy as np
 
 from bayesdl._base.errors import ArgumentError, ModelError, SiteError, did_you_mean
 from bayesdl._base.source import user_source
 from bayesdl.export import storage
-from bayesdl.export.arviz import attributes, to_arviz, to_datatree
+from bayesdl.export.arviz import to_arviz, to_datatree
 from bayesdl.export.functions import Functions, ModelFunctions, Prepared
 from bayesdl.export.recording import record
-from bayesdl.export.stored import StoredFunctions, from_record, to_record
-from bayesdl.infer import fit as inference
+from bayesdl.export.stored import StoredFunctions, to_record
 from bayesdl.infer.draws import Draws
 from bayesdl.infer.each import EachDraw
 from bayesdl.ir.types import ArrayType
-from bayesdl.model import as_model
 from bayesdl.ops import random
 
 from .psis import psis
@@ -27,7 +24,6 @@ from .summary import SummaryTable
 from .summary import summary as summarise
 
 Arrays = dict[str, np.ndarray[Any, Any]]
-P = ParamSpec("P")
 
 
 class Posterior:
@@ -320,84 +316,3 @@ class Posterior:
         found = each(draws, prepared.data)
         shape = (self.draws.chains, self.draws.count)
         return {name: np.asarray(v).reshape(*shape, *np.shape(v)[1:]) for name, v in found.items()}
-
-
-def _posterior(run: Callable[P, inference.Fitted]) -> Callable[P, Posterior]:
-    """The same function, with its arguments and its documentation, that gives a Posterior."""
-
-    @wraps(run)
-    def wrapped(*args: P.args, **kwargs: P.kwargs) -> Posterior:
-        fitted = run(*args, **kwargs)
-        density, draws = fitted.density, fitted.draws
-        return Posterior(
-            draws,
-            ModelFunctions(density.model, density.dtype, density.arguments.given, density.ambient),
-            latent=tuple(density.sites.latent),
-            dims={name: site.dims for name, site in density.sites.items()},
-            coords=density.sites.coords,
-            observed=dict(density.sites.data),
-            data=dict(zip(density.arguments.labels, density.data, strict=True)),
-            reference=storage.model_reference(density.model.function),
-        )
-
-    return wrapped
-
-
-fit = _posterior(inference.fit)
-
-
-def load(path: Any, model: Any = None) -> Posterior:
-    """Bring a saved posterior back.
-
-    Parameters
-    ----------
-    path : str or path
-    model : Model or callable, optional
-        What predicts, in the place of what the file holds.
-
-    Returns
-    -------
-    Posterior
-
-    Raises
-    ------
-    ArgumentError
-        If there is no such file, or bayesdl did not write it.
-    """
-    saved = storage.load(path)
-    tree, kept = saved.tree, saved.record
-    data = {label: np.asarray(tree[g][name].values) for label, (g, name) in kept["data"].items()}
-    draws = Draws(_arrays(tree, "posterior"), _arrays(tree, "sample_stats"), attributes(tree))
-    reference = str(tree.attrs.get("model", ""))
-    functions: Functions | None = None
-    if model is None and kept["model"]:
-        functions = from_record(kept["model"], saved.arrays, data)
-    else:
-        found = model if model is not None else storage.find_model(reference)
-        functions = _from_source(found, draws, kept["latent"], data)
-    return Posterior(
-        draws,
-        functions,
-        latent=kept["latent"],
-        dims=kept["dims"],
-        coords=storage.labels(tree),
-        observed=_arrays(tree, "observed_data"),
-        data=data,
-        reference=reference,
-    )
-
-
-def _from_source(
-    model: Any, draws: Draws, latent: Sequence[str], data: Arrays
-) -> ModelFunctions | None:
-    if model is None:
-        return None
-    known = as_model(model)
-    fitted = {name: data[name] for name in known.argument_names if name in data}
-    return ModelFunctions(known, draws.values[latent[0]].dtype, ((), fitted))
-
-
-def _arrays(tree: Any, group: str) -> Arrays:
-    if group not in tree.children:
-        return {}
-    return {str(name): np.asarray(v.values) for name, v in tree[group].data_vars.items()}

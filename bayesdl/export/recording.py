@@ -23,7 +23,7 @@ from bayesdl.model.predict import LogLikelihood, Simulator
 from bayesdl.tracing import trace
 
 from .functions import KINDS, ModelFunctions, one_log_likelihood, one_prediction
-from .stored import Input, Parameter, StoredFunction, StoredFunctions
+from .stored import INSIDE, Input, Parameter, StoredFunction, StoredFunctions
 from .template import MisfitError, Sizes, Template, template
 
 KEY = ArrayType((2,), np.dtype(np.uint32))
@@ -133,13 +133,41 @@ def _traced(source: Source, kind: str, latent: Types, shapes: Sequence[Shape]) -
     draw: Any = dict(latent)
     if isinstance(of_shapes, Simulator):
         function, draw = one_prediction(of_shapes), (draw, KEY)
+    elif kind == "observed":
+        function = _observed(of_shapes)
     else:
-        function = of_shapes.read if kind == "observed" else one_log_likelihood(of_shapes)
+        function = one_log_likelihood(of_shapes)
     traced = trace(function, draw, *of_shapes.arguments.types, name=kind)
-    whole = traced.program
-    inputs = whole.inputs[len(latent) :] if kind == "observed" else whole.inputs
-    program = Program(kind, inputs, tuple(live_equations(whole)), whole.outputs)
-    return _Traced(program, tuple(traced.tree.keys))
+    program, names = traced.program, tuple(traced.tree.keys)
+    if kind == "observed":
+        program, names = _of_data_alone(program, names, len(latent))
+    program = Program(kind, program.inputs, tuple(live_equations(program)), program.outputs)
+    return _Traced(program, names)
+
+
+def _observed(source: LogLikelihood) -> Callable[..., dict[str, Any]]:
+    """Values of observed sites, and under ``name/inside`` where they lie in their support."""
+
+    def function(values: Any, *data: Any) -> dict[str, Any]:
+        found = source.read(values, *data)
+        inside = {f"{name}{INSIDE}": pair[1] for name, pair in found.items()}
+        return {**{name: pair[0] for name, pair in found.items()}, **inside}
+
+    return function
+
+
+def _of_data_alone(
+    program: Program, names: Sequence[str], latent: int
+) -> tuple[Program, tuple[str, ...]]:
+    """Without the first inputs, and without the outputs that need them."""
+    drawn: set[Any] = set(program.inputs[:latent])
+    for equation in program.equations:
+        if drawn.intersection(equation.inputs):
+            drawn.update(equation.outputs)
+    kept = [i for i, output in enumerate(program.outputs) if output not in drawn]
+    outputs = tuple(program.outputs[i] for i in kept)
+    alone = Program(program.name, program.inputs[latent:], program.equations, outputs)
+    return alone, tuple(names[i] for i in kept)
 
 
 def _without_unused(

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from bayesdl._base.errors import ArgumentError, DtypeError, ModelError, ShapeError
+from bayesdl._base.errors import ArgumentError, DtypeError, ModelError, ShapeError, SupportError
 from bayesdl._base.source import user_source
 from bayesdl._base.tree import flatten
 from bayesdl.ir.program import Program
@@ -21,6 +21,7 @@ from bayesdl.tracing import inline
 from .functions import Array, Prepared
 from .template import Rule, Sizes, Template
 
+INSIDE = "/inside"
 PASS_MODEL = "bring the model's source back and pass it: bayesdl.load(path, model=my_model)."
 
 
@@ -125,6 +126,8 @@ class StoredFunctions:
             If the data do not have the columns or the dtype of those it was fitted to.
         ModelError
             If the file keeps no such function, or handlers are active.
+        SupportError
+            If observed values lie outside the support of their distribution.
         """
         stored = self.table[kind]
         if stored.template is None:
@@ -135,6 +138,8 @@ class StoredFunctions:
                 where=user_source(),
                 code="E105",
             )
+        if kind == "log_likelihood":
+            self.observed(args, kwargs)
         if surroundings():
             raise ModelError(
                 "the file keeps predictions of the model as it was fitted, without other handlers.",
@@ -154,7 +159,12 @@ class StoredFunctions:
     def observed(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Array]:
         """Values of the observed sites for a model's arguments; the fitted ones if none given."""
         prepared = self.prepare("observed", args, kwargs)
-        return {n: np.asarray(v) for n, v in prepared.function((), *prepared.data).items()}
+        found = {n: np.asarray(v) for n, v in prepared.function((), *prepared.data).items()}
+        for name, inside in found.items():
+            if name.endswith(INSIDE) and not inside.all():
+                site = name.removesuffix(INSIDE)
+                raise _outside(site, found.get(site), inside)
+        return {name: value for name, value in found.items() if not name.endswith(INSIDE)}
 
     def _read(
         self, stored: StoredFunction, args: Sequence[Any], kwargs: Mapping[str, Any]
@@ -244,6 +254,19 @@ def _other_argument(model: str, name: str, known: str, found: str | None) -> Arg
         fix=f"pass `{name}` as in the fit, or " + PASS_MODEL,
         where=user_source(),
         code="E109",
+    )
+
+
+def _outside(site: str, value: Any, inside: Array) -> SupportError:
+    where = np.argwhere(~inside)
+    first = f"{site}[{', '.join(map(str, where[0]))}]" if inside.ndim else site
+    shown = "" if value is None else f" = {value[tuple(where[0])]}"
+    return SupportError(
+        f'the data of site "{site}" lie outside the support of its distribution.',
+        facts=[("first", f"{first}{shown}"), ("outside", f"{len(where)} of {inside.size}")],
+        fix="check those values.",
+        where=user_source(),
+        code="M106",
     )
 
 

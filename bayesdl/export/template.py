@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,7 +18,9 @@ Sizes = tuple[int, ...]
 Array = np.ndarray[Any, Any]
 
 _NUMBER = re.compile(r'(?<![\w@%."])([-+]?\d[\d.]*(?:e[-+]?\d+)?)(?![\w."])')
-_HOLE = re.compile(r"\$([ifr])\(([-\d,]+)\)")
+_HOLE = re.compile(r"\$([ifr]|m[-+.e\d]+)\(([-\d,]+)\)")
+# The factors of a number of rows that densities have, tried before those that fit by chance.
+_FACTORS = (0.5 * math.log(2.0 * math.pi), math.log(2.0 * math.pi), math.log(2.0), math.pi)
 
 
 class MisfitError(ValueError):
@@ -32,7 +35,8 @@ class Template:
     ----------
     text : str
         As `to_text` prints, with holes: ``$i(c,a,b)`` stands for c + a·m + b·n, where (m, n) are
-        the sizes; ``$f`` for the same as a float, ``$r`` for one over it.
+        the sizes; ``$f`` for the same as a float, ``$r`` for one over it, ``$m0.9`` for 0.9 times
+        it.
     constants : tuple
         What stands behind the parameters ``"@0"``, ``"@1"``, …: an array, or the rule that makes
         one of any shape.
@@ -152,17 +156,29 @@ def _hole(sizes: list[Sizes], column: Sequence[str], pieces: list[str], i: int) 
             return f"$i({form})"
     else:
         values = [float(text) for text in column]
-        wholes = {"f": values, "r": [1.0 / v for v in values if v]}
-        for kind, found in wholes.items():
-            whole = [round(v) for v in found]
-            form = _affine(sizes, whole) if len(whole) == len(sizes) and all(whole) else None
-            if form and _same_float(kind, form, sizes, values, pieces[i + 1]):
+        for kind, form in _float_forms(sizes, values):
+            if _same_float(kind, form, sizes, values, pieces[i + 1]):
                 return f"${kind}({form})"
     line = "".join(pieces[: i + 1]).splitlines()[-1] + pieces[i + 1].splitlines()[0]
     listed = ", ".join(column)
     raise MisfitError(
         f"a number in `{line.strip()}` is {listed} with {', '.join(map(_rows, sizes))}"
     )
+
+
+def _float_forms(sizes: list[Sizes], values: list[float]) -> Iterator[tuple[str, str]]:
+    """Ways in which a float may depend on the sizes, the likelier ones first."""
+    for kind, wholes in (("f", values), ("r", [1.0 / v for v in values if v])):
+        rounded = [round(w) for w in wholes]
+        form = _affine(sizes, rounded) if len(rounded) == len(sizes) and all(rounded) else None
+        if form is not None:
+            yield kind, form
+    for axis in range(len(sizes[0])):
+        form = ",".join("1" if i == axis + 1 else "0" for i in range(len(sizes[0]) + 1))
+        found = [v / s[axis] for v, s in zip(values, sizes, strict=True)]
+        near = [np.nextafter(f, d) for f in found for d in (-np.inf, np.inf)]
+        signed = [math.copysign(f, found[0]) for f in _FACTORS]
+        yield from ((f"m{float(f)!r}", form) for f in (*signed, *found, *near))
 
 
 def _same_float(kind: str, form: str, sizes: list[Sizes], values: list[float], after: str) -> bool:
@@ -194,7 +210,9 @@ def _written(kind: str, form: str, sizes: Sizes) -> str:
     whole = _value(form, sizes)
     if kind == "i":
         return str(whole)
-    return np.format_float_scientific(float(whole) if kind == "f" else 1.0 / whole, trim="0")
+    if kind == "r":
+        return np.format_float_scientific(1.0 / whole, trim="0")
+    return np.format_float_scientific(float(kind[1:] or 1.0) * whole, trim="0")
 
 
 def _without_constants(program: Program) -> tuple[Program, list[Array]]:

@@ -13,7 +13,6 @@ from bayesdl._base.source import user_source
 from bayesdl.ir.builder import Handle
 from bayesdl.ir.types import ArrayType
 from bayesdl.ops import numpy as bnp
-from bayesdl.ops import random
 
 from ._definition import Model, as_model
 from ._stack import Handler, running, surroundings
@@ -136,23 +135,6 @@ class Density:
         for name in values:
             self.sites[name]
         reader = _Inverse(values)
-        self._run(reader, data)
-        return self._joined(reader.parts)
-
-    def prior_position(self, key: Any, *data: Any) -> Any:
-        """A draw from the prior, unconstrained.
-
-        Parameters
-        ----------
-        key : Array, shape (2,)
-        *data : Array
-
-        Notes
-        -----
-        Where a prior does not integrate to 1 there is nothing to draw from; such sites are uniform
-        between −2 and 2 on the unconstrained scale.
-        """
-        reader = _PriorDraw(key)
         self._run(reader, data)
         return self._joined(reader.parts)
 
@@ -293,28 +275,6 @@ class _Inverse(_Supplying):
             )
         self.parts[name] = x
         return value
-
-
-class _PriorDraw(_Supplying):
-    """Values drawn from the prior; remembers the positions they come from."""
-
-    def __init__(self, key: Any) -> None:
-        _Supplying.__init__(self)
-        self.key = key
-        self.parts: dict[str, Any] = {}
-
-    def value(self, statement: Statement) -> Any:
-        name, law = statement.name, statement.law
-        key = random.fold_in(self.key, len(self.parts))
-        bijector = law.support.bijector
-        if law.is_proper:
-            value = law.sample(key)
-            self.parts[name] = bijector.inverse(value)
-            return value
-        shape = bijector.unconstrained_shape((*law.batch_shape, *law.event_shape))
-        x = random.uniform(key, shape, dtype=bnp.default_dtype(), low=-2.0, high=2.0)
-        self.parts[name] = x
-        return bijector.forward(x)
 
 
 def _changed(statement: Statement) -> SiteError:

@@ -238,9 +238,9 @@ class LogLikelihood:
         """By observed site, of its batch shape, given values of the latent sites for one draw."""
         return {s.name: s.pointwise() for s in self._observed(values, data)}
 
-    def read(self, values: Mapping[str, Any], *data: Any) -> dict[str, Any]:
-        """Values of the observed sites, given values of the latent sites for one draw."""
-        return {s.name: bnp.asarray(s.value) for s in self._observed(values, data)}
+    def read(self, values: Mapping[str, Any], *data: Any) -> dict[str, tuple[Any, Any]]:
+        """Value of each observed site, and where it lies inside its support or is masked."""
+        return {s.name: (bnp.asarray(s.value), _inside(s)) for s in self._observed(values, data)}
 
     def _observed(self, values: Mapping[str, Any], data: Sequence[Any]) -> list[Statement]:
         reader = _Given(values)
@@ -288,6 +288,12 @@ def log_likelihood(
             code="M102",
         )
     return LogLikelihood(known, arguments, sites.data, np.dtype(dtype), ambient)
+
+
+def _inside(statement: Statement) -> Any:
+    inside = bnp.asarray(statement.law.support.contains(statement.value))
+    mask = statement.mask
+    return inside if mask is None else bnp.logical_or(inside, bnp.logical_not(mask))
 
 
 class _Recording(Handler):

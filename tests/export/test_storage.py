@@ -127,6 +127,38 @@ def test_the_file_predicts_bit_for_bit_what_the_source_does(
         np.testing.assert_array_equal(found["y"], post.log_likelihood()["y"])
 
 
+def test_arrays_of_any_dtype_that_a_model_captures(tmp_path: Path) -> None:
+    keep, index, at = np.array([True, False, True]), np.array([2, 0], np.int32), np.arange(3.0)
+
+    def process(x: Any, y: Any = None) -> None:
+        n = x.shape[0]
+        scale = bdl.sample("scale", dist.HalfNormal(1.0))
+        cov = np.eye(n) + scale * bdl.numpy.exp(-((x[:, None] - x[None, :]) ** 2))
+        shift = bdl.numpy.where(keep, at, -1.0)[index].sum() + np.arange(n)
+        law = dist.MultivariateNormal(shift, covariance=cov)
+        bdl.sample("y", law, obs=y)
+
+    x = np.linspace(0.0, 1.0, 5)
+    post = bdl.fit(process, x, x, draws=10, tune=20, chains=1, random_seed=0, progressbar=False)
+    post.save(tmp_path / "fit.nc")
+    loaded = bdl.load(tmp_path / "fit.nc")
+    for new in (x, np.linspace(0.0, 2.0, 9)):
+        np.testing.assert_array_equal(loaded.predict(new)["y"], post.predict(new)["y"])
+
+
+def test_a_loaded_posterior_is_saved_again_and_compared(post: Any, tmp_path: Path) -> None:
+    post.save(tmp_path / "one.nc")
+    bdl.load(tmp_path / "one.nc").thin(2).save(tmp_path / "two.nc")
+    again = bdl.load(tmp_path / "two.nc")
+    assert again.draws.attrs["thin"] == 2
+    new = np.linspace(0.0, 2.0, 11)
+    np.testing.assert_array_equal(
+        again.predict(new, kind="mean")["y"], post.thin(2).predict(new, kind="mean")["y"]
+    )
+    both = str(bdl.compare({"fit": post.thin(2), "file": again}, new, 2.0 * new)).splitlines()
+    assert both[2].split()[1:] == both[3].split()[1:]
+
+
 FIT = """
 import sys
 import numpy as np

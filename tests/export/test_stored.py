@@ -89,3 +89,28 @@ def test_data_that_do_not_fit(case: str, stored: StoredFunctions) -> None:
 def test_handlers_need_the_source(stored: StoredFunctions) -> None:
     with bdl.do({"a": np.zeros(2)}), pytest.raises(BayesdlError, match="without other handlers"):
         stored.prepare("y", (X, COUNTY, 2), {})
+
+
+def test_data_outside_the_support_are_refused_as_with_the_source() -> None:
+    def waits(x: Any, y: Any = None) -> None:
+        rate = bdl.sample("rate", dist.Gamma(2.0, 1.0))
+        bdl.sample("y", dist.Exponential(rate * x), obs=y)
+
+    args = np.ones(4), np.ones(4)
+    found = record(ModelFunctions(as_model(waits), F64, (args, {})), {"rate": ArrayType((), F64)})
+    assert found is not None
+    assert found.prepare("log_likelihood", args, {}).data
+    with pytest.raises(BayesdlError) as caught:
+        found.prepare("log_likelihood", (np.ones(3), np.array([1.0, -2.0, -1.0])), {})
+    assert str(caught.value).startswith(
+        'the data of site "y" lie outside the support of its distribution.\n'
+        "    first    y[1] = -2.0\n"
+        "    outside  2 of 3\n"
+    )
+
+
+def test_programs_of_another_version_say_so(stored: StoredFunctions) -> None:
+    kept, arrays = to_record(stored)
+    kept["functions"]["y"]["program"] = kept["functions"]["y"]["program"].replace("add", "plus")
+    with pytest.raises(BayesdlError, match="cannot be read: no primitive named 'plus'"):
+        from_record(kept, arrays, {}).prepare("y", (X, COUNTY, 2), {})

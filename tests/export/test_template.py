@@ -22,7 +22,8 @@ SIZES = (11, 13, 29)
 def sums(x: Any) -> Any:
     n = x.shape[0]
     both = bnp.concatenate([x, x]).reshape(-1)
-    return both, x.mean(axis=0), bnp.sum(x) * (1.0 / n), x[1:] - x[:-1]
+    area = bnp.sum(x) - 0.5 * np.log(2.0 * np.pi) * n + 0.3 * n
+    return both, x.mean(axis=0), bnp.sum(x) * (1.0 / n), x[1:] - x[:-1], area
 
 
 def kernel(x: Any) -> Any:

@@ -148,18 +148,6 @@ def test_pointwise_sums_to_the_likelihood() -> None:
     assert float(terms["y"]) == pytest.approx(0.5 * found["y"].sum())
 
 
-def test_prior_positions(rng: np.random.Generator) -> None:
-    """Finite, different for each key, and usable inside a trace; improper priors included."""
-    density = build_density(many_supports, (np.float64(0.0),))
-    draws = [density.prior_position(bdl.random.key(i), *density.data) for i in range(3)]
-    assert all(np.isfinite(at(density, q)) for q in draws)
-    assert not np.allclose(draws[0], draws[1])
-    program = trace(density.prior_position, bdl.random.key(1), *density.data).program
-    np.testing.assert_allclose(
-        evaluate(program, bdl.random.key(1), *density.data)[0], draws[1], rtol=1e-12
-    )
-
-
 def test_float32_everywhere() -> None:
     """No float64 is left in a Program that was asked to be float32."""
     density = build_density(eight_schools, (EIGHT_Y, EIGHT_SIGMA), dtype=np.float32)

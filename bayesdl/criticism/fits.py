@@ -1,0 +1,102 @@
+"""fit and load: the two ways to a Posterior."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any, ParamSpec
+
+import numpy as np
+
+from bayesdl.export import storage
+from bayesdl.export.arviz import attributes
+from bayesdl.export.functions import Functions, ModelFunctions
+from bayesdl.export.stored import from_record
+from bayesdl.infer import fit as inference
+from bayesdl.infer.draws import Draws
+from bayesdl.model import as_model
+
+from .posterior import Arrays, Posterior
+
+P = ParamSpec("P")
+
+
+def _posterior(run: Callable[P, inference.Fitted]) -> Callable[P, Posterior]:
+    """The same function, with its arguments and its documentation, that gives a Posterior."""
+
+    @wraps(run)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> Posterior:
+        fitted = run(*args, **kwargs)
+        density, draws = fitted.density, fitted.draws
+        return Posterior(
+            draws,
+            ModelFunctions(density.model, density.dtype, density.arguments.given, density.ambient),
+            latent=tuple(density.sites.latent),
+            dims={name: site.dims for name, site in density.sites.items()},
+            coords=density.sites.coords,
+            observed=dict(density.sites.data),
+            data=dict(zip(density.arguments.labels, density.data, strict=True)),
+            reference=storage.model_reference(density.model.function),
+        )
+
+    return wrapped
+
+
+fit = _posterior(inference.fit)
+
+
+def load(path: Any, model: Any = None) -> Posterior:
+    """Bring a saved posterior back.
+
+    Parameters
+    ----------
+    path : str or path
+    model : Model or callable, optional
+        What predicts, in the place of what the file holds.
+
+    Returns
+    -------
+    Posterior
+
+    Raises
+    ------
+    ArgumentError
+        If there is no such file, or bayesdl did not write it.
+    """
+    saved = storage.load(path)
+    tree, kept = saved.tree, saved.record
+    data = {label: np.asarray(tree[g][name].values) for label, (g, name) in kept["data"].items()}
+    draws = Draws(_arrays(tree, "posterior"), _arrays(tree, "sample_stats"), attributes(tree))
+    reference = str(tree.attrs.get("model", ""))
+    functions: Functions | None = None
+    if model is None and kept["model"]:
+        functions = from_record(kept["model"], saved.arrays, data)
+    else:
+        found = model if model is not None else storage.find_model(reference)
+        functions = _from_source(found, draws, kept["latent"], data)
+    return Posterior(
+        draws,
+        functions,
+        latent=kept["latent"],
+        dims=kept["dims"],
+        coords=storage.labels(tree),
+        observed=_arrays(tree, "observed_data"),
+        data=data,
+        reference=reference,
+    )
+
+
+def _from_source(
+    model: Any, draws: Draws, latent: Sequence[str], data: Arrays
+) -> ModelFunctions | None:
+    if model is None:
+        return None
+    known = as_model(model)
+    fitted = {name: data[name] for name in known.argument_names if name in data}
+    return ModelFunctions(known, draws.values[latent[0]].dtype, ((), fitted))
+
+
+def _arrays(tree: Any, group: str) -> Arrays:
+    if group not in tree.children:
+        return {}
+    return {str(name): np.asarray(v.values) for name, v in tree[group].data_vars.items()}
