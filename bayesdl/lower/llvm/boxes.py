@@ -11,10 +11,10 @@ from itertools import pairwise, product
 
 from bayesdl.ir.program import Equation, Var
 
-from .expression import Node, Place, Reader, identity, linear, product_places
+from .expression import Index, Node, Place, Reader, element, identity, linear, product_places
 from .fuse import Fusion, Nest
-from .nests import Reduce, Scope, Store, Writer
-from .spaces import REDUCTIONS, is_pointwise, product_order
+from .nests import Reduce, Scope, Store, Totals, Writer
+from .spaces import REDUCTIONS, is_pointwise, is_unrolled, product_order
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Box:
 
 def write_nest(scope: Scope, nest: Nest) -> None:
     """Write the loops of a nest, and name the scalars it makes."""
-    totals: dict[Var, str] = {}
+    totals: Totals = {}
     boxes = boxes_of(scope.fusion, nest)
     for box in boxes:
         totals = _write_box(scope, nest, box, totals, box is boxes[-1])
@@ -55,10 +55,8 @@ def boxes_of(fusion: Fusion, nest: Nest) -> list[Box]:
     ]
 
 
-def _write_box(
-    scope: Scope, nest: Nest, box: Box, totals: dict[Var, str], last: bool
-) -> dict[Var, str]:
-    """Write the loops over one part; the running totals of the scalars after it."""
+def _write_box(scope: Scope, nest: Nest, box: Box, totals: Totals, last: bool) -> Totals:
+    """Write the loops over one part; the running totals of numbers after it."""
     reader, place = Reader(scope.fusion, box.space), identity(box.space, box.first)
     stores: list[Store] = []
     reduces: list[Reduce] = []
@@ -66,8 +64,8 @@ def _write_box(
     for equation in nest.roots:
         var = equation.outputs[0]
         found = _read_root(reader, equation, nest.space, place)
-        if isinstance(found, Reduce):
-            reduces.append(found)
+        if isinstance(found, list):
+            reduces.extend(found)
         elif not var.type.shape:
             scalars.append((var, found))
         elif var in scope.fusion.memory:
@@ -79,7 +77,7 @@ def _write_box(
 
 def _read_root(
     reader: Reader, equation: Equation, space: tuple[int, ...], place: Place
-) -> Node | Reduce:
+) -> Node | list[Reduce]:
     """What a root computes at a place; later roots may read it."""
     if is_pointwise(equation):
         node = reader.memo[equation.outputs[0], place] = reader.compute(equation, place)
@@ -87,8 +85,21 @@ def _read_root(
     name, var = equation.primitive.name, equation.outputs[0]
     if name in REDUCTIONS:
         kept = tuple(i for i in range(len(space)) if i not in equation.params["axes"])
-        return Reduce(var, reader.read(equation.inputs[0], place), REDUCTIONS[name], kept)
+        return [Reduce(var, reader.read(equation.inputs[0], place), REDUCTIONS[name], kept)]
+    if is_unrolled(equation):
+        ends = product(*(range(n) for n in var.type.shape))
+        frees = [tuple(Index(i) for i in end) for end in ends]
+        return [
+            Reduce(var, _term(reader, equation, free, place), "add", (), at)
+            for at, free in enumerate(frees)
+        ]
     _, kept, summed = product_order(equation)
-    x, y = product_places(equation, tuple(place[i] for i in kept), tuple(place[i] for i in summed))
+    free, along = tuple(place[i] for i in kept), tuple(place[i] for i in summed)
+    return [Reduce(var, _term(reader, equation, free, along), "add", kept)]
+
+
+def _term(reader: Reader, equation: Equation, free: Place, along: Place) -> Node:
+    """One term of a product's sums."""
+    x, y = product_places(equation, free, along)
     left, right = reader.read(equation.inputs[0], x), reader.read(equation.inputs[1], y)
-    return Reduce(var, Node(var.type.dtype, "element", ("mul", {}), (left, right)), "add", kept)
+    return element("mul", equation.outputs[0].type.dtype, left, right)

@@ -243,7 +243,7 @@ def heirs(fusion: Fusion, at: int, var: Var) -> list[Var]:
         if isinstance(a, Var)
     ]
     counts = [
-        sum(1 for b in equation.inputs if isinstance(b, Var) and fusion.base(b) is fusion.base(a))
+        sum(isinstance(b, Var) and fusion.owner(b) is fusion.owner(a) for b in equation.inputs)
         for a in atoms
     ]
     return [

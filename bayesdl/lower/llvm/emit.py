@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
@@ -209,6 +210,15 @@ class Frame:
         self.unit.module.functions.append("\n".join(lines))
 
 
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of another array, from an offset on."""
+
+    source: Storage | Var | Piece
+    offset: int
+    var: Var
+
+
 class Scope:
     """One Program being written into a function: where its values are.
 
@@ -274,10 +284,13 @@ class Scope:
         """Name a scalar's register."""
         self.registers[var] = value
 
-    def place(self, atom: Atom) -> Storage | Var:
+    def place(self, atom: Atom) -> Storage | Var | Piece:
         """Where an array lies; equal for equal buffers."""
         assert isinstance(atom, Var)
         base = self.fusion.base(atom)
+        if base in self.fusion.views:
+            source, offset = self.fusion.views[base]
+            return Piece(self.place(source), offset, base)
         if base in self.plan.constants:
             return base
         storage = self.plan.storage[base]
@@ -288,6 +301,9 @@ class Scope:
     def pointer(self, atom: Atom) -> str:
         """The address of an array."""
         place = self.place(atom)
+        if isinstance(place, Piece):
+            source, offset = self.fusion.views[place.var]
+            return self.code.at(self.pointer(source), str(offset), source.type.dtype)
         if isinstance(place, Given):
             return self.inputs[place.index]
         if isinstance(place, Target):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import product
 from typing import Any, Protocol
 
 import numpy as np
@@ -310,11 +311,17 @@ def _gather(reader: Reader, equation: Equation, place: Place) -> Node:
 
 
 @_reads("dot_general")
-def _outer(reader: Reader, equation: Equation, place: Place) -> Node:
-    """A product over axes of size 1: nothing is summed."""
-    x, y = product_places(equation, place, (Index(),) * len(equation.params["contract"][0]))
-    left, right = reader.read(equation.inputs[0], x), reader.read(equation.inputs[1], y)
-    return element("mul", equation.outputs[0].type.dtype, left, right)
+def _few_terms(reader: Reader, equation: Equation, place: Place) -> Node:
+    """A product whose sums have so few terms that they are written out."""
+    dtype, contract = equation.outputs[0].type.dtype, equation.params["contract"][0]
+    total = None
+    for at in product(*(range(equation.inputs[0].type.shape[a]) for a in contract)):
+        x, y = product_places(equation, place, tuple(Index(i) for i in at))
+        left, right = reader.read(equation.inputs[0], x), reader.read(equation.inputs[1], y)
+        term = element("mul", dtype, left, right)
+        total = term if total is None else element("add", dtype, total, term)
+    assert total is not None
+    return total
 
 
 def product_places(equation: Equation, free: Place, contracted: Place) -> tuple[Place, Place]:

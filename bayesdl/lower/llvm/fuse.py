@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from heapq import heapify, heappop, heappush
 from math import prod
 
 from bayesdl.ir.program import Atom, Equation, Program, Var
 from bayesdl.ir.walk import live_equations
 
 from . import mathlib
+from .expression import Reader, identity, linear
 from .spaces import (
     HEAVY,
     NO_CUTS,
@@ -24,8 +26,10 @@ from .spaces import (
     is_pointwise,
     is_seamless,
     is_thin,
+    is_unrolled,
     kept_carry,
     matrix_of,
+    offset_of,
     repeats,
     space_of,
     squeezed,
@@ -100,17 +104,21 @@ class Fusion:
         The arrays that have a buffer.
     alias : dict of Var to Var
         Arrays that are another name of a buffer.
+    views : dict of Var to (Var, int)
+        Arrays that are a piece of another one, and the offset where it begins.
     """
 
     def __init__(
         self, program: Program, is_inline: Callable[[Program], bool] = lambda _: True
     ) -> None:
         self.program, self.is_inline = program, is_inline
-        self.equations = live_equations(program)
+        self.equations = numbers_first(live_equations(program))
         self.made = {v: e for e in self.equations for v in e.outputs}
         self.consumers: dict[Var, list[Equation]] = {}
         self.alias: dict[Var, Var] = {}
+        self.views: dict[Var, tuple[Var, int]] = {}
         self.needed: set[Var] = set()
+        self.apart: set[Var] = {a for a in program.outputs if isinstance(a, Var)}
         self.memory: set[Var] = set(program.inputs)
         self._cost: dict[Var, int] = {}
         self._cuts: dict[Var, Cuts] = {}
@@ -140,6 +148,12 @@ class Fusion:
             var = self.alias[var]
         return var
 
+    def owner(self, var: Var) -> Var:
+        """The Var whose buffer a Var is, or is a piece of."""
+        while (base := self.base(var)) in self.views:
+            var = self.views[base][0]
+        return base
+
     def definition(self, var: Var) -> Equation:
         """The equation that computes a Var."""
         return self.made[var]
@@ -151,6 +165,8 @@ class Fusion:
         base = self.stored(atom) if atom.type.shape else atom
         if base is not None:
             return {base: base is atom}
+        if (name := self.base(atom)) is not atom:
+            return dict.fromkeys(self.leaves(name), False)
         if atom not in self._leaves:
             self._leaves[atom] = self.reads(self.made[atom])
         return self._leaves[atom]
@@ -159,9 +175,11 @@ class Fusion:
         """The leaves of an equation's operands."""
         found: dict[Var, bool] = {}
         same = equation.primitive.elementwise or equation.primitive.name in REDUCTIONS
+        aligned = is_unrolled(equation)
         for atom in equation.inputs:
+            fits = same or (aligned and atom.type.shape == space_of(equation))
             for var, here in self.leaves(atom).items():
-                found[var] = found.get(var, True) and here and same
+                found[var] = found.get(var, True) and here and fits
         return found
 
     # --- decisions -------------------------------------------------------------------------------
@@ -184,6 +202,8 @@ class Fusion:
         for equation in reversed(self.equations):
             if equation.primitive.name == "reshape":
                 self._alias(equation)
+            elif equation.primitive.name == "slice":
+                self._view(equation)
             elif equation.primitive.name in ("scan", "while_loop"):
                 self._alias_kept(equation)
 
@@ -193,6 +213,7 @@ class Fusion:
         for atom in equation.inputs[1:]:
             if isinstance(atom, Var) and atom.type.size > 1 and targets & self._ancestors(atom):
                 self.needed.add(atom)
+                self.apart.add(atom)
 
     def _ancestors(self, var: Var) -> set[Atom]:
         """What a Var may be computed from inside a nest; names of one buffer count as one."""
@@ -219,6 +240,19 @@ class Fusion:
             self.alias[result] = source
             self.needed.add(source)
 
+    def _view(self, equation: Equation) -> None:
+        """A slice that must be in memory is there already if it lies in one piece."""
+        (source,), (result,) = equation.inputs, equation.outputs
+        offset = offset_of(equation)
+        if (
+            isinstance(source, Var)
+            and result in self.needed
+            and result not in self.apart
+            and offset is not None
+        ):
+            self.views[result] = source, offset
+            self.needed.add(source)
+
     def _alias_kept(self, equation: Equation) -> None:
         """A part of a loop's carry that its body never changes."""
         body, constants = equation.params["body"], equation.params["constants"]
@@ -230,7 +264,8 @@ class Fusion:
     def _choose_memory(self) -> None:
         for equation in self.equations:
             for var in equation.outputs:
-                if var.type.shape and var not in self.alias and self._keep(equation, var):
+                named = var in self.alias or var in self.views
+                if var.type.shape and not named and self._keep(equation, var):
                     self.memory.add(var)
 
     def _keep(self, equation: Equation, var: Var) -> bool:
@@ -251,6 +286,8 @@ class Fusion:
     def _weigh(self, equation: Equation) -> tuple[int, int]:
         name = equation.primitive.name
         own = weight(name) if equation.primitive.elementwise or name in HEAVY else 0
+        if name == "dot_general":
+            own = 2 * contracted(equation) - 1
         arrays = [a for a in equation.inputs if isinstance(a, Var) and a.type.shape]
         cost = own + sum(self._cost.get(a, 0) for a in arrays)
         return cost, 1 + max((self._depth.get(a, 0) for a in arrays), default=0)
@@ -402,4 +439,54 @@ class Fusion:
         for equation in step.roots if isinstance(step, Nest) else [step.equation]:
             for var, here in self.reads(equation).items():
                 found[var] = found.get(var, True) and here
+        if isinstance(step, Nest) and step.is_cut and not all(found.values()):
+            elsewhere = self._read_elsewhere(step)
+            found.update((v, True) for v, here in found.items() if not here and v not in elsewhere)
         return found
+
+    def _read_elsewhere(self, nest: Nest) -> set[Var]:
+        """What a nest reads at another place than the one being written.
+
+        The padded gradient of a slice is read where it is written, though each of the two moves.
+        """
+        reader = Reader(self, nest.space, [set() for _ in nest.space])
+        place = identity(nest.space)
+        here = linear(place, nest.space)
+        for equation in nest.roots:
+            if is_pointwise(equation):
+                node = reader.compute(equation, place)
+                reader.memo[equation.outputs[0], place] = node
+            else:
+                reader.read(equation.inputs[0], place)
+        loads = [n.data for n in reader.memo.values() if n.kind == "load"]
+        return {var for var, index in loads if index != here}
+
+
+def numbers_first(equations: list[Equation]) -> list[Equation]:
+    """Equations in an order in which every number is computed as soon as it can be.
+
+    A loop that needs a number is then not kept apart from the loops before it.
+    """
+    made = {v: i for i, e in enumerate(equations) for v in e.outputs}
+    readers: list[list[int]] = [[] for _ in equations]
+    missing = [0] * len(equations)
+    for i, equation in enumerate(equations):
+        sources = {made[a] for a in equation.inputs if isinstance(a, Var) and a in made}
+        missing[i] = len(sources)
+        for source in sources:
+            readers[source].append(i)
+    ready = [(_is_array(e), i) for i, e in enumerate(equations) if not missing[i]]
+    heapify(ready)
+    found = []
+    while ready:
+        _, at = heappop(ready)
+        found.append(equations[at])
+        for i in readers[at]:
+            missing[i] -= 1
+            if not missing[i]:
+                heappush(ready, (_is_array(equations[i]), i))
+    return found
+
+
+def _is_array(equation: Equation) -> bool:
+    return not is_pointwise(equation) or bool(equation.outputs[0].type.shape)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any, Protocol
@@ -69,17 +69,28 @@ class Reduce:
         ``add``, ``max``, ``min``, ``and`` or ``or``.
     kept : tuple of int
         The nest's axes that are the result's, in order.
+    at : int
+        Which element of the result it is, where it is one number.
     """
 
     var: Var
     node: Node
     op: str
     kept: tuple[int, ...]
+    at: int = 0
+
+    @property
+    def is_number(self) -> bool:
+        """Whether everything goes into one number."""
+        return not self.kept
 
     @property
     def dtype(self) -> DType:
         """Of the accumulator: sums of float32 are kept in float64 until they are stored."""
         return F64 if self.op == "add" and self.node.dtype.kind == "f" else self.node.dtype
+
+
+Totals = dict[tuple[Var, int], str]
 
 
 def write_stores(scope: Scope, space: tuple[int, ...], stores: Sequence[Store]) -> None:
@@ -111,7 +122,7 @@ class Writer:
         self.values: dict[Node, str] = {}
         self.indices: dict[Index, str] = {}
         self.counters: dict[int, str] = {}
-        self.totals: dict[Var, str] = {}
+        self.totals: Totals = {}
         self.order = self._in_order()
         self.loops = self._merged_axes()
         self.depth_of = {axis: d + 1 for d, group in enumerate(self.loops) for axis in group}
@@ -119,18 +130,18 @@ class Writer:
         sequential = any(s.add for s in stores)
         self.group = scope.code.module.group() if self.loops and not sequential else None
 
-    def write(self, totals: Mapping[Var, str], last: bool) -> None:
+    def write(self, totals: Totals, last: bool) -> None:
         """Write everything.
 
         Parameters
         ----------
-        totals : mapping of Var to register
-            Where the sums of scalar results start; where they end is in ``self.totals`` afterwards.
+        totals : dict
+            Where the sums of numbers start; where they end is in ``self.totals`` afterwards.
         last : bool
             Whether the nest ends here, so that results have their names.
         """
         self.last = last
-        self.first = {r: totals.get(r.var, _neutral(r)) for r in self.reduces}
+        self.first = {r: totals.get((r.var, r.at), _neutral(r)) for r in self.reduces}
         for reduce in self.reduces:
             if self._in_memory(reduce) or prod(self.space) == 0:
                 self._start_memory(reduce)
@@ -231,7 +242,7 @@ class Writer:
         lanes, is_dear = self._lanes(depth)
         vectors, rest = divmod(count, lanes)
         if lanes == 1 or vectors > SHORT or (not vectors and not is_dear):
-            return self._loop(depth, 0, count, totals)
+            return self._loop(depth, 0, count, totals, DEAR_AT_ONCE if is_dear else 0)
         few = DEAR_AT_ONCE if is_dear else LIGHT_AT_ONCE
         at_once = max(n for n in range(1, few + 1) if vectors % n == 0)
         kept = dict(self.values), dict(self.indices)
@@ -322,22 +333,26 @@ class Writer:
     def _combine(self, reduce: Reduce, a: str, b: str, dtype: DType | None = None) -> str:
         dtype = dtype or reduce.dtype
         if reduce.op == "add":
-            return arithmetic(self.code, "add", dtype, a, b, "reassoc ")
+            return arithmetic(self.code, "add", dtype, a, b, "reassoc nsz ")
         if reduce.op in ("max", "min"):
             return extremum(self.code, reduce.op, dtype, a, b)
         return self.code.let(f"{reduce.op} i1 {a}, {b}")
 
     def _finish(self, reduce: Reduce, value: str, depth: int) -> None:
         dtype = reduce.node.dtype
-        if not reduce.var.type.shape:
-            self.totals[reduce.var] = value
-            if self.last:
-                self.scope.define(reduce.var, convert(self.code, reduce.dtype, dtype, value))
-            return
+        if reduce.is_number:
+            self.totals[reduce.var, reduce.at] = value
+            if not self.last:
+                return
         value = convert(self.code, reduce.dtype, dtype, value)
+        if not reduce.var.type.shape:
+            self.scope.define(reduce.var, value)
+            return
         pointer = self.scope.pointer(reduce.var)
         place = identity(self.space)
-        offset = self._index(linear(tuple(place[a] for a in reduce.kept), reduce.var.type.shape))
+        kept = tuple(place[a] for a in reduce.kept)
+        shape = tuple(self.space[a] for a in reduce.kept)
+        offset = self._index(linear(kept, shape).plus(reduce.at))
         if self._in_memory(reduce):
             before = self.code.load(pointer, offset, dtype, self._tag(depth))
             value = self._combine(reduce, before, value, dtype)

@@ -21,6 +21,7 @@ REDUCTIONS = {
     "reduce_and": "and",
     "reduce_or": "or",
 }
+FEW = 7  # terms of a sum that are written out, and sums that run side by side
 # Costs of one element, in units of an addition.
 HEAVY = {"div": 8, "sqrt": 8, "floor_div": 8, "remainder": 8, "gather": 4, "dynamic_slice": 1}
 
@@ -36,7 +37,8 @@ def is_pointwise(equation: Equation) -> bool:
     """Whether any element of the result can be computed by itself."""
     name = equation.primitive.name
     if name == "dot_general":
-        return contracted(equation) == 1
+        terms = contracted(equation)
+        return terms == 1 or (0 < terms <= FEW and is_thin(equation))
     if name == "pad":
         params = equation.params
         return not any(params["interior"]) and min((*params["low"], *params["high"], 0)) == 0
@@ -65,13 +67,13 @@ def cuts_of(equation: Equation, known: Mapping[Var, Cuts]) -> Cuts:
         for axis, (low, n) in enumerate(zip(params["low"], shape, strict=True)):
             inner = _moved(inner, axis, low) | {(axis, low), (axis, low + n)}
         ends = equation.outputs[0].type.shape
-        return frozenset((a, at) for a, at in inner if 0 < at < ends[a])
+        return frozenset((a, at) for a, at in inner if a >= len(ends) or 0 < at < ends[a])
     if name == "slice":
         for axis, start in enumerate(params["start"]):
             inner = _moved(inner, axis, -start)
         ends = equation.outputs[0].type.shape
         if all(n == 1 for n in params["stride"]):
-            return frozenset((a, at) for a, at in inner if 0 < at < ends[a])
+            return frozenset((a, at) for a, at in inner if a >= len(ends) or 0 < at < ends[a])
     return inner
 
 
@@ -81,7 +83,7 @@ def _moved(cuts: Cuts, axis: int, by: int) -> Cuts:
 
 def is_seamless(equation: Equation) -> bool:
     """Whether an equation may be computed part by part: no sum over a part of the axes."""
-    return is_pointwise(equation) or (
+    return (is_pointwise(equation) and equation.primitive.name != "dot_general") or (
         equation.primitive.name in REDUCTIONS and not equation.outputs[0].type.shape
     )
 
@@ -154,11 +156,39 @@ def product_order(equation: Equation) -> tuple[Shape, tuple[int, ...], tuple[int
     return space, tuple(range(len(out))), tuple(range(len(out), len(space)))
 
 
+def is_unrolled(equation: Equation) -> bool:
+    """Whether a product makes a few numbers out of long sums, which then run side by side."""
+    out = equation.outputs[0].type
+    return (
+        equation.primitive.name == "dot_general"
+        and not is_pointwise(equation)
+        and is_thin(equation)
+        and out.dtype.kind == "f"
+        and 1 < out.size <= FEW
+    )
+
+
+def offset_of(equation: Equation) -> int | None:
+    """Where a slice begins in its operand's buffer; None where it is not one piece of it."""
+    shape, out = equation.inputs[0].type.shape, equation.outputs[0].type.shape
+    cut = [i for i, (n, m) in enumerate(zip(shape, out, strict=True)) if n != m]
+    whole = all(m == 1 for m in out[: cut[-1]]) if cut else True
+    steps = all(s == 1 or m <= 1 for s, m in zip(equation.params["stride"], out, strict=True))
+    if not (whole and steps and equation.outputs[0].type.size):
+        return None
+    offset = 0
+    for start, n in zip(equation.params["start"], shape, strict=True):
+        offset = offset * n + start
+    return offset
+
+
 def space_of(equation: Equation) -> Shape:
     """The loops that an equation of a nest needs."""
     name = equation.primitive.name
     if name in REDUCTIONS:
         return equation.inputs[0].type.shape
+    if is_unrolled(equation):
+        return tuple(equation.inputs[0].type.shape[a] for a in equation.params["contract"][0])
     if name == "dot_general" and not is_pointwise(equation):
         return product_order(equation)[0]
     return equation.outputs[0].type.shape

@@ -173,3 +173,49 @@ def test_origin_looks_through_branches_and_choices() -> None:
     )
     assert origin(Fusion(program), program, 0) == [2]
     assert origin(Fusion(program), program, 1) == []
+
+
+def test_a_slice_in_one_piece_is_not_copied(same) -> None:
+    """Rows of a matrix, read by a scan, are read where they are."""
+    text = """program f(%x: f64[9,4]):
+  %a: f64[9,4] = cumulative_sum %x axis=0 reverse=false
+  %b: f64[6,4] = slice %a start=(2,0) limit=(8,4) stride=(1,1)
+  %r: f64[24] = reshape %b shape=(24)
+  %c: f64[24] = cumulative_sum %r axis=0 reverse=false
+  return %c"""
+    found = Fusion(from_text(text))
+    (view,) = found.views.values()
+    assert view[1] == 8
+    assert len(found.memory) == 3
+    same(text, np.arange(36.0).reshape(9, 4))
+
+
+def test_what_a_piece_is_of_stays_as_long_as_the_piece(same) -> None:
+    """A loop must not start its carry in a buffer of which it reads a piece."""
+    same(
+        """program f(%x: f64[5]):
+  %a: f64[5] = cumulative_sum %x axis=0 reverse=false
+  %b: f64[4] = slice %a start=(1) limit=(5) stride=(1)
+  %y: f64[5] = scan %a %b constants=0 carry=1 length=4 body={
+program s(%c: f64[5], %v: f64[]):
+  %w: f64[5] = broadcast %v axes=(0) shape=(5)
+  %d: f64[5] = add %c %w
+  return %d
+} reverse=false
+  return %y""",
+        np.arange(5.0),
+    )
+
+
+def test_slices_that_are_returned_or_have_gaps_are_copied(same) -> None:
+    same(
+        """program f(%x: f64[5,4]):
+  %a: f64[5,4] = cumulative_sum %x axis=0 reverse=false
+  %b: f64[2,4] = slice %a start=(1,0) limit=(3,4) stride=(1,1)
+  %c: f64[2,4] = slice %a start=(0,0) limit=(4,4) stride=(2,1)
+  %d: f64[5,2] = slice %a start=(0,1) limit=(5,3) stride=(1,1)
+  %s: f64[2,4] = cumulative_sum %c axis=0 reverse=false
+  %t: f64[5,2] = cumulative_sum %d axis=0 reverse=false
+  return %b %s %t""",
+        np.arange(20.0).reshape(5, 4),
+    )

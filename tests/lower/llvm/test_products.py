@@ -149,3 +149,21 @@ def test_products_that_need_each_other_stay_apart(same) -> None:
     assert [len(s.roots) for s in steps] == [1, 1]
     rng = np.random.default_rng(2)
     same(program, rng.normal(size=(19, 9)), rng.normal(size=9))
+
+
+@pytest.mark.parametrize("dtype", ["f64", "f32"])
+@pytest.mark.parametrize("terms", [2, 3, 7])
+def test_few_terms_and_few_sums(same, terms: int, dtype: str) -> None:
+    """A sum of a few terms is part of the loop over rows, and so are a few sums over rows."""
+    rng = np.random.default_rng(terms)
+    same(
+        f"""program f(%x: {dtype}[30,{terms}], %w: {dtype}[{terms}], %y: {dtype}[30]):
+  %f: {dtype}[30] = dot_general %x %w contract=((1),(0)) batch=((),())
+  %r: {dtype}[30] = sub %f %y
+  %e: {dtype}[30] = exp %r
+  %g: {dtype}[{terms}] = dot_general %e %x contract=((0),(0)) batch=((),())
+  return %g""",
+        rng.random((30, terms)),
+        rng.random(terms),
+        rng.random(30),
+    )

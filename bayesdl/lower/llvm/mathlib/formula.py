@@ -10,6 +10,8 @@ from llvmlite import ir
 
 Number = float | int
 
+LONG_POLYNOMIAL = 5  # terms from which even and odd powers are summed apart
+
 
 @dataclass(frozen=True, slots=True)
 class Format:
@@ -123,7 +125,18 @@ class Formula:
         return (x + self.format.shift) - self.format.shift
 
     def polynomial(self, x: Real, coefficients: Sequence[Number | Real]) -> Real:
-        """Σ cᵢ xⁱ by Horner's rule; coefficients from the constant term up."""
+        """Σ cᵢ xⁱ, coefficients from the constant term up.
+
+        Even and odd powers apart, each by Horner's rule in x²: a long chain of operations that wait
+        for one another becomes two of half the length.
+        """
+        if len(coefficients) < LONG_POLYNOMIAL:
+            return self._horner(x, coefficients)
+        square = x * x
+        odd = self._horner(square, coefficients[1::2])
+        return self.muladd(odd, x, self._horner(square, coefficients[::2]))
+
+    def _horner(self, x: Real, coefficients: Sequence[Number | Real]) -> Real:
         total = self._coerce(coefficients[-1])
         for c in reversed(coefficients[:-1]):
             total = self.muladd(total, x, c)
