@@ -2,11 +2,37 @@
 
 # isort: split
 # --- exports: written by `make exports`, do not edit ---
+from .attention import MultiHeadAttention as MultiHeadAttention
+from .conv import Conv1d as Conv1d
+from .conv import Conv2d as Conv2d
+from .embedding import Embedding as Embedding
 from .linear import Linear as Linear
 from .mlp import MLP as MLP
+from .norm import FilterResponseNorm as FilterResponseNorm
+from .norm import LayerNorm as LayerNorm
+from .pool import AveragePool as AveragePool
+from .pool import MaxPool as MaxPool
+from .recurrent import GRU as GRU
+from .recurrent import LSTM as LSTM
+from .sequential import Flatten as Flatten
+from .sequential import Residual as Residual
+from .sequential import Sequential as Sequential
 
 __all__ = [
+    "GRU",
+    "LSTM",
     "MLP",
+    "AveragePool",
+    "Conv1d",
+    "Conv2d",
+    "Embedding",
+    "FilterResponseNorm",
+    "Flatten",
+    "LayerNorm",
     "Linear",
+    "MaxPool",
+    "MultiHeadAttention",
+    "Residual",
+    "Sequential",
 ]
 # --- end of exports ---

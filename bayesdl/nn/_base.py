@@ -48,8 +48,9 @@ def weight(
         Number of units that enter each unit of the layer.
     shape : tuple of int
         Shape of the weights.
-    role : {"weight", "bias"}
-        What methods for networks treat them as.
+    role : {"weight", "bias", "scale", "table"}
+        What methods for networks treat them as: the first axis of a weight counts the units that
+        dropout may drop.
     owner : str
         Name of the layer.
     """

@@ -1,0 +1,93 @@
+"""Multi-head attention with random projections."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from bayesdl import dist
+from bayesdl._base.errors import ShapeError
+from bayesdl._base.source import user_source
+from bayesdl.model.statements import units
+from bayesdl.ops import numpy as bnp
+
+from ._base import Layer, Prior, layer, weight
+from .priors import fan_in_normal
+
+MINUS_INFINITY = -1e30
+"""A score whose weight is zero; a true −∞ would make NaN of a row that sees nothing."""
+
+
+@layer
+@dataclass(frozen=True)
+class MultiHeadAttention(Layer):
+    """Each time looks at all times of its row: (rows, time, features) → (rows, time, features).
+
+        softmax(Q Kᵀ / √d) V for each head, joined and projected
+
+    Sites: ``{name}.query``, ``.key``, ``.value`` and ``.out``, each (features, features), and
+    ``{name}.bias`` (features,).
+
+    Parameters
+    ----------
+    heads : int, default 4
+        Must divide the number of features.
+    causal : bool, default False
+        Whether a time sees only itself and what was before.
+    name : str, default "attention"
+    prior, bias_prior : Distribution, or callable from fan_in to one
+
+    Raises
+    ------
+    ShapeError
+        If inputs have not three axes, or heads do not divide the features.
+
+    References
+    ----------
+    Vaswani et al. (2017), Attention is all you need, section 3.2 (arXiv:1706.03762).
+    """
+
+    heads: int = 4
+    causal: bool = False
+    name: str = "attention"
+    prior: Prior = fan_in_normal()
+    bias_prior: Prior = dist.Normal(0.0, 1.0)
+
+    def __call__(self, x: Any) -> Any:
+        x = bnp.asarray(x)
+        self._check(x)
+        rows, times, features = x.shape
+        size = features // self.heads
+        entering = units(self.name, x)
+
+        def heads(which: str) -> Any:
+            found = bnp.matmul(entering, self._projection(which, features))
+            return bnp.moveaxis(bnp.reshape(found, (rows, times, self.heads, size)), 2, 1)
+
+        query, key, value = heads("query"), heads("key"), heads("value")
+        scores = bnp.matmul(query, bnp.swapaxes(key, -1, -2)) / math.sqrt(size)
+        if self.causal:
+            past = bnp.arange(times)[:, None] >= bnp.arange(times)[None, :]
+            scores = bnp.where(past, scores, MINUS_INFINITY)
+        seen = bnp.matmul(bnp.softmax(scores, axis=-1), value)
+        joined = bnp.reshape(bnp.moveaxis(seen, 1, 2), (rows, times, features))
+        bias = weight(
+            f"{self.name}.bias", self.bias_prior, features, (features,), "bias", self.name
+        )
+        return bnp.matmul(joined, self._projection("out", features)) + bias
+
+    def _projection(self, which: str, features: int) -> Any:
+        shape = (features, features)
+        return weight(f"{self.name}.{which}", self.prior, features, shape, "weight", self.name)
+
+    def _check(self, x: Any) -> None:
+        if x.ndim != 3 or x.shape[-1] % self.heads:
+            raise ShapeError(
+                f"layer {self.name!r} needs inputs of shape (rows, time, features), with features "
+                "that split into its heads.",
+                facts=[("inputs", x.shape), ("heads", self.heads)],
+                fix="use a number of heads that divides the features.",
+                where=user_source(),
+                code="T111",
+            )

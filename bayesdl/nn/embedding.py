@@ -1,0 +1,56 @@
+"""Vectors for categories."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from bayesdl import dist
+from bayesdl._base.errors import DtypeError
+from bayesdl._base.source import user_source
+from bayesdl.ops import numpy as bnp
+
+from ._base import Layer, Prior, layer, weight
+
+
+@layer
+@dataclass(frozen=True)
+class Embedding(Layer):
+    """A random vector for each category: integers of any shape → (*shape, fan_out).
+
+    Site: ``{name}.weight`` of shape (count, fan_out).
+
+    Parameters
+    ----------
+    count : int
+        Number of categories; indices run from 0 to count − 1.
+    fan_out : int
+        Length of a vector.
+    name : str, default "embedding"
+    prior : Distribution, or callable from fan_in to one
+        Of each entry; Normal(0, 1) by default.
+
+    Raises
+    ------
+    DtypeError
+        If the indices are not whole numbers.
+    """
+
+    count: int
+    fan_out: int
+    name: str = "embedding"
+    prior: Prior = dist.Normal(0.0, 1.0)
+
+    def __call__(self, x: Any) -> Any:
+        x = bnp.asarray(x)
+        if x.dtype.kind not in "iu":
+            raise DtypeError(
+                f"layer {self.name!r} needs whole numbers as indices.",
+                facts=[("dtype", x.dtype)],
+                fix="convert them: x.astype(int).",
+                where=user_source(),
+                code="T111",
+            )
+        shape = (self.count, self.fan_out)
+        table = weight(f"{self.name}.weight", self.prior, self.count, shape, "table", self.name)
+        return table[x]

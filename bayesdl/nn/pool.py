@@ -1,0 +1,64 @@
+"""Pooling: one number for each window of each channel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bayesdl.ops import numpy as bnp
+
+from ._base import Layer, layer
+from ._windows import Padding, Sizes, each, windows
+
+
+@layer
+@dataclass(frozen=True)
+class MaxPool(Layer):
+    """The largest entry of each window, by channel.
+
+    Parameters
+    ----------
+    size : int or tuple of int, default 2
+        Of the window, for all spatial axes of the input or for each.
+    stride : int or tuple of int, optional
+        `size` if not given.
+    padding : {"valid", "same"}, int, or pairs of int, default "valid"
+    """
+
+    size: int | Sizes = 2
+    stride: int | Sizes | None = None
+    padding: Padding = "valid"
+
+    def __call__(self, x: Any) -> Any:
+        return bnp.max(_found(self, bnp.asarray(x), -np.inf), axis=-2)
+
+
+@layer
+@dataclass(frozen=True)
+class AveragePool(Layer):
+    """The mean of each window, by channel; what lies beyond the edges counts as zero.
+
+    Parameters
+    ----------
+    size : int or tuple of int, default 2
+        Of the window, for all spatial axes of the input or for each.
+    stride : int or tuple of int, optional
+        `size` if not given.
+    padding : {"valid", "same"}, int, or pairs of int, default "valid"
+    """
+
+    size: int | Sizes = 2
+    stride: int | Sizes | None = None
+    padding: Padding = "valid"
+
+    def __call__(self, x: Any) -> Any:
+        return bnp.mean(_found(self, bnp.asarray(x), 0.0), axis=-2)
+
+
+def _found(pool: MaxPool | AveragePool, x: Any, outside: float) -> Any:
+    axes, owner = x.ndim - 2, type(pool).__name__
+    size = each(pool.size, axes, "size", owner)
+    stride = size if pool.stride is None else each(pool.stride, axes, "stride", owner)
+    return windows(x, size, stride, pool.padding, (1,) * axes, outside, owner)
