@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import statistics
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ PEERS = ("jax", "torch", "autograd")
 # Largest relative difference between two libraries that compute the same thing.
 TOLERANCE = {"float64": 1e-8, "float32": 2e-3}
 NOTE = (
-    "µs: one log density and gradient inside a loop, one thread, median of {repeats} repeats.\n"
+    "µs: one log density and gradient inside a loop, one thread, median of {repeats} loops.\n"
     "ratio: fastest peer / bayesdl. floor: the larger of {flops:.1f} GFLOP/s for its arithmetic\n"
     "(an exp, log or tanh counted as {transcendental}) and {cache:.0f} GB/s (in cache; memory "
     "{memory:.0f}) for its data."
@@ -60,6 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--models", help="names joined by commas; all by default")
     parser.add_argument("--dtype", default="float64", help="float64, float32, or both")
     parser.add_argument("--repeats", type=int, default=15, help="loops of 20 ms for each figure")
+    parser.add_argument("--rounds", type=int, default=1, help="processes for each figure")
     parser.add_argument("--peers", default=",".join(PEERS), help="names joined by commas")
     parser.add_argument("--peers-python", default=sys.executable, help="interpreter with the peers")
     parser.add_argument("--json", help="write all figures to this file")
@@ -75,7 +77,11 @@ def run(options: argparse.Namespace) -> int:
         return _scaling(options, peers)
     runs = []
     for dtype in ("float64", "float32") if options.dtype == "both" else (options.dtype,):
-        measured = measure(cases, dtype, peers, options.peers_python, options.repeats)
+        rounds = [
+            measure(cases, dtype, peers, options.peers_python, options.repeats)
+            for _ in range(options.rounds)
+        ]
+        measured = median_of(rounds)
         runs.append(measured)
         print(table(measured), end="\n\n")
         print(*verdicts(measured), sep="\n", end="\n\n", flush=True)
@@ -117,6 +123,27 @@ def measure(
         else:
             found[name] = reply.found
     return Measured(dtype, tuple(cases), found, failed, peak, repeats)
+
+
+def median_of(rounds: Sequence[Measured]) -> Measured:
+    """One record with the median cost over rounds; what failed in one round has failed."""
+    last = rounds[-1]
+    failed = {name: why for one in rounds for name, why in one.failed.items()}
+    found = {
+        name: {
+            case: {
+                **reply,
+                "microseconds": statistics.median(
+                    one.found[name][case]["microseconds"] for one in rounds
+                ),
+            }
+            for case, reply in replies.items()
+        }
+        for name, replies in last.found.items()
+        if name not in failed
+    }
+    peak = {key: statistics.median(one.peak[key] for one in rounds) for key in last.peak}
+    return Measured(last.dtype, last.cases, found, failed, peak, last.repeats)
 
 
 def table(measured: Measured) -> Table:

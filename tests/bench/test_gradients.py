@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from bayesdl.bench import process, scaling
 from bayesdl.bench.floor import floor
-from bayesdl.bench.gradients import Measured, agreement, ratio_to_fastest, table, verdicts
+from bayesdl.bench.gradients import (
+    Measured,
+    agreement,
+    median_of,
+    ratio_to_fastest,
+    table,
+    verdicts,
+)
 from bayesdl.bench.models import CASES
+from bayesdl.bench.scaling import gradients_of
 from bayesdl.cli import main
+from bayesdl.infer.log_density import log_density
 
 PEAK = {"float64": 2e10, "float32": 4e10, "cache": 4e10, "memory": 1e10}
 FAKE = """
@@ -72,6 +84,29 @@ def test_verdict_names_the_smallest_ratio() -> None:
     assert verdicts(measured({"bayesdl": 2.0, "jax": 5.0}))[-1] == (
         "geometric mean of the ratios 2.50; smallest 2.50 (logistic)"
     )
+
+
+def test_median_is_over_rounds_and_a_failure_in_one_counts() -> None:
+    rounds = [measured({"bayesdl": c, "jax": 9.0}) for c in (1.0, 5.0, 2.0)]
+    assert ratio_to_fastest(median_of(rounds), "logistic") == 4.5
+    failed = dataclasses.replace(measured({"bayesdl": 1.0}), failed={"jax": "no luck"})
+    assert list(median_of([failed, *rounds]).found) == ["bayesdl"]
+
+
+@pytest.mark.slow
+@pytest.mark.ci
+@pytest.mark.parametrize("name", ["bayesdl", "autograd"])
+def test_real_scripts_report_what_the_model_computes(name: str) -> None:
+    """The scripts of two libraries that the tests need anyway, in processes of their own."""
+    case = CASES["eight_schools"]
+    ours = log_density(case.model, *case.arguments())
+    reply = gradients_of(name, ["eight_schools"], "float64", sys.executable, repeats=1)
+    assert reply.error == ""
+    found = reply.found["eight_schools"]
+    value, gradient = ours.value_and_grad(case.position())
+    np.testing.assert_allclose(found["gradient"], gradient, rtol=1e-9)
+    assert found["difference"] == pytest.approx(value - ours(0.5 * case.position()), rel=1e-9)
+    assert found["microseconds"] > 0.0
 
 
 @pytest.fixture

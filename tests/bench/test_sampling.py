@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from bayesdl.bench import process
+from bayesdl.bench.process import installed
+from bayesdl.bench.samplers import SAMPLERS
 from bayesdl.bench.sampling import Sampled, apart, sampled, verdict
 from bayesdl.cli import main
 
@@ -66,6 +69,20 @@ def test_command_compares_and_writes(
     assert ours["largest_rhat"] == theirs["largest_rhat"]
     gap = abs(np.array(ours["mean"]) - np.array(theirs["mean"]))
     np.testing.assert_allclose(gap, 1.0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_real_peers_agree(name: str) -> None:
+    """Means of eight schools, |z| < 6 in ten coordinates: false-alarm rate 2e-8; seed 1."""
+    if not installed(sys.executable, [name]):
+        pytest.skip(f"{name} is not installed")
+    ours, theirs = (
+        sampled(n, "eight_schools", sys.executable, draws=500, tune=500) for n in ("bayesdl", name)
+    )
+    assert isinstance(ours, Sampled), ours
+    assert isinstance(theirs, Sampled), theirs
+    assert apart(ours, theirs) < 6.0
 
 
 @pytest.mark.slow

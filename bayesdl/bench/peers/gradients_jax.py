@@ -24,12 +24,11 @@ def make(case: str, position: Any, data: list[Any], dtype: Any) -> Any:
     @jax.jit
     def loop(count: Any, start: Any, step: Any, *d: Any) -> Any:
         def turn(_: Any, carry: Any) -> Any:
-            total, here, _gradient = carry
+            total, here = carry
             value, gradient = both(here, *d)
-            return total + value, here + step * gradient, gradient
+            return total + value, here + step * gradient
 
-        zero = jnp.zeros((), start.dtype)
-        return jax.lax.fori_loop(0, count, turn, (zero, start, jnp.zeros_like(start)))
+        return jax.lax.fori_loop(0, count, turn, (jnp.zeros((), start.dtype), start))
 
     start, step = jnp.asarray(position), jnp.asarray(STEP, dtype)
     once = jax.jit(both)
