@@ -239,6 +239,8 @@ class Fusion:
         if result in self.needed or squeezed(source.type.shape) != squeezed(result.type.shape):
             self.alias[result] = source
             self.needed.add(source)
+            if result in self.apart:
+                self.apart.add(source)
 
     def _view(self, equation: Equation) -> None:
         """A slice that must be in memory is there already if it lies in one piece."""

@@ -219,3 +219,16 @@ def test_slices_that_are_returned_or_have_gaps_are_copied(same) -> None:
   return %b %s %t""",
         np.arange(20.0).reshape(5, 4),
     )
+
+
+def test_slices_that_are_returned_in_another_shape_are_copied(same) -> None:
+    """As the weights of a network are, cut out of a position."""
+    same(
+        """program f(%x: f64[24]):
+  %a: f64[8] = slice %x start=(8) limit=(16) stride=(1)
+  %b: f64[2,4] = reshape %a shape=(2,4)
+  %c: f64[8] = slice %x start=(16) limit=(24) stride=(1)
+  %d: f64[4,2] = reshape %c shape=(4,2)
+  return %b %d""",
+        np.arange(24.0),
+    )
