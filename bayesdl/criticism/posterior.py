@@ -132,7 +132,8 @@ class Posterior:
             {name: value[:, ::factor] for name, value in group.items()}
             for group in (self.draws.values, self.draws.stats)
         )
-        return self._with(Draws(values, stats, {**self.draws.attrs, "thin": int(factor)}))
+        thin = int(factor) * int(self.draws.attrs.get("thin", 1))
+        return self._with(Draws(values, stats, {**self.draws.attrs, "thin": thin}))
 
     def predict(self, *args: Any, kind: str = "y", random_seed: int = 0, **kwargs: Any) -> Arrays:
         """Predictions for new data, one for each draw.

@@ -45,6 +45,7 @@ SYNONYMS = {
     "max_tree_depth": "max_treedepth",
     "progress_bar": "progressbar",
     "init": "initvals",
+    "thinning": "thin",
 }
 LOG = logging.getLogger("bayesdl")
 
@@ -73,6 +74,7 @@ def fit(
     tune: int | None = None,
     chains: int | None = None,
     cores: int | None = None,
+    thin: int = 1,
     random_seed: Any = None,
     initvals: Mapping[str, Any] | None = None,
     progressbar: Any = True,
@@ -88,13 +90,15 @@ def fit(
         The model's arguments.
     method : {"nuts", "hmc", "advi", "mc_dropout"}, default "nuts"
     draws : int, default 1000
-        Draws of each chain.
+        Draws of each chain, before thinning.
     tune : int, optional
         Warm-up iterations, or most steps of an optimisation; the method's own default if not given.
     chains : int, optional
         4 for Markov chains, 1 for the others.
     cores : int, optional
         Threads; as many as there are chains and usable CPUs if not given. Never changes the draws.
+    thin : int, default 1
+        Keep every thin-th draw, with its statistics, for the sake of memory alone.
     random_seed : int, SeedSequence or Generator, optional
     initvals : mapping of site name to value, optional
         Where all chains start.
@@ -119,7 +123,7 @@ def fit(
         If no finite start is found.
     """
     kind = _method(method)
-    _check_counts(draws, tune, chains, cores)
+    _check_counts(draws, tune, chains, cores, thin)
     settings = _checked_options(kind, options)
     density = build_density(model, data, dtype=dtype)
     kernel, target = _kernel(kind, density, settings)
@@ -142,12 +146,14 @@ def fit(
         tune=tune,
         draws=draws,
         cores=cores,
+        thin=thin,
         report=show,
     )
     if result.interrupted:
         _say_what_is_left(result, (chains, tune, draws))
     threads = min(chains, cores or usable_cores())
     attrs = _attrs(method, settings, compiled.seconds, result, sequence, (tune, threads))
+    attrs["thin"] = thin
     return Fitted(density, Draws(_constrained(density, result.positions), result.stats, attrs))
 
 
@@ -287,8 +293,11 @@ def _checked_options(kind: type[Kernel], options: dict[str, Any]) -> dict[str, A
     return options
 
 
-def _check_counts(draws: int, tune: int | None, chains: int | None, cores: int | None) -> None:
-    least = {"draws": (draws, 1), "tune": (tune, 0), "chains": (chains, 1), "cores": (cores, 1)}
+def _check_counts(
+    draws: int, tune: int | None, chains: int | None, cores: int | None, thin: int
+) -> None:
+    above_zero = {"draws": draws, "chains": chains, "cores": cores, "thin": thin}
+    least = {"tune": (tune, 0), **{name: (value, 1) for name, value in above_zero.items()}}
     for name, (value, low) in least.items():
         whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
         if value is not None and (not whole or value < low):

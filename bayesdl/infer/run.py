@@ -100,6 +100,7 @@ def run(
     tune: int,
     draws: int,
     cores: int | None = None,
+    thin: int = 1,
     report: Callable[[Record], None] = lambda record: None,
 ) -> Run:
     """Run one chain per starting position.
@@ -121,6 +122,8 @@ def run(
         Iterations of warm-up (or optimisation), and after it.
     cores : int, optional
         Threads; as many as there are chains and usable CPUs if not given.
+    thin : int, default 1
+        Every thin-th draw is kept, with its statistics.
     report : callable
         Gets a record after each block, in the main thread: iterations "done" and "total" over all
         chains, and by chain "iterations", "drawn", the "latest" block's Info, and "sums" of the
@@ -129,7 +132,7 @@ def run(
     begin = time.perf_counter()
     halt = threading.Event()
     chains = [
-        _Chain(compiled, kernel, target, p, k, (tune, draws), halt)
+        _Chain(compiled, kernel, target, p, k, (tune, draws, thin), halt)
         for p, k in zip(positions, keys, strict=True)
     ]
     interrupted = False
@@ -174,11 +177,12 @@ def _collect(chains: list[_Chain], interrupted: bool, seconds: float) -> Run:
     stats, warmup = {}, {}
     for i, name in enumerate(names):
         stats[name] = np.stack(
-            [f[i + 1][c.tune : c.tune + count] for f, c in zip(found, chains, strict=True)]
+            [f[i + 1][c.tune : c.tune + count : c.thin] for f, c in zip(found, chains, strict=True)]
         )
         least = min(min(c.at, c.tune) for c in chains)
         warmup[name] = np.stack([f[i + 1][:least] for f in found])
-    positions = np.stack([f[0][:count] for f in found])
+    kept = -(-count // chains[0].thin)
+    positions = np.stack([f[0][:kept] for f in found])
     return Run(positions, stats, warmup, interrupted, iterations, seconds)
 
 
@@ -197,7 +201,7 @@ class _Chain:
         target: Target,
         start: np.ndarray[Any, Any],
         key: np.ndarray[Any, Any],
-        lengths: tuple[int, int],
+        lengths: tuple[int, int, int],
         halt: threading.Event,
     ) -> None:
         self.compiled, self.kernel, self.halt = compiled, kernel, halt
@@ -206,8 +210,8 @@ class _Chain:
         self.first_key, self.key = np.ascontiguousarray(random.split(np.ascontiguousarray(key)))
         self.start = np.ascontiguousarray(start)
         self.state = [np.zeros(t.shape, t.dtype) for t in compiled.block.state]
-        self.tune, self.draws = lengths
-        self.phases = schedule(*lengths)
+        self.tune, self.draws, self.thin = lengths
+        self.phases = schedule(self.tune, self.draws)
         self.at, self.size = 0, 1
         self.reports: list[list[np.ndarray[Any, Any]]] = []
         self.latest: dict[str, Any] = {}
@@ -243,7 +247,8 @@ class _Chain:
         # Positions of the warm-up are not wanted, and a long optimisation has many.
         kept = count if self.at >= self.tune else 0
         positions, *info = outputs[len(self.state) :]
-        self.reports.append([np.array(positions[:kept]), *(np.array(o[:count]) for o in info)])
+        thinned = positions[:kept][-self.drawn % self.thin :: self.thin]
+        self.reports.append([np.array(thinned), *(np.array(o[:count]) for o in info)])
         self.at += count
         self.latest = dict(zip(block.info, self.reports[-1][1:], strict=True))
         if kept:

@@ -45,6 +45,14 @@ def test_draws_are_bit_identical_for_any_threads_and_block_size(density: Any) ->
             np.testing.assert_array_equal(column, other.stats[name])
 
 
+def test_thinning_keeps_every_third_draw_whatever_the_blocks(density: Any) -> None:
+    whole = draws(density)
+    for thinned in (draws(density, thin=3), draws(density, capacity=7, thin=3)):
+        np.testing.assert_array_equal(thinned.positions, whole.positions[:, ::3])
+        np.testing.assert_array_equal(thinned.stats["lp"], whole.stats["lp"][:, ::3])
+        assert thinned.warmup["lp"].shape == (3, 60)
+
+
 def test_shapes_and_names_of_statistics(density: Any) -> None:
     found = draws(density)
     assert found.positions.shape == (3, 40, 2)
@@ -117,7 +125,7 @@ def test_first_states_have_a_stream_of_their_own(density: Any) -> None:
     kernel = NUTS(max_treedepth=5)
     compiled = loop.compile_kernel(kernel, density, 5)
     chain = loop._Chain(
-        compiled, kernel, density, np.zeros(2), KEYS[0], (10, 10), threading.Event()
+        compiled, kernel, density, np.zeros(2), KEYS[0], (10, 10, 1), threading.Event()
     )
     of_steps = {tuple(np.asarray(random.fold_in(chain.key, i))) for i in range(-1000, 1000)}
     assert tuple(chain.first_key) not in of_steps
