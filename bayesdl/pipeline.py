@@ -19,11 +19,16 @@ from bayesdl.ir.program import Program
 from bayesdl.ir.types import ArrayType
 from bayesdl.lower.executable import Executable
 from bayesdl.lower.hoist import hoist
+from bayesdl.lower.join import join
 from bayesdl.lower.simplify import simplify
 from bayesdl.ops import numpy as bnp
 from bayesdl.tracing import Traced, inline, trace
 
-PASSES: list[tuple[str, Callable[[Program], Program]]] = [("simplify", simplify), ("hoist", hoist)]
+PASSES: list[tuple[str, Callable[[Program], Program]]] = [
+    ("simplify", simplify),
+    ("join", join),
+    ("hoist", hoist),
+]
 
 
 def compile(program: Program, backend: str | None = None) -> Executable:

@@ -20,6 +20,7 @@ from .spaces import weight
 DType = np.dtype[Any]
 
 VECTOR = 32  # bytes of a register
+BLOCK = 256  # terms of float32 that are summed in float32
 # A loop of up to so many vectors is written as whole vectors and a rest. A turn that costs so much,
 # in units of an addition, keeps the processor busy by itself; of cheaper ones several are done
 # at once.
@@ -43,6 +44,9 @@ class Scope(Protocol):
 
     def define(self, var: Var, value: str) -> None:
         """Name a scalar's register."""
+
+    def scratch(self, *sizes: int) -> list[str]:
+        """Buffers of so many bytes for this step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +90,13 @@ class Reduce:
 
     @property
     def dtype(self) -> DType:
-        """Of the accumulator: sums of float32 are kept in float64 until they are stored."""
+        """Of the total: sums of float32 are kept in float64 until they are stored."""
         return F64 if self.op == "add" and self.node.dtype.kind == "f" else self.node.dtype
+
+    @property
+    def is_widened(self) -> bool:
+        """Whether the total is of another dtype than its terms."""
+        return self.dtype != self.node.dtype
 
 
 Totals = dict[tuple[Var, int], str]
@@ -141,6 +150,12 @@ class Writer:
             Whether the nest ends here, so that results have their names.
         """
         self.last = last
+        self.narrow = False
+        self.rooms = {
+            r: self.scope.scratch(r.var.type.size * r.dtype.itemsize)[0]
+            for r in self.reduces
+            if r.is_widened and self._in_memory(r)
+        }
         self.first = {r: totals.get((r.var, r.at), _neutral(r)) for r in self.reduces}
         for reduce in self.reduces:
             if self._in_memory(reduce) or prod(self.space) == 0:
@@ -148,6 +163,8 @@ class Writer:
         if prod(self.space) == 0:
             return
         self._level(0, {})
+        for reduce, room in self.rooms.items():
+            self._narrow(reduce, room)
         for var, node in self.scalars:
             self.scope.define(var, self.values[node])
 
@@ -216,7 +233,7 @@ class Writer:
         if depth == len(self.loops):
             for store in self.stores:
                 self._store(store)
-            after = {r: self._combine(r, t, self._widened(r)) for r, t in totals.items()}
+            after = {r: self._accumulate(r, t) for r, t in totals.items()}
         else:
             after = self._loops(depth, totals)
         for reduce in self.reduces:
@@ -231,26 +248,51 @@ class Writer:
         return value if first == _neutral(reduce) else self._combine(reduce, first, value)
 
     def _loops(self, depth: int, totals: dict[Reduce, str]) -> dict[Reduce, str]:
-        """Write the loop at a depth; a short innermost one as whole vectors, then the rest.
+        """Write the loop at a depth; a long sum of float32 goes over blocks.
 
-        Left alone, LLVM unrolls a short loop before it looks for vectors, and does the rest of a
-        longer one element by element: up to fifteen of them, each as dear as a vector.
+        Each block is summed in float32, as wide as a register, and added to a total in float64, so
+        that a sum of a million rows loses none of them (Higham 1993, SIAM J. Sci. Comput. 14, §2).
         """
         count = prod(self.space[a] for a in self.loops[depth])
         active = [r for r in self.reduces if self._register_depth(r) <= depth]
         totals = {r: totals.get(r, self.first[r]) for r in active}
+        lanes, _ = self._lanes(depth)
+        self.narrow = lanes * F64.itemsize > VECTOR and any(r.is_widened for r in active)
+        if not self.narrow or count <= BLOCK:
+            return self._stretch(depth, "0", count, totals)
+        state = [(value_type(r.dtype), totals[r]) for r in active]
+        kept = dict(self.values), dict(self.indices)
+        with self.code.loop(count // BLOCK, state) as blocks:
+            first = self.code.scale(blocks.index, BLOCK)
+            inner = dict(zip(active, blocks.state, strict=True))
+            blocks.next = list(self._stretch(depth, first, BLOCK, inner).values())
+        totals = dict(zip(active, blocks.next, strict=True))
+        if count % BLOCK:
+            self.values, self.indices = kept
+            totals = self._stretch(depth, str(count - count % BLOCK), count % BLOCK, totals)
+        return totals
+
+    def _stretch(
+        self, depth: int, first: str, count: int, totals: dict[Reduce, str]
+    ) -> dict[Reduce, str]:
+        """Write turns of a loop; of a short innermost one as whole vectors, then the rest.
+
+        Left alone, LLVM unrolls a short loop before it looks for vectors, and does the rest of a
+        longer one element by element: up to fifteen of them, each as dear as a vector.
+        """
         lanes, is_dear = self._lanes(depth)
         vectors, rest = divmod(count, lanes)
         if lanes == 1 or vectors > SHORT or (not vectors and not is_dear):
-            return self._loop(depth, 0, count, totals, DEAR_AT_ONCE if is_dear else 0)
+            return self._loop(depth, first, count, totals, DEAR_AT_ONCE if is_dear else 0)
         few = DEAR_AT_ONCE if is_dear else LIGHT_AT_ONCE
         at_once = max(n for n in range(1, few + 1) if vectors % n == 0)
         kept = dict(self.values), dict(self.indices)
         if vectors:
-            totals = self._loop(depth, 0, count - rest, totals, at_once)
+            totals = self._loop(depth, first, count - rest, totals, at_once)
         if rest:
             self.values, self.indices = kept
-            totals = self._loop(depth, count - rest, rest, totals, int(is_dear), is_dear)
+            start = self.code.add(first, str(count - rest))
+            totals = self._loop(depth, start, rest, totals, int(is_dear), is_dear)
         return totals
 
     def _lanes(self, depth: int) -> tuple[int, bool]:
@@ -264,23 +306,32 @@ class Writer:
     def _loop(
         self,
         depth: int,
-        first: int,
+        first: str,
         count: int,
         totals: dict[Reduce, str],
         at_once: int = 0,
         masked: bool = False,
     ) -> dict[Reduce, str]:
+        """Write one loop; the totals after it."""
         axes, active = self.loops[depth], list(totals)
-        state = [(value_type(r.dtype), totals[r]) for r in active]
+        parts = {r: constant(0, r.node.dtype) for r in active if self.narrow and r.is_widened}
+        state = [
+            (value_type(r.node.dtype if r in parts else r.dtype), parts.get(r, totals[r]))
+            for r in active
+        ]
         innermost = depth + 1 == len(self.loops)
         group = self.group if innermost else None
         with self.code.loop(count, state, group, at_once=at_once, masked=masked) as loop:
-            self.counters[axes[-1]] = self.code.add(loop.index, str(first))
+            self.counters[axes[-1]] = self.code.add(loop.index, first)
             self.code.looping = innermost
             inner = self._level(depth + 1, dict(zip(active, loop.state, strict=True)))
             loop.next = [inner[r] for r in active]
             self.code.looping = False
-        return dict(zip(active, loop.next, strict=True))
+        after = dict(zip(active, loop.next, strict=True))
+        for r in parts:
+            part = convert(self.code, r.node.dtype, r.dtype, after[r])
+            after[r] = self._combine(r, totals[r], part)
+        return after
 
     # --- values ----------------------------------------------------------------------------------
 
@@ -330,6 +381,12 @@ class Writer:
     def _widened(self, reduce: Reduce) -> str:
         return convert(self.code, reduce.node.dtype, reduce.dtype, self.values[reduce.node])
 
+    def _accumulate(self, reduce: Reduce, total: str) -> str:
+        """The total after one more term."""
+        if self.narrow and reduce.is_widened:
+            return self._combine(reduce, total, self.values[reduce.node], reduce.node.dtype)
+        return self._combine(reduce, total, self._widened(reduce))
+
     def _combine(self, reduce: Reduce, a: str, b: str, dtype: DType | None = None) -> str:
         dtype = dtype or reduce.dtype
         if reduce.op == "add":
@@ -344,29 +401,44 @@ class Writer:
             self.totals[reduce.var, reduce.at] = value
             if not self.last:
                 return
-        value = convert(self.code, reduce.dtype, dtype, value)
+        in_memory = self._in_memory(reduce)
+        if not in_memory:
+            value = convert(self.code, reduce.dtype, dtype, value)
         if not reduce.var.type.shape:
             self.scope.define(reduce.var, value)
             return
-        pointer = self.scope.pointer(reduce.var)
         place = identity(self.space)
         kept = tuple(place[a] for a in reduce.kept)
         shape = tuple(self.space[a] for a in reduce.kept)
         offset = self._index(linear(kept, shape).plus(reduce.at))
-        if self._in_memory(reduce):
-            before = self.code.load(pointer, offset, dtype, self._tag(depth))
-            value = self._combine(reduce, before, value, dtype)
-        self.code.store(value, pointer, offset, dtype, self._tag(depth))
+        pointer = self.rooms.get(reduce) or self.scope.pointer(reduce.var)
+        kind = reduce.dtype if in_memory else dtype
+        if in_memory:
+            before = self.code.load(pointer, offset, kind, self._tag(depth))
+            value = self._combine(reduce, before, value)
+        self.code.store(value, pointer, offset, kind, self._tag(depth))
+
+    def _narrow(self, reduce: Reduce, room: str) -> None:
+        """Bring a total that was accumulated in a wider room where it is wanted."""
+        pointer = self.scope.pointer(reduce.var)
+        with self.code.loop(reduce.var.type.size, group=self.group) as loop:
+            tag = f", !llvm.access.group {self.group}"
+            value = self.code.load(room, loop.index, reduce.dtype, tag)
+            value = convert(self.code, reduce.dtype, reduce.node.dtype, value)
+            self.code.store(value, pointer, loop.index, reduce.node.dtype, tag)
 
     def _start_memory(self, reduce: Reduce) -> None:
         """Fill the result with what leaves every value as it is."""
-        dtype, first = reduce.node.dtype, _neutral(reduce, reduce.node.dtype)
+        room = self.rooms.get(reduce)
+        dtype = reduce.dtype if room else reduce.node.dtype
+        first = _neutral(reduce, dtype)
         if not reduce.var.type.shape:
             self.scope.define(reduce.var, first)
-        elif reduce.op in ("add", "or"):
-            self.code.clear(self.scope.pointer(reduce.var), reduce.var.type.size * dtype.itemsize)
+            return
+        pointer = room or self.scope.pointer(reduce.var)
+        if reduce.op in ("add", "or"):
+            self.code.clear(pointer, reduce.var.type.size * dtype.itemsize)
         elif reduce.var.type.size:
-            pointer = self.scope.pointer(reduce.var)
             with self.code.loop(reduce.var.type.size) as loop:
                 self.code.store(first, pointer, loop.index, dtype)
 

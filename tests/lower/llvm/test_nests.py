@@ -128,3 +128,25 @@ def test_short_loops_of_every_length(same, size: int, dtype: str, name: str) -> 
         np.linspace(0.5, 1.5, size),
         3.0,
     )
+
+
+@pytest.mark.parametrize("rows", [1_000_000, 1_000_001])
+def test_float32_sums_of_a_million_rows(rows: int) -> None:
+    """All rows count, in a total, in sums over rows, and in sums of products with rows."""
+    rng = np.random.default_rng(1)
+    x, w = rng.random((rows, 2), np.float32), rng.random(rows, np.float32)
+    program = from_text(
+        f"""program f(%x: f32[{rows},2], %w: f32[{rows}]):
+  %e: f32[{rows}] = square %w
+  %t: f32[] = reduce_sum %e axes=(0)
+  %r: f32[2] = reduce_sum %x axes=(0)
+  %p: f32[2] = dot_general %w %x contract=((0),(0)) batch=((),())
+  %d: f32[] = dot_general %w %w contract=((0),(0)) batch=((),())
+  return %t %r %p %d"""
+    )
+    total, sums, products, square = compile_program(program)(x, w)
+    x, w = x.astype(np.float64), w.astype(np.float64)
+    np.testing.assert_allclose(total, w @ w, rtol=1e-6)
+    np.testing.assert_allclose(square, w @ w, rtol=1e-6)
+    np.testing.assert_allclose(sums, x.sum(0), rtol=1e-6)
+    np.testing.assert_allclose(products, w @ x, rtol=1e-6)

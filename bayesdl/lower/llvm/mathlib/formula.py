@@ -10,7 +10,7 @@ from llvmlite import ir
 
 Number = float | int
 
-LONG_POLYNOMIAL = 5  # terms from which even and odd powers are summed apart
+LONG_POLYNOMIAL = 6  # terms from which even and odd powers are summed apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,14 +127,14 @@ class Formula:
     def polynomial(self, x: Real, coefficients: Sequence[Number | Real]) -> Real:
         """Σ cᵢ xⁱ, coefficients from the constant term up.
 
-        Even and odd powers apart, each by Horner's rule in x²: a long chain of operations that wait
-        for one another becomes two of half the length.
+        After the constant, even and odd powers are summed apart, each by Horner's rule in x²: a
+        long chain of operations that wait for one another becomes two of half the length.
         """
         if len(coefficients) < LONG_POLYNOMIAL:
             return self._horner(x, coefficients)
-        square = x * x
-        odd = self._horner(square, coefficients[1::2])
-        return self.muladd(odd, x, self._horner(square, coefficients[::2]))
+        square, rest = x * x, coefficients[1:]
+        odd, even = self._horner(square, rest[1::2]), self._horner(square, rest[::2])
+        return self.muladd(self.muladd(odd, x, even), x, coefficients[0])
 
     def _horner(self, x: Real, coefficients: Sequence[Number | Real]) -> Real:
         total = self._coerce(coefficients[-1])

@@ -16,15 +16,10 @@ LN2 = 0.6931471805599453
 
 @scalar("tanh", Accuracy(2, 2))
 def tanh(f: Formula, x: Real) -> Real:
-    """t / (t + 2) with t = e²ˣ - 1; as 1 - 2 / (t + 2) for large x, from -x near zero.
-
-    Near zero, t < 0 keeps t + 2 below 2, where it is rounded more finely.
-    """
+    """t / (t + 2) with t = e²ˣ - 1, on |x|."""
     a = f.at_most(f.absolute(x), 20.0 if f.double else 9.5)
-    t = exponential_minus_one_moderate(f, a * f.select(a < 0.255, -2.0, 2.0))
-    large = a > 0.55
-    q = f.select(large, 2.0, f.absolute(t)) / (t + 2.0)
-    return f.flip(f.select(large, 1.0 - q, q), x)
+    t = exponential_minus_one_moderate(f, a + a)
+    return f.flip(t / (t + 2.0), x)
 
 
 @scalar("sinh", Accuracy(3, 3))
