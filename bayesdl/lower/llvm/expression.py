@@ -132,6 +132,12 @@ class Layout(Protocol):
     def stored(self, var: Var) -> Var | None:
         """The Var whose buffer holds this one, or None."""
 
+    def base(self, var: Var) -> Var:
+        """The Var that this one is another name of."""
+
+    def located(self, var: Var) -> tuple[Var, int]:
+        """The Var whose buffer this one is a piece of, and where the piece begins."""
+
     def definition(self, var: Var) -> Equation:
         """The equation of a Var that is not stored."""
 
@@ -173,6 +179,10 @@ class Reader:
         base = self.layout.stored(var)
         if base is not None:
             return Node(var.type.dtype, "load", (base, linear(place, var.type.shape)))
+        if self.layout.base(var) is not var:
+            # Another name, with axes of its own, of a piece of a buffer.
+            owner, at = self.layout.located(var)
+            return Node(var.type.dtype, "load", (owner, linear(place, var.type.shape).plus(at)))
         return self.compute(self.layout.definition(var), place)
 
     def inside(self, index: Index, size: int) -> bool:

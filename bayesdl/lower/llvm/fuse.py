@@ -150,9 +150,15 @@ class Fusion:
 
     def owner(self, var: Var) -> Var:
         """The Var whose buffer a Var is, or is a piece of."""
+        return self.located(var)[0]
+
+    def located(self, var: Var) -> tuple[Var, int]:
+        """The Var whose buffer a Var is a piece of, and where in it the piece begins."""
+        at = 0
         while (base := self.base(var)) in self.views:
-            var = self.views[base][0]
-        return base
+            var, offset = self.views[base]
+            at += offset
+        return base, at
 
     def definition(self, var: Var) -> Equation:
         """The equation that computes a Var."""

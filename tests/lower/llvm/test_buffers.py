@@ -232,3 +232,16 @@ def test_slices_that_are_returned_in_another_shape_are_copied(same) -> None:
   return %b %d""",
         np.arange(24.0),
     )
+
+
+def test_a_piece_under_a_name_with_other_axes(same) -> None:
+    same(
+        """program f(%x: f64[12], %y: f64[3,3]):
+  %a: f64[9] = slice %x start=(2) limit=(11) stride=(1)
+  %b: f64[3,3] = reshape %a shape=(3,3)
+  %c: f64[3,3] = transpose %b permutation=(1,0)
+  %d: f64[3,3] = add %c %y
+  return %d""",
+        np.arange(12.0),
+        np.ones((3, 3)),
+    )
