@@ -268,6 +268,8 @@ class Fusion:
             operand = equation.inputs[constants + k]
             if isinstance(operand, Var) and body.inputs[constants + k].type.shape:
                 self.alias[equation.outputs[k]] = operand
+                if equation.outputs[k] in self.apart:
+                    self.apart.add(operand)
 
     def _choose_memory(self) -> None:
         for equation in self.equations:

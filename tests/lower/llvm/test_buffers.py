@@ -245,3 +245,20 @@ def test_a_piece_under_a_name_with_other_axes(same) -> None:
         np.arange(12.0),
         np.ones((3, 3)),
     )
+
+
+def test_a_piece_that_a_loop_hands_on_is_returned(same) -> None:
+    same(
+        """program f(%x: f64[12]):
+  %a: f64[9] = slice %x start=(2) limit=(11) stride=(1)
+  %n: f64[], %b: f64[9] = scan 0.0e+00:f64 %a constants=0 carry=2 length=3 body={
+program s(%n: f64[], %a: f64[9]):
+  %m: f64[9] = cumulative_sum %a axis=0 reverse=false
+  %v: f64[] = reduce_sum %m axes=(0)
+  %w: f64[] = add %n %v
+  return %w %a
+} reverse=false
+  %r: f64[3,3] = reshape %b shape=(3,3)
+  return %n %b %r""",
+        np.arange(12.0),
+    )
