@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import wraps
 from typing import Any, ParamSpec
 
@@ -19,6 +21,7 @@ from bayesdl.model import as_model
 from .posterior import Arrays, Posterior
 
 P = ParamSpec("P")
+LOG = logging.getLogger("bayesdl")
 
 
 def _posterior(run: Callable[P, inference.Fitted]) -> Callable[P, Posterior]:
@@ -27,19 +30,32 @@ def _posterior(run: Callable[P, inference.Fitted]) -> Callable[P, Posterior]:
     @wraps(run)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> Posterior:
         fitted = run(*args, **kwargs)
-        density, draws = fitted.density, fitted.draws
-        return Posterior(
+        density, sites = fitted.density, fitted.density.sites
+        weights = [name for name, site in sites.latent.items() if site.role]
+        draws = replace(fitted.draws, attrs={**fitted.draws.attrs, "weights": weights})
+        found = Posterior(
             draws,
             ModelFunctions(density.model, density.dtype, density.arguments.given, density.ambient),
-            latent=tuple(density.sites.latent),
-            dims={name: site.dims for name, site in density.sites.items()},
-            coords=density.sites.coords,
-            observed=dict(density.sites.data),
+            latent=tuple(sites.latent),
+            dims={name: site.dims for name, site in sites.items()},
+            coords=sites.coords,
+            observed=dict(sites.data),
             data=dict(zip(density.arguments.labels, density.data, strict=True)),
             reference=storage.model_reference(density.model.function),
         )
+        return _judged(found)
 
     return wrapped
+
+
+def _judged(posterior: Posterior) -> Posterior:
+    """The same with its verdict among the attributes; one that needs attention is logged."""
+    verdict = posterior.verdict()
+    if not verdict.fine:
+        LOG.warning("%s needs attention:\n%s", posterior, verdict)
+    attrs = {**posterior.draws.attrs, **verdict.attrs()}
+    posterior.draws = replace(posterior.draws, attrs=attrs)
+    return posterior
 
 
 fit = _posterior(inference.fit)

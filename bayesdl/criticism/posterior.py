@@ -22,8 +22,11 @@ from bayesdl.ops import random
 from .psis import psis
 from .summary import SummaryTable
 from .summary import summary as summarise
+from .verdict import Verdict, of_approximation, of_chains
 
 Arrays = dict[str, np.ndarray[Any, Any]]
+# Numbers among the predictions that a verdict looks at.
+ENOUGH = 20_000_000
 
 
 class Posterior:
@@ -111,6 +114,38 @@ class Posterior:
         if log_weights is None or not np.isfinite(log_weights).all():
             return None
         return float(np.max(psis(log_weights.T)[1]))
+
+    def verdict(self) -> Verdict:
+        """What is wrong with the draws, by how much, and what to do about it.
+
+        Chains: R-hat, ESS, divergences and the sites that set them apart, tree depth, E-BFMI; of a
+        network, R-hat and ESS are those of its predictions at the fitted data, not of its weights.
+        Approximations: k-hat, where it is known.
+
+        Returns
+        -------
+        Verdict
+            Prints a line for each thing checked; ``verdict().fine`` says whether all is well.
+        """
+        attrs = self.draws.attrs
+        if "optimisation_steps" in attrs:
+            return of_approximation(self.khat)
+        weights = tuple(attrs.get("weights", ()))
+        settings = attrs.get("settings", {})
+        return of_chains(
+            {name: self.draws.values[name] for name in self.latent},
+            self.draws.stats,
+            predictions=self._means() if weights and self.functions else None,
+            weights=weights,
+            max_treedepth=settings.get("max_treedepth"),
+        )
+
+    def _means(self) -> Arrays:
+        """Predictive means at the fitted data, of as many draws as can be looked at."""
+        rows = sum(np.size(value) for value in self.observed.values())
+        factor = -(-rows * self.draws.chains * self.draws.count // ENOUGH)
+        found = self.thin(max(factor, 1)).predict(kind="mean")
+        return {name: value for name, value in found.items() if name in self.observed}
 
     def thin(self, factor: int) -> Posterior:
         """The posterior with every `factor`-th draw, for predictions and files that cost less.

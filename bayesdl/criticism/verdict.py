@@ -1,4 +1,4 @@
-"""The verdict on a run of Markov chains: what is wrong, by how much, and what to do about it."""
+"""Verdicts on draws: what is wrong, by how much, and what to do about it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from . import convergence
+from .summary import KHAT_LIMIT
 
 Arrays = Mapping[str, np.ndarray[Any, Any]]
 LARGEST_RHAT = 1.01
@@ -80,7 +81,7 @@ class Verdict:
         return "\n".join(lines)
 
 
-def verdict(
+def of_chains(
     values: Arrays,
     stats: Arrays,
     *,
@@ -117,7 +118,7 @@ def verdict(
     Examples
     --------
     >>> draws = np.random.default_rng(0).normal(size=(4, 500))
-    >>> print(verdict({"mu": draws}, {"diverging": np.zeros((4, 500), bool)}))
+    >>> print(of_chains({"mu": draws}, {"diverging": np.zeros((4, 500), bool)}))
     ok  R-hat at most 1.001 (mu); 1.01 is the limit
     ok  ESS at least 2003 (mu); 400 are needed
     ok  no divergences
@@ -127,6 +128,21 @@ def verdict(
     judged.update({f"prediction of {n}": v for n, v in (predictions or {}).items()})
     findings = [*_mixing(judged), *_hamiltonian(stats, max_treedepth)]
     return Verdict(tuple(findings), apart)
+
+
+def of_approximation(khat: float | None) -> Verdict:
+    """Judge the draws of an approximation, by its k-hat where that is known.
+
+    References
+    ----------
+    Yao, Vehtari, Simpson & Gelman (2018), Yes, but did it work?: Evaluating variational inference,
+    section 3.
+    """
+    if khat is None:
+        return Verdict(())
+    says = f"k-hat {khat:.2f}; {KHAT_LIMIT} is the limit"
+    advice = "the approximation misses the posterior's tails: compare its predictions with nuts"
+    return Verdict((Finding("khat", says, khat, khat <= KHAT_LIMIT, advice),))
 
 
 def _mixing(values: Arrays) -> list[Finding]:

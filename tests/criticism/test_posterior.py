@@ -153,3 +153,17 @@ def test_the_fit_of_a_handled_model_predicts_under_its_handlers() -> None:
 def test_fit_is_documented_where_its_settings_are() -> None:
     assert "draws" in inspect.signature(bdl.fit).parameters
     assert "tune" in str(bdl.fit.__doc__)
+
+
+def test_a_fit_that_needs_attention_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    """Too few draws: a warning in the log, and the same as data."""
+
+    @bdl.model
+    def m(y: Any) -> None:
+        mu = bdl.sample("mu", dist.Normal(0.0, 1.0))
+        bdl.sample("y", dist.Normal(mu, 1.0), obs=y)
+
+    post = bdl.fit(m, 1.0, draws=30, tune=100, chains=2, random_seed=1, progressbar=False)
+    assert "ess_min" in post.draws.attrs["attention"]
+    assert "draw more" in caplog.text
+    assert not post.verdict().fine

@@ -43,7 +43,7 @@ def test_groups_dims_coords_and_names(post: Any) -> None:
     for name in ("lp", "diverging", "energy", "tree_depth", "reached_max_treedepth", "step_size"):
         assert stats[name].dims == ("chain", "draw")
     assert tree["observed_data"]["y"].dims == ("school",)
-    assert all(isinstance(v, str | int | float) for v in tree.attrs.values())
+    assert all(isinstance(v, str | int | float | list) for v in tree.attrs.values())
 
 
 def test_groups_on_request(post: Any) -> None:
