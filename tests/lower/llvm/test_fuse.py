@@ -110,3 +110,13 @@ def test_reshapes_are_names(same) -> None:
 def test_dead_equations_are_not_written() -> None:
     text = CHAIN.replace("return %e", "return %a")
     assert not fusion(text).steps
+
+
+def test_an_output_is_not_left_as_a_piece_of_an_input(same) -> None:
+    """A slice under another name: the output has memory of its own, which it is copied to."""
+    text = """program f(%a: f64[10]):
+  %b: f64[8] = slice %a limit=(8) start=(0) stride=(1)
+  %c: f64[2,4] = reshape %b shape=(2,4)
+  return %c"""
+    assert not fusion(text).views
+    same(text, np.arange(10.0))
