@@ -164,6 +164,17 @@ class Fusion:
         """The equation that computes a Var."""
         return self.made[var]
 
+    def rows_of(self, atom: Atom) -> Equation | None:
+        """The equation that takes an array out of another as whole rows, which kernels read there.
+
+        The rows lie in memory already, from some address on.
+        """
+        equation = self.made.get(atom) if isinstance(atom, Var) else None
+        if equation is None or equation.primitive.name != "dynamic_slice":
+            return None
+        source = equation.inputs[0].type.shape
+        return equation if source[1:] == atom.type.shape[1:] else None
+
     def leaves(self, atom: Atom) -> dict[Var, bool]:
         """What computing an atom reads: scalars and buffers, and whether at the very same place."""
         if not isinstance(atom, Var):
@@ -202,7 +213,12 @@ class Fusion:
                 places = IN_MEMORY.get(name, range(len(equation.inputs)))
             else:
                 places = IN_MEMORY.get(name, ())
-            self.needed.update(a for i in places if isinstance(a := equation.inputs[i], Var))
+            self.needed.update(
+                a
+                for i in places
+                if isinstance(a := equation.inputs[i], Var)
+                and not (name == "dot_general" and self.rows_of(a))
+            )
             if name in WINDOWS:
                 self._guard_window(equation)
         for equation in reversed(self.equations):
@@ -333,7 +349,7 @@ class Fusion:
     def _is_settled(self, atom: Atom) -> bool:
         """Whether an array lies in memory for other reasons than to be an operand of a kernel."""
         equation = self.made.get(atom) if isinstance(atom, Var) else None
-        if equation is None or not is_pointwise(equation):
+        if equation is None or not is_pointwise(equation) or self.rows_of(atom) is not None:
             return True
         if equation.primitive.name == "reshape":
             return self._is_settled(equation.inputs[0])

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from bayesdl.ir.program import Equation
+from bayesdl.ir.program import Atom, Equation, Var
 
 from .code import Code, value_type
 from .emit import Scope, emits
@@ -17,11 +17,12 @@ from .expression import Index, Node, identity, strides
 from .lanes import Lanes
 from .matrix import Matrix, cover
 from .nests import Store, write_stores
-from .scalars import arithmetic
+from .scalars import arithmetic, convert, extremum
 from .spaces import free_axes, is_thin
 from .thin import across_rows, along_rows, both_ways
 
 DType = np.dtype[Any]
+I64 = np.dtype(np.int64)
 
 ROWS, COLUMNS = 4, 3  # a tile: rows times registers; with operands it fills the sixteen of AVX2
 LARGE = 128**3  # multiplications from which BLAS, which blocks for the caches, is faster
@@ -105,7 +106,7 @@ def _operands(scope: Scope, equation: Equation) -> tuple[Matrix, Matrix]:
     ]
     pointers, needed = [], []
     for atom, groups in zip(equation.inputs, orders, strict=True):
-        pointers.append(scope.pointer(atom))
+        pointers.append(_address(scope, atom))
         rough = any(_step(atom.type.shape, g) is None for g in groups)
         needed.append(atom.type.size * atom.type.dtype.itemsize if rough else 0)
     room = scope.scratch(*needed)
@@ -127,6 +128,22 @@ def _operands(scope: Scope, equation: Equation) -> tuple[Matrix, Matrix]:
         rows, columns = (prod(shape[a] for a in g) for g in groups[1:])
         found.append(Matrix(pointer, rows, columns, down, right, lead))
     return found[0], found[1]
+
+
+def _address(scope: Scope, atom: Atom) -> str:
+    """Where an operand begins; rows of another array are read where they lie."""
+    assert isinstance(atom, Var)
+    rows = None if scope.fusion.stored(atom) is not None else scope.fusion.rows_of(atom)
+    if rows is None:
+        return scope.pointer(atom)
+    source, start, code = rows.inputs[0], rows.inputs[1], scope.code
+    dtype = start.type.dtype
+    first = convert(code, dtype, I64, scope.scalar(start))
+    last = source.type.shape[0] - atom.type.shape[0]
+    first = extremum(code, "min", I64, extremum(code, "max", I64, first, "0"), str(last))
+    return code.at(
+        scope.pointer(source), code.scale(first, prod(source.type.shape[1:])), atom.type.dtype
+    )
 
 
 def _step(shape: tuple[int, ...], axes: list[int]) -> int | None:

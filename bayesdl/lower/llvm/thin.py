@@ -68,19 +68,22 @@ def across_rows(code: Code, m: Matrix, u: str, step: int, out: str, dtype: DType
     for start, width, rounds in cover(m.columns, share * lanes.count):
         with code.loop(rounds, rolled=True) as loop:
             left = code.add(code.scale(loop.index, width), str(start))
-            _held(lanes, m, u, step, out, left, width)
+            _held(lanes, m, (u, step), out, (left, width))
 
 
-def _held(lanes: Lanes, m: Matrix, u: str, step: int, out: str, left: str, width: int) -> None:
+def _held(
+    lanes: Lanes, m: Matrix, vector: tuple[str, int], out: str, span: tuple[str, int]
+) -> None:
     """Some columns of uᵀ M, in registers; few of them twice, for even and odd rows."""
-    code, parts = lanes.code, lanes.parts(width)
+    code, (left, width) = lanes.code, span
+    parts = lanes.parts(width)
     ways = max(1, min(TALL // len(parts), m.rows))
     first = [(lanes.kind(w), "zeroinitializer") for _ in range(ways) for _, w in parts]
     with code.loop(m.rows // ways, first, rolled=True) as loop:
         for way in range(ways):
             row = code.add(code.scale(loop.index, ways), str(way))
             sums = loop.state[way * len(parts) : (way + 1) * len(parts)]
-            loop.next += _updated(lanes, m, (u, step), row, left, parts, sums)
+            loop.next += _updated(lanes, m, vector, row, left, parts, sums)
     sums = loop.next[: len(parts)]
     for way in range(1, ways):
         more = loop.next[way * len(parts) :]
@@ -89,7 +92,7 @@ def _held(lanes: Lanes, m: Matrix, u: str, step: int, out: str, left: str, width
             for a, b, (_, w) in zip(sums, more, parts, strict=False)
         ]
     for last in range(m.rows - m.rows % ways, m.rows):
-        sums = _updated(lanes, m, (u, step), str(last), left, parts, sums)
+        sums = _updated(lanes, m, vector, str(last), left, parts, sums)
     for value, (start, w) in zip(sums, parts, strict=True):
         lanes.store(value, out, code.add(left, str(start)), w)
 

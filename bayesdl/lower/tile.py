@@ -1,0 +1,296 @@
+"""Row tiles: sums over the rows of the data become one loop over blocks of rows.
+
+What a plate contributes to a log density and its gradient is worked out for some rows at a time and
+added up, so that the data are read once, what lies between stays in the cache, and memory does not
+grow with the number of rows. The meaning is kept up to the order of the sums, which depends on the
+shapes alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from bayesdl.ir.primitive import PRIMITIVES
+from bayesdl.ir.program import Atom, Equation, Literal, Program, Var
+from bayesdl.ir.types import ArrayType
+from bayesdl.ir.walk import live_equations, programs_in, substitute
+
+from .rows import Region, read_region
+
+# A loop over blocks pays where the values between would not stay in the nearest cache; a block is
+# meant to, in a number of rows that kernels like.
+CACHE, BLOCK = 640 * 1024, 96 * 1024
+FEWEST, MOST, UNIT = 32, 512, 8
+
+F64, I64 = np.dtype(np.float64), np.dtype(np.int64)
+
+
+def tile(program: Program) -> Program:
+    """A Program with the same meaning in which large sums over rows are loops over blocks.
+
+    Parameters
+    ----------
+    program : Program
+        Rows are the first axis of inputs; what is made of them row by row, and summed, is tiled.
+
+    Returns
+    -------
+    Program
+    """
+    return _tile(program, {})
+
+
+def _tile(program: Program, done: dict[int, Program]) -> Program:
+    if id(program) not in done:
+        equations = tuple(_with_tiled(e, done) for e in program.equations)
+        found = Program(program.name, program.inputs, equations, program.outputs)
+        for rows in _candidates(found):
+            region = read_region(found, rows)
+            block = _block(region)
+            if block:
+                found = _Tiled(found, region, block).program()
+        done[id(program)] = found
+    return done[id(program)]
+
+
+def _with_tiled(equation: Equation, done: dict[int, Program]) -> Equation:
+    if not programs_in(equation):
+        return equation
+
+    def tiled(value: Any) -> Any:
+        if isinstance(value, Program):
+            return _tile(value, done)
+        if isinstance(value, tuple):
+            return tuple(tiled(v) for v in value)
+        return value
+
+    params = {k: tiled(v) for k, v in equation.params.items()}
+    return Equation(equation.primitive, equation.inputs, params, equation.outputs, equation.source)
+
+
+def _candidates(program: Program) -> list[int]:
+    """Numbers of rows, those of the largest inputs first."""
+    weights: dict[int, int] = {}
+    for kind in program.input_types:
+        if kind.shape and kind.shape[0] > 2 * FEWEST:
+            weights[kind.shape[0]] = weights.get(kind.shape[0], 0) + kind.size
+    return sorted(weights, key=lambda n: -weights[n])
+
+
+def _block(region: Region) -> int:
+    """Rows in a block; 0 where a loop over blocks would not pay."""
+    if not region.sums or region.bytes <= CACHE:
+        return 0
+    wanted = min(max(BLOCK * region.rows // region.bytes, FEWEST), MOST)
+    sizes = range(wanted // UNIT * UNIT, wanted // 2, -UNIT)
+    even = next((n for n in sizes if region.rows % n == 0), sizes[0])
+    return even if 2 * even <= region.rows else 0
+
+
+class _Tiled:
+    """A Program being rewritten.
+
+    Parameters
+    ----------
+    program : Program
+    region : Region
+        What of it goes into the loop.
+    block : int
+        Rows at a time.
+    """
+
+    def __init__(self, program: Program, region: Region, block: int) -> None:
+        self.source, self.region, self.block = program, region, block
+        self.made = {v: e for e in region.early for v in e.outputs}
+        self.equations: list[Equation] = list(region.early)
+
+    def program(self) -> Program:
+        """The result."""
+        region, source = self.region, self.source
+        starts = [self._start(e) for e in region.sums] + [self._room(v) for v in region.kept]
+        count, rest = divmod(region.rows, self.block)
+        totals = self._loop(count, starts)
+        if rest:
+            tail = _Block(self, rest, Literal.of(np.int64(count * self.block)), self.equations)
+            totals = tail.write(totals)
+        mapping: dict[Var, Atom] = {}
+        for equation, total in zip(region.sums, totals, strict=False):
+            mapping[equation.outputs[0]] = self._rounded(total, equation.outputs[0].type)
+        mapping.update(zip(region.kept, totals[len(region.sums) :], strict=True))
+        for e in region.late:
+            inputs = substitute(e.inputs, mapping)
+            self.equations.append(Equation(e.primitive, inputs, e.params, e.outputs, e.source))
+        outputs = substitute(source.outputs, mapping)
+        whole = Program(source.name, source.inputs, tuple(self.equations), outputs)
+        return Program(source.name, source.inputs, tuple(live_equations(whole)), outputs)
+
+    def _start(self, equation: Equation) -> Atom:
+        """What a sum starts from."""
+        if equation.primitive.name == "scatter_add":
+            return equation.inputs[0]
+        kind = equation.outputs[0].type
+        return self._zeros(kind.with_dtype(F64) if kind.is_float else kind)
+
+    def _room(self, var: Var) -> Atom:
+        """Where the rows of a value that is wanted whole are put."""
+        return self._zeros(var.type)
+
+    def _zeros(self, kind: ArrayType) -> Atom:
+        zero = Literal.of(kind.dtype.type(0))
+        if not kind.shape:
+            return zero
+        params = {"shape": kind.shape, "axes": tuple(range(kind.ndim))}
+        return append(self.equations, "broadcast", (zero,), params)
+
+    def _loop(self, count: int, starts: Sequence[Atom]) -> list[Atom]:
+        """The scan over whole blocks; what it leaves of each total."""
+        inputs = [Var(ArrayType((), I64)), *(Var(a.type) for a in starts)]
+        equations: list[Equation] = []
+        block = _Block(self, self.block, inputs[0], equations, captured={})
+        totals = block.write(inputs[1:])
+        size = Literal.of(np.int64(self.block))
+        following = append(equations, "add", (inputs[0], size), {})
+        captured = block.captured or {}
+        name, result = f"{self.source.name}_rows", (following, *totals)
+        body = Program(name, (*captured.values(), *inputs), tuple(equations), result)
+        params = {
+            "body": body,
+            "constants": len(captured),
+            "carry": len(inputs),
+            "length": count,
+            "reverse": False,
+        }
+        given = (*captured, Literal.of(np.int64(0)), *starts)
+        outputs = tuple(Var(v.type) for v in inputs)
+        self.equations.append(Equation(PRIMITIVES["scan"], given, params, outputs))
+        return list(outputs[1:])
+
+    def _rounded(self, total: Atom, kind: ArrayType) -> Atom:
+        if total.type == kind:
+            return total
+        return append(self.equations, "convert", (total,), {"dtype": kind.dtype})
+
+
+class _Block:
+    """The equations of a region for some of its rows.
+
+    Parameters
+    ----------
+    tiled : _Tiled
+    rows : int
+        How many.
+    start : Var or Literal
+        The first of them.
+    equations : list of Equation
+        Where to write.
+    captured : dict of Var to Var, optional
+        Receives the values read from outside, with the inputs that stand for them; they are used as
+        they are if not given.
+    """
+
+    def __init__(
+        self,
+        tiled: _Tiled,
+        rows: int,
+        start: Atom,
+        equations: list[Equation],
+        captured: dict[Var, Var] | None = None,
+    ) -> None:
+        self.tiled, self.rows, self.start, self.equations = tiled, rows, start, equations
+        self.captured = captured
+        self.values: dict[Var, Atom] = {}
+        self.parts: dict[tuple[Var, int], Atom] = {}
+
+    def write(self, totals: Sequence[Atom]) -> list[Atom]:
+        """Write everything; the totals with these rows added."""
+        region = self.tiled.region
+        for equation in region.inside:
+            (out,) = equation.outputs
+            self.values[out] = self._copy(equation)
+        count = len(region.sums)
+        found = [self._added(e, t) for e, t in zip(region.sums, totals[:count], strict=True)]
+        for var, whole in zip(region.kept, totals[count:], strict=True):
+            starts = self._starts(var.type.ndim, region.axis[var])
+            inputs = (whole, self.values[var], *starts)
+            found.append(append(self.equations, "dynamic_update_slice", inputs, {}))
+        return found
+
+    def _copy(self, equation: Equation) -> Atom:
+        """An equation with as many rows as the block has."""
+        inputs = self._inputs(equation)
+        params = dict(equation.params)
+        key = {"broadcast": "shape", "reshape": "shape", "slice": "limit"}
+        if (name := key.get(equation.primitive.name)) is not None:
+            at = self.tiled.region.axis[equation.outputs[0]]
+            params[name] = tuple(self.rows if i == at else n for i, n in enumerate(params[name]))
+        return append(self.equations, equation.primitive.name, inputs, params, equation.source)
+
+    def _added(self, equation: Equation, total: Atom) -> Atom:
+        """A total with what these rows contribute; floats are added in float64."""
+        name, inputs = equation.primitive.name, self._inputs(equation)
+        if name == "scatter_add":
+            return append(self.equations, name, (total, *inputs[1:]), {}, equation.source)
+        part = append(self.equations, name, inputs, dict(equation.params), equation.source)
+        if part.type.dtype != total.type.dtype:
+            part = append(self.equations, "convert", (part,), {"dtype": total.type.dtype})
+        return append(self.equations, "add", (total, part), {})
+
+    def _inputs(self, equation: Equation) -> tuple[Atom, ...]:
+        axes = self.tiled.region.reads[equation]
+        return tuple(self._read(a, at) for a, at in zip(equation.inputs, axes, strict=True))
+
+    def _read(self, atom: Atom, axis: int | None) -> Atom:
+        if isinstance(atom, Literal):
+            return atom
+        if atom in self.values:
+            return self.values[atom]
+        if axis is None:
+            return self._outside(atom)
+        if (atom, axis) not in self.parts:
+            self.parts[atom, axis] = self._part(atom, axis)
+        return self.parts[atom, axis]
+
+    def _outside(self, var: Var) -> Atom:
+        if self.captured is None:
+            return var
+        return self.captured.setdefault(var, Var(var.type))
+
+    def _part(self, var: Var, axis: int) -> Atom:
+        """The block's rows of a value from outside.
+
+        What repeats there, and arithmetic on it, is done for the rows here: no memory is needed.
+        """
+        shape = tuple(self.rows if i == axis else n for i, n in enumerate(var.type.shape))
+        made = self.tiled.made.get(var)
+        if made is not None and made.primitive.name == "broadcast":
+            axes = made.params["axes"]
+            kept = [i for i in range(len(shape)) if i not in axes]
+            inner = self._read(made.inputs[0], None if axis in axes else kept.index(axis))
+            return append(self.equations, "broadcast", (inner,), {"shape": shape, "axes": axes})
+        if made is not None and made.primitive.elementwise:
+            parts = tuple(self._read(a, axis if a.type.shape else None) for a in made.inputs)
+            return append(self.equations, made.primitive.name, parts, dict(made.params))
+        inputs = (self._outside(var), *self._starts(var.type.ndim, axis))
+        return append(self.equations, "dynamic_slice", inputs, {"sizes": shape})
+
+    def _starts(self, rank: int, axis: int) -> list[Atom]:
+        zero = Literal.of(np.int64(0))
+        return [self.start if i == axis else zero for i in range(rank)]
+
+
+def append(
+    equations: list[Equation],
+    name: str,
+    inputs: tuple[Atom, ...],
+    params: dict[str, Any],
+    source: Any = None,
+) -> Var:
+    """Append an equation with one output."""
+    primitive = PRIMITIVES[name]
+    (kind,) = primitive.type(*(a.type for a in inputs), **params)
+    out = Var(kind)
+    equations.append(Equation(primitive, inputs, params, (out,), source))
+    return out
