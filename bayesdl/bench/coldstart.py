@@ -54,6 +54,14 @@ class Start:
         values = [r.found.get(key) for r in self.replies]
         return None if None in values else statistics.median(v for v in values if v is not None)
 
+    def phases(self) -> str:
+        """Medians of what the library tells of its seconds, as one line; empty if it tells none."""
+        told = [r.found.get("phases", {}) for r in self.replies]
+        if self.error or not all(told):
+            return ""
+        parts = [f"{name} {statistics.median(t[name] for t in told):.2f}" for name in told[0]]
+        return f"{self.label}: {', '.join(parts)} s"
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
@@ -67,12 +75,12 @@ def run(options: argparse.Namespace) -> int:
     """Measure, print, and write what was asked for."""
     peers = installed(options.peers_python, [p for p in options.peers.split(",") if p])
     schools = starts(SCHOOLS, peers, options.peers_python, options.rounds, draws=1000, tune=1000)
-    print(table(schools, options.rounds), end="\n\n", flush=True)
+    print(table(schools, options.rounds), *_told(schools), sep="\n", end="\n\n", flush=True)
     few = [p for p in peers if p == "numpyro"]
     network = starts(
         NETWORK, few, options.peers_python, options.rounds, draws=1, tune=0, summarise=False
     )
-    print(first_draw_table(network))
+    print(first_draw_table(network), *_told(network), sep="\n")
     print(*(f"{s.label} failed: {s.error}" for s in (*schools, *network) if s.error), sep="\n")
     finish(
         options.json,
@@ -82,6 +90,10 @@ def run(options: argparse.Namespace) -> int:
         ],
     )
     return 0
+
+
+def _told(found: Sequence[Start]) -> list[str]:
+    return [line for line in (s.phases() for s in found) if line]
 
 
 def starts(

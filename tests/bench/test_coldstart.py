@@ -47,9 +47,16 @@ def test_median_is_over_rounds_and_a_failure_leaves_none() -> None:
     rounds = [Reply(s, {"sampling_seconds": s / 2}) for s in (3.0, 1.0, 2.0)]
     start = Start("bayesdl, cold", "eight_schools", tuple(rounds))
     assert (start.median("whole"), start.median("sampling_seconds")) == (2.0, 1.0)
+    assert start.phases() == ""
     failed = Start("x", "eight_schools", (*rounds, Reply(9.0, {}, "no luck")))
     assert failed.median("whole") is None
     assert failed.error == "no luck"
+
+
+def test_phases_are_medians_in_the_order_they_were_told() -> None:
+    rounds = [Reply(1.0, {"phases": {"load": s, "compile": 2 * s}}) for s in (0.3, 0.1, 0.2)]
+    start = Start("bayesdl, warm", "eight_schools", tuple(rounds))
+    assert start.phases() == "bayesdl, warm: load 0.20, compile 0.40 s"
 
 
 def test_command_prints_and_writes(fakes: Path, capsys: pytest.CaptureFixture[str]) -> None:

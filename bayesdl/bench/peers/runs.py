@@ -49,6 +49,10 @@ class Run:
             "gradients": gradients,
         }
 
+    def phases(self, **seconds: float) -> None:
+        """What a library tells of the seconds so far, in order."""
+        self.found["phases"] = seconds
+
     def summarised(self, mean: Any, sd: Any, rhat: Any, ess: Any) -> None:
         """The library's own summary numbers are there."""
         self.found |= {

@@ -17,6 +17,7 @@ from bayesdl.bench.models import CASES  # noqa: E402
 from bayesdl.infer.each import EachDraw  # noqa: E402
 from bayesdl.model.density import build_density  # noqa: E402
 
+loaded = run.seconds()
 case = CASES[run.case]
 arguments = (*run.data, *case.settings)
 post = bdl.fit(
@@ -30,6 +31,13 @@ post = bdl.fit(
 )
 found = post.draws.attrs
 run.sampled(found["run_seconds"], int(post.draws.stats["n_steps"].sum()))
+run.phases(
+    load=loaded,
+    trace=found["trace_seconds"],
+    compile=found["compile_seconds"] - found["trace_seconds"],
+    other=run.seconds() - loaded - found["compile_seconds"] - found["run_seconds"],
+    sample=found["run_seconds"],
+)
 if run.summarise:
     columns = post.summary().columns
     run.summarised(columns["mean"], columns["sd"], columns["r_hat"], columns["ess_bulk"])
