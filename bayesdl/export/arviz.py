@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
@@ -58,9 +57,10 @@ def to_datatree(
 
 def to_arviz(tree: Any) -> Any:
     """What the installed ArviZ takes: the tree itself for 1.x, InferenceData for 0.2x."""
+    metadata = import_module("importlib.metadata")
     try:
-        major = int(version("arviz").split(".")[0])
-    except PackageNotFoundError:
+        major = int(metadata.version("arviz").split(".")[0])
+    except metadata.PackageNotFoundError:
         return tree
     return tree if major >= 1 else import_module("arviz").from_datatree(tree)
 

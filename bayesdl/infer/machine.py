@@ -6,7 +6,8 @@ import os
 import platform
 import sys
 from importlib import import_module
-from importlib.metadata import version
+
+_PACKAGES = ("numpy", "scipy", "llvmlite")
 
 
 def usable_cores() -> int:
@@ -25,6 +26,7 @@ def peak_megabytes() -> float:
 
 
 def versions() -> dict[str, str]:
-    """Versions that a result depends on."""
-    found = {name: version(name) for name in ("numpy", "scipy", "llvmlite")}
-    return {"python": platform.python_version(), **found}
+    """Versions that a result depends on: of the packages that have been loaded."""
+    found = {name: sys.modules[name] for name in _PACKAGES if name in sys.modules}
+    numbers = {name: str(module.__version__) for name, module in found.items()}
+    return {"python": platform.python_version(), **numbers}

