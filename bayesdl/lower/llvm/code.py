@@ -133,12 +133,12 @@ class Module:
         self.metadata.extend(f"!{first + i} = {hint}" for i, hint in enumerate(hints))
         return f", !llvm.loop {own}"
 
-    def text(self) -> str:
-        """The whole module."""
+    def text(self, functions: Sequence[str] | None = None) -> str:
+        """The whole module, or one with other functions in place of its own."""
         parts = (
             self.declarations.values(),
             self.definitions.values(),
-            self.functions,
+            self.functions if functions is None else functions,
             self.metadata,
         )
         return "\n".join(line for part in parts for line in part) + "\n"
@@ -210,6 +210,8 @@ class Code:
         self.block = "entry"
         self.looping = False
         self.count = 0
+        # Loops so far, and turns × lines of the heaviest one without another inside.
+        self.loops = self.heaviest = 0
 
     def let(self, instruction: str) -> str:
         """Append an instruction that has a result; the result's name."""
@@ -326,6 +328,8 @@ class Code:
             Whether the turns are a part of one vector.
         """
         before, head, end = self.block, self.fresh("loop"), self.fresh("end")
+        self.loops += 1
+        number, line = self.loops, len(self.lines)
         self.do(f"br label %{head}")
         self.start(head)
         index, *phis = (self.phi(kind) for kind in ("i64", *(kind for kind, _ in state)))
@@ -348,6 +352,8 @@ class Code:
             phi.join((first, before), (last, latch))
         if isinstance(count, str):
             loop.next = loop.state
+        elif number == self.loops:
+            self.heaviest = max(self.heaviest, count * (len(self.lines) - line))
         self.start(end)
 
     def phi(self, kind: str) -> Phi:

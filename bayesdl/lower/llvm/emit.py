@@ -60,7 +60,7 @@ class Unit:
         self.fusions: dict[int, Fusion] = {}
         self.plans: dict[Any, Plan] = {}
         self.timings = {"fuse": 0.0, "plan": 0.0, "emit": 0.0}
-        self.workspace = self.named = 0
+        self.workspace = self.named = self.entry_loop = 0
 
     def is_inline(self, program: Program) -> bool:
         """Whether a Program is written out where it is used: at one place only, or it is short."""
@@ -111,7 +111,7 @@ class Unit:
             f"define void @{ENTRY}"
             "(ptr noalias %arrays, ptr noalias %workspace, ptr noalias %constants)"
         )
-        self.workspace = frame.extent
+        self.workspace, self.entry_loop = frame.extent, code.heaviest
 
     def function(self, program: Program, shared: Mapping[int, int]) -> tuple[str, int]:
         """The function of a Program that is used in several places, and its workspace."""

@@ -18,8 +18,8 @@ class Linked:
 
     Parameters
     ----------
-    code : bytes
-        An object file that defines the entry.
+    codes : iterable of bytes
+        Object files that refer to each other; one defines the entry.
     externals : iterable of str
         BLAS and LAPACK routines that it calls.
 
@@ -29,14 +29,15 @@ class Linked:
         If the code cannot be loaded.
     """
 
-    def __init__(self, code: bytes, externals: Iterable[str]) -> None:
+    def __init__(self, codes: Iterable[bytes], externals: Iterable[str]) -> None:
         with LOCK:
             for name in externals:
                 llvm.add_symbol(name, _routine(name))
             machine = target_machine()
-            # An engine is made for a module; this one brings its code as an object instead.
+            # An engine is made for a module; this one brings its code as objects instead.
             self._engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
-            self._engine.add_object_file(llvm.ObjectFileRef.from_data(code))
+            for code in codes:
+                self._engine.add_object_file(llvm.ObjectFileRef.from_data(code))
             self._engine.finalize_object()
             address = self._engine.get_function_address(ENTRY)
         if not address:

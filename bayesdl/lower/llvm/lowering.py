@@ -7,7 +7,7 @@ from collections.abc import Callable
 from bayesdl._base.errors import CompileError
 from bayesdl.ir.program import Program
 
-from . import control, factors, optimise, products, routines, windows
+from . import control, effort, factors, optimise, products, routines, windows
 from .emit import Unit
 from .native import Native, NativeExecutable
 
@@ -33,14 +33,14 @@ def compile_program(program: Program) -> NativeExecutable:
         If an equation has no native code or LLVM refuses the module; the Program is in the message.
     """
     unit = Unit(program)
-    text = unit.text()
+    unit.text()
     timings = dict(unit.timings)
     try:
-        code = optimise.object_code(text, timings)
+        codes = tuple(optimise.object_code(p.text, p.hot, timings) for p in effort.parts(unit))
         module = unit.module
         externals, constants = tuple(sorted(module.externals)), tuple(module.constants)
         seconds = sum(timings.values())
-        native = Native(program.name, code, externals, unit.workspace, constants, seconds)
+        native = Native(program.name, codes, externals, unit.workspace, constants, seconds)
         executable = NativeExecutable(program, native)
     except RuntimeError as error:
         raise CompileError(
@@ -64,12 +64,15 @@ def emitted_text(program: Program, stage: str = "llvm") -> str:
     stage : {"llvm", "optimised", "asm"}, default "llvm"
         LLVM IR as written, LLVM IR after the passes, or assembly.
     """
-    text = Unit(program).text()
-    return STAGES[stage](text)
+    unit = Unit(program)
+    whole = unit.text()
+    if stage == "llvm":
+        return whole
+    write = STAGES[stage]
+    return "\n".join(write(part.text, part.hot) for part in effort.parts(unit))
 
 
-STAGES: dict[str, Callable[[str], str]] = {
-    "llvm": str,
+STAGES: dict[str, Callable[[str, bool], str]] = {
     "optimised": optimise.optimised_text,
     "asm": optimise.assembly_text,
 }

@@ -14,11 +14,17 @@ from bayesdl._base.config import config
 LOCK = threading.Lock()
 
 
-def target_machine() -> llvm.TargetMachine:
-    """A compiler for this processor, or for the configured one."""
+def target_machine(level: int = 3) -> llvm.TargetMachine:
+    """A code generator for this processor, or for the configured one.
+
+    Parameters
+    ----------
+    level : int, default 3
+        Its effort, from 0 to 3.
+    """
     _initialised()
     return llvm.Target.from_default_triple().create_target_machine(
-        cpu=config.cpu or llvm.get_host_cpu_name(), features=features(), opt=3, jit=True
+        cpu=config.cpu or llvm.get_host_cpu_name(), features=features(), opt=level, jit=True
     )
 
 

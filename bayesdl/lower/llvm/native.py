@@ -26,8 +26,8 @@ class Native:
     ----------
     name : str
         Of the Program, for people.
-    code : bytes
-        An object file.
+    codes : tuple of bytes
+        Object files that refer to each other.
     externals : tuple of str
         BLAS and LAPACK routines that it calls.
     workspace : int
@@ -39,7 +39,7 @@ class Native:
     """
 
     name: str
-    code: bytes
+    codes: tuple[bytes, ...]
     externals: tuple[str, ...]
     workspace: int
     constants: tuple[Array, ...]
@@ -52,11 +52,12 @@ class Native:
             "externals": self.externals,
             "workspace": self.workspace,
             "constants": [(c.dtype.str, c.shape) for c in self.constants],
+            "codes": [len(c) for c in self.codes],
             "seconds": self.seconds,
         }
         text = json.dumps(head).encode()
         arrays = (c.tobytes() for c in self.constants)
-        return b"".join([len(text).to_bytes(8, "little"), text, *arrays, self.code])
+        return b"".join([len(text).to_bytes(8, "little"), text, *arrays, *self.codes])
 
     @classmethod
     def from_bytes(cls, content: bytes) -> Native:
@@ -69,9 +70,13 @@ class Native:
             # Copied, because the code takes it that an array begins at a multiple of its items.
             constants.append(np.frombuffer(content, dtype, count, at).reshape(shape).copy())
             at += constants[-1].nbytes
+        codes = []
+        for size in head["codes"]:
+            codes.append(content[at : at + size])
+            at += size
         return cls(
             head["name"],
-            content[at:],
+            tuple(codes),
             tuple(head["externals"]),
             head["workspace"],
             tuple(constants),
@@ -94,7 +99,7 @@ class NativeExecutable(Executable):
         self.native = native
         self.call_bytes += native.workspace
         start = time.perf_counter()
-        self._linked = Linked(native.code, native.externals)
+        self._linked = Linked(native.codes, native.externals)
         self.timings["link"] = time.perf_counter() - start
         self._table = _Addresses(len(native.constants))(native.constants)
         self._arrays = _Addresses(len(program.inputs) + len(program.outputs))

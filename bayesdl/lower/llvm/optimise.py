@@ -11,16 +11,29 @@ from .machine import LOCK, target_machine
 # Above so many lines of text the last level of optimisation costs more time than it saves.
 LONG = 60_000
 
+# What code outside of hot loops gets: it is inlined, folded, and common values are computed once.
+LIGHT = (
+    "always_inliner",
+    "global_dead_code_eliminate",
+    "simplify_cfg",
+    "instruction_combine",
+    "new_gvn",
+    "simplify_cfg",
+    "dead_code_elimination",
+)
 
-def object_code(text: str, timings: dict[str, float]) -> bytes:
-    """Relocatable machine code of a module: library routines are still names in it.
+
+def object_code(text: str, hot: bool, timings: dict[str, float]) -> bytes:
+    """Relocatable machine code of a module: what it does not define is still a name in it.
 
     Parameters
     ----------
     text : str
         A module of LLVM IR.
+    hot : bool
+        Whether its loops are worth all of LLVM's passes.
     timings : dict of str to float
-        Receives the seconds of ``optimise`` and ``assemble``.
+        The seconds of ``optimise`` and ``assemble`` are added to it.
 
     Raises
     ------
@@ -29,33 +42,42 @@ def object_code(text: str, timings: dict[str, float]) -> bytes:
     """
     with LOCK:
         start = time.perf_counter()
-        module, machine = _optimised(text)
+        module, machine = _optimised(text, hot)
         optimised = time.perf_counter()
         code: bytes = machine.emit_object(module)
-        timings["optimise"] = optimised - start
-        timings["assemble"] = time.perf_counter() - optimised
+        done = time.perf_counter()
+    timings["optimise"] = timings.get("optimise", 0.0) + optimised - start
+    timings["assemble"] = timings.get("assemble", 0.0) + done - optimised
     return code
 
 
-def optimised_text(text: str) -> str:
+def optimised_text(text: str, hot: bool) -> str:
     """The module after LLVM's passes, to be read by people."""
     with LOCK:
-        return str(_optimised(text)[0])
+        return str(_optimised(text, hot)[0])
 
 
-def assembly_text(text: str) -> str:
+def assembly_text(text: str, hot: bool) -> str:
     """The module in the processor's own instructions, to be read by people."""
     with LOCK:
-        module, machine = _optimised(text)
+        module, machine = _optimised(text, hot)
         return str(machine.emit_assembly(module))
 
 
-def _optimised(text: str) -> tuple[llvm.ModuleRef, llvm.TargetMachine]:
-    module, machine = llvm.parse_assembly(text), target_machine()
+def _optimised(text: str, hot: bool) -> tuple[llvm.ModuleRef, llvm.TargetMachine]:
+    module, machine = llvm.parse_assembly(text), target_machine(3 if hot else 1)
     module.triple, module.data_layout = machine.triple, str(machine.target_data)
     options = llvm.create_pipeline_tuning_options(speed_level=2 if text.count("\n") > LONG else 3)
     options.loop_vectorization = options.slp_vectorization = options.loop_interleaving = True
     options.loop_unrolling = True
     builder = llvm.create_pass_builder(machine, options)
-    builder.getModulePassManager().run(module, builder)
+    passes = builder.getModulePassManager() if hot else _light()
+    passes.run(module, builder)
     return module, machine
+
+
+def _light() -> llvm.ModulePassManager:
+    passes = llvm.create_new_module_pass_manager()
+    for name in LIGHT:
+        getattr(passes, f"add_{name}_pass")()
+    return passes

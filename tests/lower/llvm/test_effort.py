@@ -1,0 +1,51 @@
+"""What is used in several places gets all of LLVM's passes; what surrounds it, only if heavy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bayesdl import pipeline
+from bayesdl.lower.interpret import interpret_program
+from bayesdl.lower.llvm import compile_program
+from bayesdl.lower.llvm.effort import SHORT, parts
+from bayesdl.lower.llvm.emit import Unit
+from bayesdl.ops import numpy as bnp
+from bayesdl.tracing import trace
+from bayesdl.tracing.flow import scan, shared
+
+
+def program(size: int, twice: bool = True):
+    """A sampler in small: a shared function in a loop, and arithmetic of its own around it."""
+    density = shared(lambda x: (bnp.tanh(x) * bnp.exp(-x * x) + bnp.sin(x) - 0.1 * x).mean())
+
+    def step(x, _):
+        x = x + 0.01 * density(x) * bnp.cos(x)
+        return (x - 0.01 * density(2.0 * x)) if twice else x, x.sum()
+
+    traced = trace(lambda x: scan(step, x, bnp.arange(5)), np.linspace(0.0, 1.0, size)).program
+    for _, transformation in pipeline.PASSES:
+        traced = transformation(traced)
+    return traced
+
+
+def hot_parts(size: int, twice: bool = True) -> list[bool]:
+    unit = Unit(program(size, twice))
+    unit.text()
+    return [part.hot for part in parts(unit)]
+
+
+def test_a_small_surrounding_gets_little() -> None:
+    assert hot_parts(8) == [True, False]
+    assert hot_parts(SHORT) == [True]
+    assert hot_parts(8, twice=False) == [True]
+
+
+@pytest.mark.parametrize("size", [8, 33, 2000])
+def test_parts_are_one_program(size: int) -> None:
+    x = np.linspace(-1.0, 2.0, size)
+    compiled = program(size)
+    for have, want in zip(
+        compile_program(compiled)(x), interpret_program(compiled)(x), strict=True
+    ):
+        np.testing.assert_allclose(have, want, rtol=1e-12, atol=1e-12)
