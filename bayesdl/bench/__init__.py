@@ -1,1 +1,1 @@
-"""Models and comparisons with known answers."""
+"""Models with known answers, and timings beside other libraries."""

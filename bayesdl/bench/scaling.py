@@ -106,9 +106,10 @@ def scaling_figure(points: Sequence[Point]) -> Figure:
         for name in dict.fromkeys(p.competitor for p in points):
             own = [p for p in points if p.case == case and p.competitor == name]
             costs = [1e3 * p.microseconds / p.rows for p in own]
-            axes.loglog([p.rows for p in own], costs, marker="o", label=name)
+            axes.semilogx([p.rows for p in own], costs, marker="o", label=name)
         axes.set_title(CASES[case].title, loc="left", fontsize=10)
         axes.set_xlabel("rows")
+        axes.set_ylim(bottom=0.0)
         axes.set_ylabel("ns a row for one gradient")
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(frameon=False, fontsize=8)
