@@ -91,7 +91,7 @@ def _scales(density: Density, jitter: float) -> np.ndarray[Any, Any]:
     scale = np.full(density.dim, jitter)
     for site in density.sites.latent.values():
         if site.role == "weight":
-            scale[site.slice] = np.sqrt(3.0 / max(site.type.shape[0], 1))
+            scale[site.slice] = np.sqrt(3.0 / max(int(np.prod(site.type.shape[:-1])), 1))
         elif site.role == "bias":
             scale[site.slice] = np.sqrt(3.0)
     return scale

@@ -88,7 +88,7 @@ class DropoutTarget:
     def _part(self, key: Any, data: Sequence[Any]) -> list[Any]:
         if self.batch == self.rows:
             return list(data)
-        chosen = random.randint(key, 0, self.rows, (self.batch,))
+        chosen = random.randint(key, (self.batch,), 0, self.rows)
         return [d[chosen] if np.shape(d)[:1] == (self.rows,) else d for d in data]
 
 
