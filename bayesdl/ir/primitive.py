@@ -35,6 +35,9 @@ class Primitive:
     guarded : bool
         Whether the partials can be infinite where a zero cotangent arrives; their product is
         then zero.
+    selects : bool
+        Whether it passes some elements on and drops others. A dropped element moves nothing, also
+        where something infinite comes from it or goes to it.
     linear_in : tuple of int, optional
         Inputs in which the outputs are linear (jointly, unless `multilinear`); `ALL` for every one.
     multilinear : bool
@@ -65,6 +68,7 @@ class Primitive:
     elementwise: bool = False
     partials: Rule | None = None
     guarded: bool = False
+    selects: bool = False
     linear_in: tuple[int, ...] | None = None
     multilinear: bool = False
     transpose: Rule | None = None

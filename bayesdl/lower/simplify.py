@@ -204,7 +204,11 @@ def _scaled_once(equation: Equation, defined: Defined) -> Equation:
     b = next((v for v in inner.inputs if isinstance(v, Literal)), None) if inner else None
     if inner is not None and b is not None and _is_power_of_two(a) and _is_power_of_two(b):
         (x,) = (v for v in inner.inputs if v is not b)
-        a = Literal.of(a.value * b.value)
+        with np.errstate(all="ignore"):
+            both = Literal.of(a.value * b.value)
+        if not _is_power_of_two(both):  # beyond the range of the dtype
+            return equation
+        a = both
         equation = _with(equation, (a, x))
     return _with(equation, (x,), "neg", {}) if a.value == -1.0 else equation
 

@@ -27,6 +27,7 @@ def elementwise(
     accepts: str = FLOAT,
     gives: Any = None,
     guarded: bool = False,
+    selects: bool = False,
     linear_in: tuple[int, ...] | None = None,
     multilinear: bool = False,
     transpose: Rule | None = None,
@@ -57,6 +58,8 @@ def elementwise(
         Output dtype where it is not that of the inputs.
     guarded : bool
         Whether a zero cotangent times an infinite partial must be zero.
+    selects : bool
+        Whether it drops elements, as `where` and `max` do.
     linear_in, multilinear, transpose
         For the few elementwise primitives that are linear in some inputs only (`where`).
     llvm : callable, optional
@@ -87,6 +90,7 @@ def elementwise(
             elementwise=True,
             partials=partials,
             guarded=guarded,
+            selects=selects,
             linear_in=linear_in,
             multilinear=multilinear,
             transpose=transpose,
@@ -142,6 +146,7 @@ def general(
     jvp: Rule | None = None,
     vjp: Rule | None = None,
     batch: Rule | None = None,
+    selects: bool = False,
     has_programs: bool = False,
     generates: bool = False,
     cases: tuple[Case, ...] = (),
@@ -159,6 +164,7 @@ def general(
             jvp=jvp,
             vjp=vjp,
             batch=batch,
+            selects=selects,
             has_programs=has_programs,
             generates=generates,
             cases=cases,

@@ -43,6 +43,7 @@ sign = elementwise("sign", numpy=np.sign, accepts="fi")
 maximum = elementwise(
     "max",
     numpy=np.maximum,
+    selects=True,
     partials=lambda o, x, y: _tie_split(x, y, o),
     accepts=NUMBER,
     kinds=_NUMBERS,
@@ -50,6 +51,7 @@ maximum = elementwise(
 minimum = elementwise(
     "min",
     numpy=np.minimum,
+    selects=True,
     partials=lambda o, x, y: _tie_split(x, y, o),
     accepts=NUMBER,
     kinds=_NUMBERS,
@@ -75,6 +77,7 @@ remainder = elementwise(
 guarded_mul = elementwise(
     "guarded_mul",
     numpy=lambda c, p: np.where(c == 0, np.zeros_like(c), c * p),
+    selects=True,
     linear_in=(0, 1),
     multilinear=True,
     transpose=lambda ct, c, p: (guarded_mul(ct, p), guarded_mul(c, ct)),
@@ -101,7 +104,7 @@ sqrt = elementwise(
 power = elementwise(
     "power",
     numpy=np.power,
-    partials=lambda o, x, y: (mul(y, power(x, sub(y, 1.0))), mul(o, log(x))),
+    partials=lambda o, x, y: _power_partials(o, x, y),
     guarded=True,
     domain=(0.3, 2.0),
 )
@@ -225,6 +228,7 @@ where = elementwise(
     "where",
     numpy=np.where,
     type=_where_type,
+    selects=True,
     linear_in=(1, 2),
     transpose=lambda ct, c, x, y: (where(c, ct, 0.0), where(c, 0.0, ct)),
     cases=tuple(
@@ -261,11 +265,27 @@ stop_gradient = elementwise("stop_gradient", numpy=np.positive, accepts=NUMBER, 
 # --- pieces of the formulas above, and of the two derivative modes -----------------------------
 
 
-def times(cotangent: Any, partial: Any, guarded: bool) -> Any:
-    """cotangent · partial, without arithmetic where the partial is 1 or −1."""
+def times(moved: Any, partial: Any, guarded: bool, selects: bool) -> Any:
+    """A tangent or cotangent times a partial, without arithmetic where the partial is 1 or −1.
+
+    Parameters
+    ----------
+    guarded : bool
+        Whether nothing moved is nothing, whatever the partial.
+    selects : bool
+        Whether a partial of zero gives zero, whatever moved.
+    """
     if isinstance(partial, int):
-        return cotangent if partial == 1 else neg(cotangent)
-    return guarded_mul(cotangent, partial) if guarded else mul(cotangent, partial)
+        return moved if partial == 1 else neg(moved)
+    if selects:
+        return guarded_mul(partial, moved)
+    return guarded_mul(moved, partial) if guarded else mul(moved, partial)
+
+
+def length(squared: Any) -> Any:
+    """√s of a sum of squares; its derivative at 0 is 0, the shortest of the subgradients."""
+    nothing = equal(squared, 0.0)
+    return where(nothing, 0.0, sqrt(where(nothing, 1.0, squared)))
 
 
 def _inverse_sqrt(x: Any) -> Any:
@@ -281,6 +301,13 @@ def _tie_split(x: Any, y: Any, chosen: Any) -> tuple[Any, Any]:
     half, one, zero = (x.dtype.type(v) for v in (0.5, 1.0, 0.0))
     share = where(equal(x, y), half, one)
     return where(equal(x, chosen), share, zero), where(equal(y, chosen), share, zero)
+
+
+def _power_partials(o: Any, x: Any, y: Any) -> tuple[Any, Any]:
+    """y xʸ⁻¹ and xʸ log x, both 0 where the power is constant: y = 0, and x = 0."""
+    flat, zero = equal(y, 0.0), equal(x, 0.0)
+    by_base = mul(y, power(x, where(flat, 1.0, sub(y, 1.0))))
+    return by_base, where(zero, 0.0, mul(o, log(where(zero, 1.0, x))))
 
 
 def _arctan2_partials(y: Any, x: Any) -> tuple[Any, Any]:

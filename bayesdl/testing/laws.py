@@ -18,6 +18,7 @@ from bayesdl.ir.program import Program, Var
 from bayesdl.ir.text import from_text, to_text
 from bayesdl.ir.types import ArrayType, type_of
 from bayesdl.ir.walk import programs_in, subprograms, variables
+from bayesdl.lower.simplify import simplify
 from bayesdl.ops._bind import evaluate
 from bayesdl.ops._programs import floats, pick
 from bayesdl.transform.jvp import jvp_program
@@ -186,6 +187,12 @@ def text_round_trip(program: Program, inputs: Arrays) -> None:
     )
 
 
+def simplified_is_same(program: Program, inputs: Arrays) -> None:
+    """A simplified Program computes the same."""
+    found = evaluate(check(simplify(program)), *inputs)
+    _agree_each("simplify", program, found, evaluate(program, *inputs), ROUNDING)
+
+
 def backend_is_interpreter(
     tasks: Sequence[tuple[Program, Arrays]], compile_program: Callable[..., Any]
 ) -> None:
@@ -276,11 +283,17 @@ def _same_number(
 
 
 def _compare_backend(program: Program, inputs: Arrays, compile_program: Callable[..., Any]) -> None:
-    found, wanted = compile_program(program)(*inputs), evaluate(program, *inputs)
+    found = compile_program(program)(*inputs)
+    _agree_each("backend = interpreter", program, found, evaluate(program, *inputs), BACKEND)
+
+
+def _agree_each(
+    law: str, program: Program, found: Arrays, wanted: Arrays, tolerance: Tolerance
+) -> None:
     # A float64 that was computed from a float32 is as exact as that.
-    coarse = Tolerance(BACKEND.f32, BACKEND.f32)
+    coarse = Tolerance(tolerance.f32, tolerance.f32)
     for x, y, single in zip(found, wanted, in_single(program), strict=True):
-        agree("backend = interpreter", program, [x], [y], coarse if single else BACKEND)
+        agree(law, program, [x], [y], coarse if single else tolerance)
 
 
 def in_single(program: Program) -> list[bool]:

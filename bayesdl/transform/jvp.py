@@ -106,7 +106,7 @@ def _elementwise(equation: Equation, inputs: list[Any], tangents: list[Any]) -> 
     total = None
     for partial, t in zip(partials, tangents, strict=True):
         if t is not None and partial is not None:
-            term = ew.times(t, partial, primitive.guarded)
+            term = ew.times(t, partial, primitive.guarded, primitive.selects)
             total = term if total is None else ew.add(total, term)
     return (output,), (total,)
 

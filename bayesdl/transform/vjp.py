@@ -16,7 +16,8 @@ from bayesdl.tracing import source_of
 
 from ._handed import Handed, forbidden
 
-Pullback = Callable[[Sequence[Any]], Sequence[Any]]
+# Takes the cotangents, and whether some of their elements are zero for not having been selected.
+Pullback = Callable[[Sequence[Any], bool], Sequence[Any]]
 
 
 def sweep(
@@ -56,6 +57,9 @@ def sweep(
 
     def backward(cotangents: Sequence[Any]) -> list[Any]:
         found: dict[Var, Any] = {}
+        # Values some of whose elements a `where` or `max` further on has dropped. What goes back to
+        # those is zero, also through a product with something infinite.
+        dropped: set[Var] = set()
 
         def receive(atom: Atom, ct: Any) -> None:
             if ct is not None and isinstance(atom, Var) and atom in moving:
@@ -65,10 +69,14 @@ def sweep(
             receive(atom, ct)
         for equation, pullback in reversed(tape):
             cts = [found.pop(v, None) for v in equation.outputs]
-            if any(ct is not None for ct in cts):
-                with source_of(equation.source):
-                    for atom, ct in zip(equation.inputs, pullback(cts), strict=True):
-                        receive(atom, ct)
+            if all(ct is None for ct in cts):
+                continue
+            partly = equation.primitive.selects or not dropped.isdisjoint(equation.outputs)
+            if partly:
+                dropped.update(a for a in equation.inputs if isinstance(a, Var))
+            with source_of(equation.source):
+                for atom, ct in zip(equation.inputs, pullback(cts, partly), strict=True):
+                    receive(atom, ct)
         return [found.get(v) for v in program.inputs]
 
     return [value(a) for a in program.outputs], backward
@@ -113,7 +121,7 @@ def _forward(
         if primitive.vjp is not None:
             with source_of(equation.source):
                 outputs, pullback = primitive.vjp(HANDED, flags, inputs, **params)
-            return outputs, pullback
+            return outputs, lambda cts, _: pullback(cts)
     return rebind(equation, inputs), None
 
 
@@ -123,11 +131,12 @@ def _elementwise(
     primitive, params = equation.primitive, equation.params
     (output,) = rebind(equation, inputs)
 
-    def pullback(cts: Sequence[Any]) -> list[Any]:
+    def pullback(cts: Sequence[Any], partly: bool) -> list[Any]:
         assert primitive.partials is not None
         partials = primitive.partials(output, *inputs, **params)
+        guarded, selects = primitive.guarded or partly, primitive.selects
         return [
-            ew.times(cts[0], p, primitive.guarded) if f and p is not None else None
+            ew.times(cts[0], p, guarded, selects) if f and p is not None else None
             for p, f in zip(partials, flags, strict=True)
         ]
 
@@ -141,7 +150,7 @@ def _linear(
     (output,) = rebind(equation, inputs)
     positions = primitive.linear_positions(len(inputs))
 
-    def pullback(cts: Sequence[Any]) -> list[Any]:
+    def pullback(cts: Sequence[Any], _: bool) -> list[Any]:
         assert primitive.transpose is not None
         found: list[Any] = [None] * len(inputs)
         for i, ct in zip(positions, primitive.transpose(cts[0], *inputs, **params), strict=True):

@@ -12,7 +12,7 @@ from bayesdl.ir.types import ArrayType
 from .. import elementwise as ew
 from .. import structural as st
 from ..control import scan
-from ._elementwise import add, divide, exp, isfinite, log, multiply, sqrt, square, subtract, where
+from ._elementwise import add, divide, exp, isfinite, log, multiply, square, subtract, where
 from ._promote import asarray, astype, broadcast_to, normal_axes, promoted, surface
 
 
@@ -75,8 +75,8 @@ def var(x: Any, axis: Any = None, *, ddof: int = 0, keepdims: bool = False) -> A
 
 @surface()
 def std(x: Any, axis: Any = None, *, ddof: int = 0, keepdims: bool = False) -> Any:
-    """As ``numpy.std``."""
-    return sqrt(var(x, axis, ddof=ddof, keepdims=keepdims))
+    """As ``numpy.std``; its derivative is 0 where all elements are equal."""
+    return ew.length(var(x, axis, ddof=ddof, keepdims=keepdims))
 
 
 def _arg(name: str, op: Any) -> Any:
@@ -159,12 +159,13 @@ def _front(x: Any, axis: int, back: bool = False) -> Any:
 
 @surface()
 def logsumexp(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
-    """log Σ exp(x), without overflow and right at −∞."""
+    """log Σ exp(x), without overflow; where all x are −∞, so is it, and its derivative is 0."""
     (x,) = promoted(asarray(x), floating=True)
     top = ew.stop_gradient(max(x, axis, keepdims=True))
     top = where(isfinite(top), top, 0.0)
-    total = log(sum(exp(subtract(x, top)), axis, keepdims=True))
-    result = add(total, top)
+    total = sum(exp(subtract(x, top)), axis, keepdims=True)
+    nothing = ew.equal(total, 0.0)
+    result = add(where(nothing, -np.inf, log(where(nothing, 1.0, total))), top)
     axes = normal_axes(axis, x.ndim)
     shape = tuple(n for i, n in enumerate(x.shape) if i not in axes)
     return result if keepdims or not axes else st.reshape(result, shape=shape)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from bayesdl._base.errors import ShapeError
 from bayesdl.ir.primitive import Case
 from bayesdl.ir.types import ArrayType
 
@@ -123,7 +124,32 @@ def _gather_index(indices: Any, shape: Axes) -> tuple[Any, ...]:
 
 
 def _gather_type(x: ArrayType, indices: ArrayType) -> ArrayType:
+    _check_indices("gather", x, indices)
     return x.with_shape((*indices.shape[:-1], *x.shape[indices.shape[-1] :]))
+
+
+def _scatter_type(x: ArrayType, indices: ArrayType, updates: ArrayType) -> ArrayType:
+    _check_indices("scatter_add", x, indices)
+    if updates != _gather_type(x, indices):
+        raise ShapeError(
+            "`scatter_add` got updates that do not fit its indices.",
+            facts=[("updates", updates), ("needed", _gather_type(x, indices))],
+            fix="give one update per row of indices, of the shape and dtype that gather returns.",
+            code="T101",
+        )
+    return x
+
+
+def _check_indices(name: str, x: ArrayType, indices: ArrayType) -> None:
+    depth = indices.shape[-1] if indices.shape else 0
+    if not 1 <= depth <= x.ndim or indices.dtype != np.int64:
+        raise ShapeError(
+            f"`{name}` needs rows of 64-bit indices into the first axes of an array.",
+            facts=[("array", x), ("indices", indices)],
+            fix="give indices of shape (..., k), where k is at least 1 and at most the number of "
+            "axes.",
+            code="T101",
+        )
 
 
 def _scatter_numpy(x: Any, indices: Any, updates: Any) -> Any:
@@ -167,7 +193,7 @@ gather = linear(
 )
 scatter_add = linear(
     "scatter_add",
-    type=lambda x, indices, updates: x,
+    type=_scatter_type,
     numpy=_scatter_numpy,
     transpose=lambda ct, x, indices, updates: (ct, gather(ct, indices)),
     linear_in=(0, 2),

@@ -24,14 +24,16 @@ def _extremum(name: str, ufunc: Any) -> Any:
 
     def jvp(_: Any, args: Any, tangents: Any, *, axes: Axes) -> Any:
         o = op(args[0], axes=axes)
-        return (o,), (reduce_sum(ew.mul(mask(o, args[0], axes), tangents[0]), axes=axes),)
+        moved = ew.guarded_mul(mask(o, args[0], axes), tangents[0])
+        return (o,), (reduce_sum(moved, axes=axes),)
 
     def vjp(_: Any, active: Any, args: Any, *, axes: Axes) -> Any:
         x = args[0]
         o = op(x, axes=axes)
 
         def pullback(cts: Any) -> Any:
-            return (ew.mul(mask(o, x, axes), broadcast(cts[0], shape=np.shape(x), axes=axes)),)
+            back = broadcast(cts[0], shape=np.shape(x), axes=axes)
+            return (ew.guarded_mul(mask(o, x, axes), back),)
 
         return (o,), pullback
 
@@ -42,6 +44,7 @@ def _extremum(name: str, ufunc: Any) -> Any:
         jvp=jvp,
         vjp=vjp,
         batch=_batch_reduce(lambda *a, **k: op(*a, **k)),
+        selects=True,
         cases=tuple(Case((t,), p) for t in ("f64[3,4]", "f32[3,4]", "i64[3,4]") for p in _REDUCE),
     )
     return op
