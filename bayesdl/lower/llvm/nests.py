@@ -154,7 +154,7 @@ class Writer:
         self.rooms = {
             r: self.scope.scratch(r.var.type.size * r.dtype.itemsize)[0]
             for r in self.reduces
-            if r.is_widened and self._in_memory(r)
+            if r.is_widened and self._in_memory(r) and prod(self.space) > 0
         }
         self.first = {r: totals.get((r.var, r.at), _neutral(r)) for r in self.reduces}
         for reduce in self.reduces:
@@ -314,12 +314,13 @@ class Writer:
     ) -> dict[Reduce, str]:
         """Write one loop; the totals after it."""
         axes, active = self.loops[depth], list(totals)
-        parts = {r: constant(0, r.node.dtype) for r in active if self.narrow and r.is_widened}
+        innermost = depth + 1 == len(self.loops)
+        narrow = self.narrow and innermost
+        parts = {r: constant(0, r.node.dtype) for r in active if narrow and r.is_widened}
         state = [
             (value_type(r.node.dtype if r in parts else r.dtype), parts.get(r, totals[r]))
             for r in active
         ]
-        innermost = depth + 1 == len(self.loops)
         group = self.group if innermost else None
         with self.code.loop(count, state, group, at_once=at_once, masked=masked) as loop:
             self.counters[axes[-1]] = self.code.add(loop.index, first)

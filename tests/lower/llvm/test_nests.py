@@ -150,3 +150,14 @@ def test_float32_sums_of_a_million_rows(rows: int) -> None:
     np.testing.assert_allclose(square, w @ w, rtol=1e-6)
     np.testing.assert_allclose(sums, x.sum(0), rtol=1e-6)
     np.testing.assert_allclose(products, w @ x, rtol=1e-6)
+
+
+def test_sums_of_nothing_are_zero_in_float32_too(same) -> None:
+    same(
+        """program f(%x: f32[0,3], %y: f32[2,0]):
+  %r: f32[3] = reduce_sum %x axes=(0)
+  %c: f32[2] = reduce_sum %y axes=(1)
+  return %r %c""",
+        np.zeros((0, 3)),
+        np.zeros((2, 0)),
+    )
