@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from .models import CASES, Case
 
 # Each call moves the position by so little that no figure changes, and no call can be left out.
 STEP = 1e-12
+MOST_TURNS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -117,8 +119,13 @@ def gradient_loop(density: Density) -> Executable:
 
 
 def _fitting(run: Callable[[int], Any], seconds: float = 0.02) -> int:
+    """Turns that take so long; asked twice, for in eight short ones the call takes longer."""
     run(2)
-    return max(1, min(200_000, int(8 * seconds / max(_seconds(lambda: run(8)), 1e-9))))
+    count = 8
+    for _ in range(2):
+        spent = max(_seconds(partial(run, count)), 1e-9)
+        count = max(1, min(MOST_TURNS, int(count * seconds / spent)))
+    return count
 
 
 def _seconds(run: Callable[[], Any]) -> float:

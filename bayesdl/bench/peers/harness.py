@@ -61,8 +61,10 @@ def median_microseconds(
     run(1)
     once = _seconds(run, 1)
     few = max(1, min(8, int(seconds / max(once, 1e-9))))
-    count = max(1, min(200_000, int(few * seconds / max(_seconds(run, few), 1e-9))))
-    run(count)
+    count = few
+    # Twice, for in a few short turns the call itself takes longer.
+    for _ in range(2):
+        count = max(1, min(1_000_000, int(count * seconds / max(_seconds(run, count), 1e-9))))
     taken = np.array([_seconds(run, count) for _ in range(repeats)]) * 1e6 / count
     low, high = np.quantile(taken, [0.25, 0.75])
     return statistics.median(taken.tolist()), float(high - low)
