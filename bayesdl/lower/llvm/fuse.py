@@ -127,7 +127,7 @@ class Fusion:
         self._leaves: dict[Var, dict[Var, bool]] = {}
         self.step_of: dict[Var, int] = {}
         self.steps: list[Step] = []
-        self.kernels = [e for e in self.equations if self._is_kernel(e)]
+        self.kernels = dict.fromkeys(e for e in self.equations if self._is_kernel(e))
         self._bring_together()
         self._note_needs()
         self._choose_memory()

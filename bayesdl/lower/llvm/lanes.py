@@ -42,6 +42,12 @@ class Lanes:
         """(start, width) of the registers that cover an axis; the last may be narrower."""
         return [(s, min(self.count, size - s)) for s in range(0, size, self.count)]
 
+    def overlapping(self, size: int, whole: int) -> list[tuple[int, int]]:
+        """(start, width) of full registers at the end of `whole` columns, the last moved back."""
+        if whole < self.count:
+            return [(0, whole)]
+        return [(min(s, size - self.count), self.count) for s in range(0, size, self.count)]
+
     def load(self, pointer: str, at: str, width: int | None = None) -> str:
         """So many numbers in a row."""
         address = self.code.at(pointer, at, self.dtype)

@@ -24,7 +24,10 @@ from .thin import across_rows, along_rows, both_ways
 DType = np.dtype[Any]
 I64 = np.dtype(np.int64)
 
-ROWS, COLUMNS = 4, 3  # a tile: rows times registers; with operands it fills the sixteen of AVX2
+# Rows of a tile by its registers of columns: with operands they fill the sixteen of AVX2, and no
+# sum waits for the one before it.
+HEIGHTS = {1: 8, 2: 6, 3: 4}
+WIDEST = max(HEIGHTS)
 LARGE = 128**3  # multiplications from which BLAS, which blocks for the caches, is faster
 
 
@@ -207,31 +210,68 @@ def _plain_loops(code: Code, a: Matrix, b: Matrix, c: Matrix, dtype: DType) -> N
         code.store(k.next[0] if a.columns else "0", c.pointer, c.at(code, i.index, j.index), dtype)
 
 
-def _tiles(code: Code, a: Matrix, b: Matrix, c: Matrix, dtype: DType) -> None:
-    """Cover the result with tiles that stay in registers while the sum runs."""
+def _tiles(
+    code: Code, a: Matrix, b: Matrix, c: Matrix, dtype: DType, start: str | None = None
+) -> None:
+    """Cover the result with tiles that stay in registers while the sum runs.
+
+    Every row of the result starts from the row at `start`, or from zeros.
+    """
     lanes = Lanes(code, dtype)
-    for column, width, turns in cover(c.columns, COLUMNS * lanes.count):
-        for row, height, rounds in cover(c.rows, ROWS):
+    for column, width, turns in _columns(c.columns, lanes.count):
+        registers = -(-width // lanes.count)
+        for row, height, rounds in cover(c.rows, HEIGHTS[registers]):
             with code.loop(turns, rolled=True) as j, code.loop(rounds, rolled=True) as i:
                 left = code.add(code.scale(i.index, height), str(row))
                 top = code.add(code.scale(j.index, width), str(column))
-                _write_tile(lanes, (a, b, c), (left, top), height, width)
+                _write_tile(lanes, (a, b, c), (left, top), (height, width), start)
+
+
+def _columns(size: int, lanes: int) -> list[tuple[int, int, int]]:
+    """(start, width, count) of tiles of up to three registers; none of one beside wider ones.
+
+    The last register of a row overlaps the one before it rather than being narrower: what both
+    hold is computed twice, alike.
+    """
+    if size < lanes:
+        return [(0, size, 1)]
+    registers = -(-size // lanes)
+    threes, rest = divmod(registers, WIDEST)
+    shares = [WIDEST] * threes + [rest] * (rest > 0)
+    if rest == 1 and threes:
+        shares[-2:] = [2, 2]
+    found, at = [], 0
+    for share in shares:
+        end = at + share * lanes
+        if end > size:
+            found.append((at, size - at, 1))
+        elif found and found[-1][1] == share * lanes:
+            first, width, count = found.pop()
+            found.append((first, width, count + 1))
+        else:
+            found.append((at, share * lanes, 1))
+        at = end
+    return found
 
 
 def _write_tile(
     lanes: Lanes,
     matrices: tuple[Matrix, Matrix, Matrix],
     corner: tuple[str, str],
-    height: int,
-    width: int,
+    size: tuple[int, int],
+    start: str | None,
 ) -> None:
     """A few rows and registers of columns of a product."""
-    code, (a, b, c), (row, column) = lanes.code, matrices, corner
-    parts = lanes.parts(width)
-    sums = ["zeroinitializer"] * (height * len(parts))
+    code, (a, b, c), (row, column), (height, width) = lanes.code, matrices, corner, size
+    parts = lanes.overlapping(width, c.columns)
+    kinds = [lanes.kind(w) for _, w in parts]
+    first = ["zeroinitializer"] * len(parts)
+    if start is not None:
+        first = [lanes.load(start, code.add(column, str(s)), w) for s, w in parts]
+    sums = first * height
     if a.columns:
-        first = [(lanes.kind(w), "zeroinitializer") for _ in range(height) for _, w in parts]
-        with code.loop(a.columns, first, rolled=True) as loop:
+        state = list(zip(kinds * height, sums, strict=True))
+        with code.loop(a.columns, state, rolled=True) as loop:
             y_at = code.add(code.scale(loop.index, b.down), column)
             ys = [lanes.load(b.pointer, code.add(y_at, str(s)), w) for s, w in parts]
             for i in range(height):

@@ -10,6 +10,7 @@ from bayesdl.lower.llvm import emitted_text, products
 from bayesdl.lower.llvm.fuse import Fusion, Products
 
 SIZES = [(1, 1, 2), (2, 3, 2), (4, 7, 12), (5, 10, 13), (9, 3, 50), (33, 17, 26), (353, 10, 7)]
+SIZES += [(7, 9, n) for n in (4, 8, 16, 17, 24, 25, 36, 37, 41, 80)]
 
 
 def text(m: int, k: int, n: int, left: bool, right: bool, dtype: str = "f64") -> str:
