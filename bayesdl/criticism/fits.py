@@ -13,7 +13,7 @@ import numpy as np
 from bayesdl.export import storage
 from bayesdl.export.arviz import attributes
 from bayesdl.export.functions import Functions, ModelFunctions
-from bayesdl.export.stored import from_record
+from bayesdl.export.records import from_record
 from bayesdl.infer import fit as inference
 from bayesdl.infer.draws import Draws
 from bayesdl.model import as_model

@@ -13,7 +13,8 @@ from bayesdl.export import storage
 from bayesdl.export.arviz import to_arviz, to_datatree
 from bayesdl.export.functions import Functions, ModelFunctions, Prepared
 from bayesdl.export.recording import record
-from bayesdl.export.stored import StoredFunctions, to_record
+from bayesdl.export.records import to_record
+from bayesdl.export.stored import StoredFunctions
 from bayesdl.infer.draws import Draws
 from bayesdl.infer.each import EachDraw
 from bayesdl.ir.types import ArrayType

@@ -95,10 +95,17 @@ def _labelled(
     names = [*[None] * (rest - len(known)), *known]
     axes = [*front, *(d or f"{name}_dim_{i}" for i, d in enumerate(names))]
     labels = {
-        axis: list(coords[axis]) if axis in coords and len(coords[axis]) == n else np.arange(n)
+        axis: _labels(coords[axis]) if len(coords.get(axis, ())) == n else np.arange(n)
         for axis, n in zip(axes, value.shape, strict=True)
     }
     return xarray.DataArray(value, dims=axes, coords=labels)
+
+
+def _labels(values: Sequence[Any]) -> list[Any]:
+    """Labels of one kind that a file takes; those of several kinds, and dates, as text."""
+    found = [v.item() if isinstance(v, np.generic) else v for v in values]
+    plain = {type(v) for v in found} in ({str}, {int}, {float}, {bool})
+    return found if plain else [str(v) for v in found]
 
 
 def _safe(attrs: Mapping[str, Any]) -> dict[str, Any]:

@@ -64,7 +64,7 @@ def record(functions: ModelFunctions, latent: Types) -> StoredFunctions | None:
             warnings.warn(
                 f"the file will need the source of model {model.name} to predict: its structure "
                 f"depends on the number of rows; {error}.",
-                stacklevel=4,
+                stacklevel=3,
             )
             return None
         except BayesdlError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from bayesdl.model.handlers import surroundings
 from bayesdl.tracing import inline
 
 from .functions import Array, Prepared
-from .template import Rule, Sizes, Template
+from .template import Sizes, Template
 
 INSIDE = "/inside"
 PASS_MODEL = "bring the model's source back and pass it: bayesdl.load(path, model=my_model)."
@@ -292,64 +292,3 @@ class _Signature:
 
 
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-
-
-def to_record(functions: StoredFunctions) -> tuple[dict[str, Any], list[Array]]:
-    """What is to be written: a JSON value, and arrays beside it."""
-    arrays: list[Array] = []
-
-    def constant(found: Array | Rule) -> Any:
-        if isinstance(found, Rule):
-            return asdict(found)
-        arrays.append(found)
-        return len(arrays) - 1
-
-    def one(stored: StoredFunction) -> dict[str, Any]:
-        template = stored.template
-        if template is None:
-            return {"reason": stored.reason}
-        return {
-            "program": template.text,
-            "constants": [constant(c) for c in template.constants],
-            "inputs": [asdict(i) for i in stored.inputs],
-            "outputs": stored.outputs,
-            "arguments": stored.arguments,
-            "reason": stored.reason,
-        }
-
-    return {
-        "name": functions.name,
-        "dtype": str(functions.dtype),
-        "parameters": [asdict(p) for p in functions.parameters],
-        "functions": {kind: one(stored) for kind, stored in functions.table.items()},
-    }, arrays
-
-
-def from_record(
-    record: Mapping[str, Any], arrays: Sequence[Array], fitted: dict[str, Array]
-) -> StoredFunctions:
-    """The inverse of `to_record`."""
-
-    def constant(found: Any) -> Array | Rule:
-        if isinstance(found, int):
-            return arrays[found]
-        return Rule(found["family"], tuple(found["numbers"]))
-
-    def one(found: Mapping[str, Any]) -> StoredFunction:
-        if "program" not in found:
-            return StoredFunction(None, reason=found["reason"])
-        return StoredFunction(
-            Template(found["program"], tuple(map(constant, found["constants"]))),
-            tuple(Input(i["label"], tuple(i["shape"]), i["dtype"]) for i in found["inputs"]),
-            tuple(found["outputs"]),
-            dict(found["arguments"]),
-            found["reason"],
-        )
-
-    return StoredFunctions(
-        record["name"],
-        np.dtype(record["dtype"]),
-        tuple(Parameter(**p) for p in record["parameters"]),
-        {kind: one(found) for kind, found in record["functions"].items()},
-        fitted,
-    )

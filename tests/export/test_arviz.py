@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -107,3 +108,17 @@ def test_attributes_of_any_kind_are_saved_and_come_back(tmp_path: Path) -> None:
 def test_arviz_takes_it(post: Any) -> None:
     table = arviz.summary(post.to_arviz(), var_names=["mu", "theta"])
     assert table.shape[0] == 4
+
+
+def test_labels_of_any_kind_are_saved(tmp_path: Path) -> None:
+    days = [date(2024, 1, 1), date(2024, 1, 2)]
+    coords = {"day": days, "mixed": ["a", 1], "year": list(np.array([1990, 2000]))}
+    values = {name: np.zeros((1, 3, 2)) for name in ("a", "b", "c")}
+    dims = {"a": ("day",), "b": ("mixed",), "c": ("year",)}
+    tree = to_datatree({"posterior": values}, dims=dims, coords=coords, attrs={})
+    tree.to_netcdf(tmp_path / "a.nc", engine="h5netcdf")
+    with xarray.open_datatree(tmp_path / "a.nc", engine="h5netcdf") as loaded:
+        found = loaded.load()["posterior"]
+    assert found["day"].values.tolist() == ["2024-01-01", "2024-01-02"]
+    assert found["mixed"].values.tolist() == ["a", "1"]
+    assert found["year"].values.tolist() == [1990, 2000]

@@ -14,7 +14,8 @@ from bayesdl import bijectors, dist
 from bayesdl._base.errors import ModelError
 from bayesdl.export.functions import ModelFunctions
 from bayesdl.export.recording import record
-from bayesdl.export.stored import StoredFunctions, from_record, to_record
+from bayesdl.export.records import from_record, to_record
+from bayesdl.export.stored import StoredFunctions
 from bayesdl.ir.types import ArrayType
 from bayesdl.model import as_model
 

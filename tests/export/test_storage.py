@@ -80,8 +80,9 @@ def test_what_needs_the_source_finds_it_or_asks_for_it(tmp_path: Path) -> None:
 
     x = np.linspace(0.0, 0.1, 4)
     found = bdl.fit(by_size, x, x, draws=10, tune=10, random_seed=0, progressbar=False)
-    with pytest.warns(UserWarning, match="need the source of model by_size"):
+    with pytest.warns(UserWarning, match="need the source of model by_size") as warned:
         found.save(tmp_path / "local.nc")
+    assert warned[0].filename == __file__
     loaded = bdl.load(tmp_path / "local.nc")
     np.testing.assert_array_equal(loaded["mu"], found["mu"])
     with pytest.raises(ModelError, match="was not found"):

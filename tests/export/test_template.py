@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from bayesdl import numpy as bnp
-from bayesdl.export.template import FAMILIES, MisfitError, Rule, template
+from bayesdl.export.template import MisfitError, template
 from bayesdl.ir.program import Program, to_text
 from bayesdl.ir.types import ArrayType
 from bayesdl.tracing import trace
@@ -80,24 +80,6 @@ def test_a_proof_beyond_a_bound_finds_it() -> None:
     """min(n, 20) is n at 11 and 13; the third trace tells."""
     with pytest.raises(MisfitError):
         template({(n,): program(lambda x: x * float(min(x.shape[0], 20)), n) for n in SIZES})
-
-
-@pytest.mark.parametrize(
-    ("name", "array"),
-    [
-        ("ramp", np.zeros(4)),
-        ("ramp", np.arange(5)),
-        ("ramp", 2.0 + np.arange(4.0)[:, None] - 3.0 * np.arange(2.0)),
-        ("ramp", np.ones((3, 1), bool)),
-        ("eye", 0.1 * np.eye(4)),
-        ("lower", np.tril(np.ones((3, 3)))),
-        ("upper", np.triu(np.full((2, 3, 3), 7))),
-    ],
-)
-def test_rules_make_the_arrays_that_they_were_read_from(name: str, array: Any) -> None:
-    made = Rule(name, FAMILIES[name].numbers(array)).make(array.shape, array.dtype)
-    assert made.dtype == array.dtype
-    np.testing.assert_array_equal(made, array)
 
 
 def test_unreadable_text_says_so() -> None:
