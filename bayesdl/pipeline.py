@@ -17,6 +17,7 @@ from bayesdl.ir.builder import Handle
 from bayesdl.ir.check import check
 from bayesdl.ir.program import Program
 from bayesdl.ir.types import ArrayType
+from bayesdl.ir.walk import subprograms
 from bayesdl.lower.executable import Executable
 from bayesdl.lower.hoist import hoist
 from bayesdl.lower.join import join
@@ -55,15 +56,38 @@ def compile(program: Program, backend: str | None = None) -> Executable:
     name = backend or config.backend
     make = _backend(name)
     _observe("trace", program)
-    cache = import_module(CACHES[name]) if name in CACHES and not config.dump else None
+    watched = config.dump - {"timings"}
+    cache = import_module(CACHES[name]) if name in CACHES and not watched else None
     key = cache.key(program) if cache is not None else None
     executable = cache.recall(program, key) if cache is not None and key is not None else None
     if executable is None:
         executable = _lowered(program, make)
+        _show_code(executable, name)
         if cache is not None and key is not None:
             cache.keep(key, executable)
     executable.recipe = compile, (program, name)
+    executable.timings = {**_spent_before(program), **executable.timings}
+    if "timings" in config.dump:
+        print(f"--- timings of {program.name}\n{executable.timings_text()}", file=sys.stderr)
     return executable
+
+
+def _spent_before(program: Program) -> dict[str, float]:
+    """Seconds of tracing and deriving this Program and those inside."""
+    found: dict[str, float] = {}
+    for part in subprograms(program):
+        for stage, seconds in part.memo.get("seconds", {}).items():
+            found[stage] = found.get(stage, 0.0) + seconds
+    return found
+
+
+def _show_code(executable: Executable, backend: str) -> None:
+    """Print the native code at the stages that were asked for."""
+    wanted = [s for s in ("llvm", "optimised", "asm") if s in config.dump]
+    if backend == "llvm" and wanted:
+        write = import_module("bayesdl.lower.llvm").emitted_text
+        for stage in wanted:
+            print(f"--- {stage}\n{write(executable.program, stage)}", file=sys.stderr)
 
 
 def _lowered(program: Program, make: Callable[[Program], Executable]) -> Executable:
@@ -74,7 +98,7 @@ def _lowered(program: Program, make: Callable[[Program], Executable]) -> Executa
         timings[name] = time.perf_counter() - start
         _observe(name, program)
     executable = make(program)
-    executable.timings.update(timings)
+    executable.timings = {**timings, **executable.timings}
     return executable
 
 

@@ -60,6 +60,25 @@ def test_times_are_told(backend: str) -> None:
     assert exe.timings["simplify"] >= 0.0
 
 
+def test_tracing_and_deriving_are_told_apart() -> None:
+    inner = trace(value_and_grad(lambda x: bnp.tanh(x).sum()), X).program
+    timings = pipeline.compile(inner).timings
+    assert timings["trace"] > 0.0
+    assert timings["derive"] > 0.0
+    lines = pipeline.compile(inner).timings_text().splitlines()
+    assert [line.split()[0] for line in lines][:2] == ["trace", "derive"]
+    assert lines[-1].startswith("sum")
+
+
+def test_timings_and_code_are_printed_on_request(monkeypatch: Any, capsys: Any) -> None:
+    program = trace(lambda x: x * 3.0, X, name="f").program
+    monkeypatch.setattr(config, "dump", frozenset(["timings", "asm"]))
+    pipeline.compile(program)
+    printed = capsys.readouterr().err
+    assert "--- timings of f\ntrace" in printed
+    assert "--- asm\n" in printed
+
+
 def test_backend_may_be_named() -> None:
     program = trace(lambda x: x + 1.0, X).program
     results = [pipeline.compile(program, backend=name)(X)[0] for name in BACKENDS]

@@ -23,7 +23,7 @@ class Config:
     check : bool
         Verify every Program after every pass (``BAYESDL_CHECK=1``).
     dump : frozenset of str
-        Stages whose Programs are printed (``BAYESDL_DUMP=trace,simplify,llvm``).
+        Stages that are printed (``BAYESDL_DUMP=trace,simplify,llvm,optimised,asm,timings``).
     backend : str
         ``"llvm"`` or ``"interpret"`` (``BAYESDL_BACKEND``).
     cache : str
@@ -83,7 +83,7 @@ def _whole(env: Mapping[str, str], name: str, default: int) -> int:
             f"{name} must be a whole number.",
             facts=[("given", repr(text))],
             fix=f"for example {name}={default}.",
-            code="A109",
+            code="A111",
         )
     return int(text) if text else default
 

@@ -35,7 +35,7 @@ class Executable(ABC):
     ----------
     program : Program
     timings : dict of str to float
-        Seconds that each stage of making it took.
+        Seconds that each stage of making it took, in order.
     recipe : (callable, tuple)
         What gives another one like it, and with which arguments.
     call_bytes : int
@@ -114,6 +114,11 @@ class Executable(ABC):
                     code="T109",
                 )
         self._run(checked, outputs)
+
+    def timings_text(self) -> str:
+        """The seconds of each stage, and their sum."""
+        rows = [*self.timings.items(), ("sum", sum(self.timings.values()))]
+        return "\n".join(f"{stage:<9} {seconds:8.4f} s" for stage, seconds in rows)
 
     @abstractmethod
     def _run(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> None:

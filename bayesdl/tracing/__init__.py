@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from bayesdl._base.clock import stage
 from bayesdl._base.errors import BayesdlError, TraceError
 from bayesdl._base.source import Source
 from bayesdl._base.tree import Tree, flatten, unflatten
@@ -72,13 +73,15 @@ def trace(
     leaves, tree = flatten(args)
     types = [leaf if isinstance(leaf, ArrayType) else type_of_leaf(leaf) for leaf in leaves]
     builder = Builder(Array, concrete=concrete)
-    with building(builder):
+    with stage("trace") as clock, building(builder):
         values = [concrete_value(leaf) if concrete else None for leaf in leaves]
         handles = [builder.input(t, v) for t, v in zip(types, values, strict=True)]
         result = function(*unflatten(tree, handles))
         outputs, out_tree = flatten(result)
         lifted = [builder.lift(as_leaf(o)) for o in outputs]
     program = builder.build(name or getattr(function, "__name__", "f").strip("<>"), lifted)
+    if clock.totals is not None:
+        program.memo["seconds"] = clock.totals
     return Traced(program, builder.captured(), out_tree)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from bayesdl._base.clock import derives
 from bayesdl.ir.program import Atom, Equation, Program, Var
 from bayesdl.ops import elementwise as ew
 from bayesdl.ops._bind import bind, rebind
@@ -18,6 +19,7 @@ from bayesdl.tracing import source_of
 from ._handed import Handed, forbidden
 
 
+@derives
 def push(
     program: Program, args: Sequence[Any], tangents: Sequence[Any]
 ) -> tuple[list[Any], list[Any]]:

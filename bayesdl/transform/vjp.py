@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from bayesdl._base.clock import derives
 from bayesdl.ir.program import Atom, Equation, Program, Var
 from bayesdl.ops import elementwise as ew
 from bayesdl.ops._bind import rebind
@@ -20,6 +21,7 @@ from ._handed import Handed, forbidden
 Pullback = Callable[[Sequence[Any], bool], Sequence[Any]]
 
 
+@derives
 def sweep(
     program: Program, active: Sequence[bool], args: Sequence[Any]
 ) -> tuple[list[Any], Callable[[Sequence[Any]], list[Any]]]:
@@ -55,6 +57,7 @@ def sweep(
             tape.append((equation, pullback))
             moving.update(v for v in equation.outputs if v.type.is_float)
 
+    @derives
     def backward(cotangents: Sequence[Any]) -> list[Any]:
         found: dict[Var, Any] = {}
         # Values some of whose elements a `where` or `max` further on has dropped. What goes back to

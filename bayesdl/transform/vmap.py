@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from bayesdl._base.clock import derives
 from bayesdl.ir.primitive import Primitive
 from bayesdl.ir.program import Atom, Equation, Literal, Program, Var
 from bayesdl.ir.types import ArrayType
@@ -20,6 +21,7 @@ from bayesdl.tracing import source_of
 from ._handed import Handed, forbidden
 
 
+@derives
 def spread_out(
     program: Program, batched: Sequence[bool], size: int, args: Sequence[Any]
 ) -> tuple[list[Any], list[bool]]:

@@ -23,7 +23,7 @@ def test_a_size_that_is_no_number(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BAYESDL_CACHE_MEGABYTES", "2 GB")
     with pytest.raises(ArgumentError, match="must be a whole number") as caught:
         Config.from_environment()
-    assert caught.value.code == "A109"
+    assert caught.value.code == "A111"
 
 
 @pytest.mark.parametrize(

@@ -10,5 +10,6 @@ from bayesdl.cli import main
 def test_doctor_prints_versions(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor"]) == 0
     printed = capsys.readouterr().out
-    for word in ("bayesdl", "numpy", "llvmlite", "usable cores", "backend"):
+    words = ("bayesdl", "numpy", "llvmlite", "usable cores", "backend", "cache", "blas", "CPU")
+    for word in (*words, "memory free", "derive", "optimise", "link", "sum"):
         assert word in printed

@@ -22,3 +22,60 @@ def test_dump_prints_a_program(
     )
     text = capsys.readouterr().out.strip()
     assert to_text(from_text(text)) == text
+
+
+SCRIPT = """
+import numpy as np
+import bayesdl as bdl
+from bayesdl import dist
+
+@bdl.model
+def line(x, y):
+    slope = bdl.sample("slope", dist.Normal(0.0, 1.0))
+    with bdl.plate("rows", x.shape[0]):
+        bdl.sample("y", dist.Normal(slope * x, 1.0), obs=y)
+
+def double(x):
+    return 2.0 * x
+
+x, y = np.arange(3.0), np.ones(3)
+assert __name__ != "__main__"
+"""
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> str:
+    path = tmp_path / "script.py"
+    path.write_text(SCRIPT)
+    return str(path)
+
+
+def test_all_stages_of_a_script(script: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["dump", f"{script}:line", "x", "y"]) == 0
+    printed = capsys.readouterr().out
+    titles = ["trace", "simplify", "llvm", "optimised", "asm"]
+    places = [printed.index(f"--- {title}\n") for title in titles]
+    assert places == sorted(places)
+    assert "program line(%a: f64[1], %b: f64[3], %c: f64[3])" in printed
+    assert "define void @bdl_entry" in printed
+    assert ".globl\tbdl_entry" in printed
+
+
+def test_a_function_of_a_script(script: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["dump", f"{script}:double", "x", "--stage", "trace"]) == 0
+    assert capsys.readouterr().out.startswith("program double(%a: f64[3]):")
+
+
+@pytest.mark.parametrize(
+    ("target", "data", "message"),
+    [
+        ("{}:square", ["x"], "does not define square"),
+        ("{}:line", ["x", "z"], "does not define z"),
+        ("nothing", ["x.json"], "there is nothing to dump"),
+    ],
+)
+def test_what_cannot_be_dumped(
+    script: str, target: str, data: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["dump", target.format(script), *data]) == 2
+    assert message in capsys.readouterr().err

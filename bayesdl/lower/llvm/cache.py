@@ -57,7 +57,8 @@ def recall(program: Program, key: str) -> NativeExecutable | None:
     if content is None:
         return None
     executable = NativeExecutable(program, Native.from_bytes(content))
-    executable.timings["recall"] = time.perf_counter() - start - executable.timings["link"]
+    link = executable.timings["link"]
+    executable.timings = {"recall": time.perf_counter() - start - link, "link": link}
     return executable
 
 

@@ -50,7 +50,7 @@ def compile_program(program: Program) -> NativeExecutable:
             fix="please report this with the Program above.",
             code="C103",
         ) from error
-    executable.timings.update(timings)
+    executable.timings = {**timings, **executable.timings}
     executable.recipe = compile_program, (program,)
     return executable
 

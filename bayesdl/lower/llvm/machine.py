@@ -24,8 +24,13 @@ def target_machine(level: int = 3) -> llvm.TargetMachine:
     """
     _initialised()
     return llvm.Target.from_default_triple().create_target_machine(
-        cpu=config.cpu or llvm.get_host_cpu_name(), features=features(), opt=level, jit=True
+        cpu=processor(), features=features(), opt=level, jit=True
     )
+
+
+def processor() -> str:
+    """The kind of processor that code is made for."""
+    return config.cpu or str(llvm.get_host_cpu_name())
 
 
 def features() -> str:
@@ -35,9 +40,8 @@ def features() -> str:
 
 def description() -> str:
     """All that decides which machine code LLVM makes of one text."""
-    cpu = config.cpu or llvm.get_host_cpu_name()
     versions = llvmlite.__version__, llvm.llvm_version_info
-    return repr((versions, llvm.get_default_triple(), cpu, features()))
+    return repr((versions, llvm.get_default_triple(), processor(), features()))
 
 
 @cache
