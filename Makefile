@@ -1,7 +1,7 @@
 # `make` lists what there is. Everything runs in .venv; `make setup` makes it.
 PYTHON ?= .venv/bin/python
 
-.PHONY: help setup exports golden check format test slow doctest sizes ci
+.PHONY: help setup exports golden pages check format test slow doctest sizes ci
 
 help:      ## list the targets
 	@grep -hE '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /	/' | expand -t 12
@@ -14,6 +14,9 @@ exports:   ## write the export lists of dist, bijectors and nn
 
 golden:    ## write what the passes give today into tests/golden
 	$(PYTHON) -m tools.golden
+
+pages:     ## write what the blocks of the documentation print today
+	$(PYTHON) -m tools.pages
 
 check:     ## format, lint, spelling, types, layers, exports, sizes
 	PYTHON=$(abspath $(PYTHON)) .ci/check

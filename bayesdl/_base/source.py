@@ -6,6 +6,7 @@ import linecache
 import os
 import sys
 from dataclasses import dataclass
+from typing import Any
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _EXAMPLES = (os.path.join(_PACKAGE, "cli", "demo.py"), os.path.join(_PACKAGE, "bench", ""))
@@ -50,10 +51,15 @@ def user_source() -> Source | None:
         ours = _OURS.get(file)
         if ours is None:
             ours = _OURS[file] = _is_library(file)
-        if not ours:
+        if not ours and not _is_generated(frame.f_globals, file):
             return Source(file, frame.f_lineno)
         frame = frame.f_back  # type: ignore[assignment]
     return None
+
+
+def _is_generated(names: dict[str, Any], file: str) -> bool:
+    """Whether it is code that `dataclass` wrote for one of our classes."""
+    return file == "<string>" and str(names.get("__name__")).startswith("bayesdl.")
 
 
 def _is_library(file: str) -> bool:

@@ -27,6 +27,7 @@ _PACKAGES = (
     "xarray",
     "arviz",
     "h5netcdf",
+    "h5py",
     "threadpoolctl",
     "matplotlib",
 )

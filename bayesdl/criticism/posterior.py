@@ -76,7 +76,7 @@ class Posterior:
                 facts=[("sites", ", ".join(self.draws.values))],
                 fix=f'did you mean "{guess}"?' if guess else "use one of these names.",
                 where=user_source(),
-                code="M112",
+                code="M117",
             )
         return self.draws.values[name]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from bayesdl._base.errors import ShapeError, SupportError
+from bayesdl._base.errors import ArgumentError, ShapeError, SupportError
 from bayesdl._base.source import user_source
 from bayesdl.constraints import Constraint
 from bayesdl.ops import numpy as bnp
@@ -76,7 +76,7 @@ class Mixture(Distribution):
                 facts=[(type(p).__name__, p.support.name, p.event_shape) for p in parts],
                 fix="mix distributions of one support.",
                 where=user_source(),
-                code="D105",
+                code="D107",
             )
 
     @property
@@ -89,7 +89,7 @@ class Mixture(Distribution):
                 facts=[("component", repr(first))],
                 fix="mix distributions of one support.",
                 where=user_source(),
-                code="D105",
+                code="D107",
             )
         return found
 
@@ -101,7 +101,26 @@ class Mixture(Distribution):
     @property
     def parameters(self) -> dict[str, Any]:
         """The weights; the components have their own."""
+        self._check_kinds()
         return self.mixing.parameters
+
+    def _check_kinds(self) -> None:
+        one = isinstance(self.components, tuple | list | Distribution)
+        if (
+            not isinstance(self.mixing, Categorical)
+            or not one
+            or not all(isinstance(p, Distribution) for p in self._parts)
+        ):
+            raise ArgumentError(
+                "Mixture needs a Categorical and distributions.",
+                facts=[
+                    ("mixing", f"{type(self.mixing).__name__} {self.mixing!r}"[:60]),
+                    ("components", f"{type(self.components).__name__} {self.components!r}"[:60]),
+                ],
+                fix="Mixture(dist.Categorical(weights), dist.Normal(locs, scales))",
+                where=user_source(),
+                code="D108",
+            )
 
     def _log_prob(self, x: Any) -> Any:
         return bnp.logsumexp(log_weights(self.mixing) + self._each("log_prob", x), -1)

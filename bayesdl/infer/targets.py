@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from bayesdl._base.errors import ModelError
+from bayesdl._base.source import user_source
 from bayesdl.model.density import Density
 from bayesdl.model.handlers import dropout
 from bayesdl.ops import numpy as bnp
@@ -114,6 +115,7 @@ def dropout_target(density: Density, rate: float, batch: int | None) -> DropoutT
             "MC dropout needs a network: weights of layers, and observed rows.",
             facts=[("sites", ", ".join(density.sites) or "none")],
             fix='build the model with bayesdl.nn, or use method="nuts" or "advi".',
+            where=user_source(),
             code="S105",
         )
     rows = observed[0].type.shape[0]
@@ -123,6 +125,7 @@ def dropout_target(density: Density, rate: float, batch: int | None) -> DropoutT
             "the minibatch does not fit the data.",
             facts=[("batch_size", size), ("rows", rows)],
             fix="give a batch_size between 1 and the number of rows.",
+            where=user_source(),
             code="S106",
         )
     if size == rows:

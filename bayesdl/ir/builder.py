@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from bayesdl._base.errors import TraceError
-from bayesdl._base.source import Source
+from bayesdl._base.source import Source, user_source
 
 from .primitive import PRIMITIVES, Primitive
 from .program import Atom, Equation, Literal, Program, Var
@@ -98,6 +98,7 @@ class Builder:
                 "an array from a finished trace was used in another one.",
                 facts=[("array", repr(outer.type))],
                 fix="return the array from the traced function instead of storing it outside.",
+                where=user_source(),
                 code="T103",
             )
         if isinstance(outer.atom, Literal):

@@ -10,6 +10,7 @@ import numpy as np
 
 from bayesdl._base.errors import DtypeError, ShapeError
 from bayesdl._base.memory import CAREFUL, require_memory
+from bayesdl._base.source import user_source
 from bayesdl.ir.program import Program
 from bayesdl.ir.types import ArrayType
 from bayesdl.ops import control, elementwise, linalg, random, special, structural
@@ -111,6 +112,7 @@ class Executable(ABC):
                         )
                     ],
                     fix="give an array made by numpy.empty.",
+                    where=user_source(),
                     code="T109",
                 )
         self._run(checked, outputs)
@@ -157,6 +159,7 @@ def _check(
             f"the Program {program.name!r} has {len(types)} {word}s, but {len(arrays)} were given.",
             facts=[(f"{word} {i}", t) for i, t in enumerate(types)],
             fix="give one array for each.",
+            where=user_source(),
             code="T109",
         )
     for i, (array, kind) in enumerate(zip(arrays, types, strict=True)):
@@ -168,6 +171,7 @@ def _check(
                     ("compiled for", kind.dtype, kind.shape),
                 ],
                 fix="compile again for this shape, or reshape the array.",
+                where=user_source(),
                 code="T109",
             )
         if array.dtype != kind.dtype:
@@ -178,5 +182,6 @@ def _check(
                     ("compiled for", kind.dtype, kind.shape),
                 ],
                 fix=f"cast it, x.astype({kind.dtype.name!r}).",
+                where=user_source(),
                 code="T110",
             )

@@ -117,7 +117,7 @@ def _one_axis_twice(statement: Statement, first: PlateFrame, second: PlateFrame)
         ],
         fix="leave `dim` out: nested plates find their axes, the outer one first.",
         where=statement.source,
-        code="M104",
+        code="M121",
     )
 
 

@@ -133,7 +133,7 @@ class Statement:
                 facts=[("mask", np.shape(self.mask)), ("log density", np.shape(terms))],
                 fix="give the mask the batch shape of the site.",
                 where=self.source,
-                code="M104",
+                code="M123",
             )
         return bnp.where(self.mask, terms, 0.0)
 

@@ -285,7 +285,7 @@ def log_likelihood(
             f"model {known.name} has no observed site with these arguments.",
             fix="pass the data that feed obs=.",
             where=user_source(),
-            code="M102",
+            code="M122",
         )
     return LogLikelihood(known, arguments, sites.data, np.dtype(dtype), ambient)
 

@@ -64,7 +64,7 @@ def sample(
     >>> x.shape
     (3,)
     """
-    source = user_source()
+    source, name = user_source(), _named(name)
     if not isinstance(distribution, Distribution):
         raise SiteError(
             f'site "{name}" needs a distribution.',
@@ -76,7 +76,7 @@ def sample(
     copies = (sample_shape,) if isinstance(sample_shape, int) else tuple(sample_shape)
     statement = Statement(
         "sample",
-        _named(name),
+        name,
         source,
         distribution=distribution,
         value=obs,
@@ -222,7 +222,7 @@ class plate(Handler):
                 f'plate "{self.frame.name}" stands inside itself.',
                 fix="give the two plates different names.",
                 where=statement.source,
-                code="M113",
+                code="M121",
             )
         statement.plates.insert(0, self.frame)
         if self.minibatched and statement.kind != "deterministic":

@@ -62,7 +62,7 @@ class MLP(Layer):
                 facts=[("hidden", self.hidden), ("out", self.out)],
                 fix="give positive sizes, for example hidden=(50,), out=1.",
                 where=user_source(),
-                code="A102",
+                code="A111",
             )
 
     def __call__(self, x: Any) -> Any:

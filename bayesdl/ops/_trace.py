@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from bayesdl._base.errors import TraceError
+from bayesdl._base.source import user_source
 from bayesdl.ir.builder import Builder, active_builders
 from bayesdl.ir.program import Program
 from bayesdl.ir.types import ArrayType
@@ -55,6 +56,7 @@ def trace_flat(
         raise TraceError(
             f"`{name}` uses an array of an outer function that it was not given.",
             facts=[("array", outer.type) for outer in builder.captured()],
+            where=user_source(),
             code="T103",
         )
     return builder.build(name, outputs)

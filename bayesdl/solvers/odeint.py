@@ -101,7 +101,7 @@ def odeint(
                 facts=[("solution", np.shape(y)), ("derivative", np.shape(found))],
                 fix="return one slope for each entry of y.",
                 where=user_source(),
-                code="T105",
+                code="T114",
             )
         return found
 
@@ -240,7 +240,7 @@ def _check(times: Any, rtol: float, atol: float, max_steps: int) -> None:
                 facts=[("given", value)],
                 fix="leave it out for the default.",
                 where=user_source(),
-                code="A108",
+                code="A112",
             )
     if np.ndim(times) != 1 or times.shape[0] < 2:
         raise ShapeError(
@@ -248,7 +248,7 @@ def _check(times: Any, rtol: float, atol: float, max_steps: int) -> None:
             facts=[("shape of times", np.shape(times))],
             fix="give the time of the start, then those at which the solution is wanted.",
             where=user_source(),
-            code="T105",
+            code="T114",
         )
     if not isinstance(times, Handle) and not (np.diff(times) > 0).all():
         first = int(np.argmin(np.diff(times) > 0))
@@ -257,5 +257,5 @@ def _check(times: Any, rtol: float, atol: float, max_steps: int) -> None:
             facts=[(f"times[{first}]", times[first]), (f"times[{first + 1}]", times[first + 1])],
             fix="sort them and drop repeated ones.",
             where=user_source(),
-            code="A108",
+            code="A112",
         )

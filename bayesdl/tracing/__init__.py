@@ -10,7 +10,7 @@ import numpy as np
 
 from bayesdl._base.clock import stage
 from bayesdl._base.errors import BayesdlError, TraceError
-from bayesdl._base.source import Source
+from bayesdl._base.source import Source, user_source
 from bayesdl._base.tree import Tree, flatten, unflatten
 from bayesdl.ir.builder import Builder, Handle, active_builders
 from bayesdl.ir.program import Program, Var
@@ -154,6 +154,7 @@ def as_leaf(value: Any) -> Any:
         raise TraceError(
             f"a traced function returned a {type(value).__name__}, which is not an array.",
             fix="return arrays, numbers, or dicts, lists and tuples of them.",
+            where=user_source(),
             code="T107",
         )
     return asarray(array)

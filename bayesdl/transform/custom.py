@@ -81,7 +81,7 @@ def _same_result(plain: Traced, ahead: Traced, where: Source | None) -> None:
             ],
             fix="return the pair, and in it the same result as the function's.",
             where=where,
-            code="T110",
+            code="T113",
         )
 
 
@@ -115,7 +115,7 @@ def _cotangents(found: Any, arguments: list[Any], where: Source | None) -> list[
             facts=[("arguments", *wanted), ("cotangents", *shapes)],
             fix="return a tuple of arrays with the arguments' shapes, None for a zero.",
             where=where,
-            code="T110",
+            code="T113",
         )
     return [
         bnp.zeros(w, x.dtype) if f is None else bnp.astype(f, x.dtype)
@@ -130,6 +130,6 @@ def _closed(traced: Traced, where: Source | None) -> Traced:
             facts=[("captured", h.type) for h in traced.captures],
             fix="pass them as arguments.",
             where=where,
-            code="T110",
+            code="T113",
         )
     return traced

@@ -162,7 +162,7 @@ def value_and_grad(function: Function, argnums: int | Sequence[int] = 0) -> Func
                 facts=[("returned", returned)],
                 fix="sum the result, or use jacobian for functions with many outputs.",
                 where=user_source(),
-                code="T109",
+                code="T112",
             )
         gradients = pullback(np.ones((), value.dtype)[()])
         return value, gradients[0] if isinstance(argnums, int) else gradients

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bayesdl import dist
-from bayesdl._base.errors import ShapeError, SupportError
+from bayesdl._base.errors import ArgumentError, ShapeError, SupportError
 from bayesdl.ops import random
 
 WEIGHTS = np.array([0.3, 0.7])
@@ -64,3 +64,11 @@ def test_number_of_components() -> None:
 def test_supports_must_be_one() -> None:
     with pytest.raises(SupportError, match="different supports"):
         dist.Mixture(dist.Categorical(WEIGHTS), (dist.Normal(0.0, 1.0), dist.Gamma(1.0, 1.0)))
+
+
+@pytest.mark.parametrize("components", [dist.Normal(np.zeros(2), 1.0), 3.0, (1.0, 2.0)])
+def test_weights_are_a_categorical_and_components_distributions(components: object) -> None:
+    mixing = WEIGHTS if isinstance(components, dist.Normal) else dist.Categorical(WEIGHTS)
+    with pytest.raises(ArgumentError, match="needs a Categorical and distributions") as caught:
+        dist.Mixture(mixing, components)  # type: ignore[arg-type]
+    assert "test_mixture.py" in str(caught.value)

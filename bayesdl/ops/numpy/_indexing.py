@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from bayesdl._base.errors import ShapeError
+from bayesdl._base.errors import DtypeError, ShapeError
 from bayesdl._base.source import user_source
 from bayesdl.ir.builder import Handle
 
@@ -148,7 +148,7 @@ def _in_range(index: int, n: int, axis: int) -> int:
 def _checked(part: Any, n: int, axis: int) -> Any:
     """An index array; one that is known must lie inside the axis."""
     if part.dtype.kind not in "iu":
-        raise ShapeError(
+        raise DtypeError(
             "only integers and masks can index.",
             facts=[("index", part.dtype, part.shape)],
             fix="cast it, index.astype(int).",

@@ -117,6 +117,24 @@ def test_it_needs_a_network(data: Any) -> None:
         bdl.fit(plain, data[1], method="mc_dropout", progressbar=False)
 
 
+def test_minibatches_learn_too(data: Any) -> None:
+    """Rows are drawn anew at each step: 20 of 200 lead to the same fit as all of them."""
+    x, y = data
+    post = bdl.fit(
+        network,
+        x,
+        y,
+        method="mc_dropout",
+        draws=200,
+        tune=4000,
+        batch_size=20,
+        random_seed=2,
+        progressbar=False,
+    )
+    mean = post.predict(x, kind="mean")["y"][0]
+    assert np.sqrt(np.mean((mean.mean(axis=0) - y) ** 2)) < 0.5 * y.std()
+
+
 def test_all_rows_at_once(data: Any) -> None:
     post = bdl.fit(
         network,

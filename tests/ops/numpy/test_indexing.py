@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bayesdl._base.errors import ShapeError
+from bayesdl._base.errors import DtypeError, ShapeError
 from bayesdl.ops import numpy as bnp
 from bayesdl.ops._bind import evaluate
 from bayesdl.ops.numpy import _indexing
@@ -110,7 +110,6 @@ def test_indices_in_flight_are_clamped() -> None:
         ((0, 0, 0, 0), "too many indices"),
         ((Ellipsis, 0, Ellipsis), "too many indices"),
         (np.array([True, False]), "a boolean index needs the shape"),
-        (np.array([0.5]), "only integers and masks"),
     ],
 )
 @pytest.mark.parametrize("traced", [False, True])
@@ -118,6 +117,12 @@ def test_bad_indices(index: Any, message: str, traced: bool) -> None:
     with pytest.raises(ShapeError, match=message) as caught:
         trace(lambda x: x[index], T) if traced else bnp.getitem(T, index)
     assert "test_indexing.py" in str(caught.value)
+
+
+def test_floats_do_not_index() -> None:
+    with pytest.raises(DtypeError, match="only integers and masks") as caught:
+        bnp.getitem(T, np.array([0.5]))
+    assert "[T102]" in str(caught.value)
 
 
 def test_masks_in_flight_are_refused() -> None:
