@@ -141,7 +141,9 @@ def _frame(value: Any, labels: Sequence[str]) -> str:
     if isinstance(value, _Slot):
         return f"<{labels[value.index]}>"
     if type(value) is dict:
-        return "{" + ", ".join(f"{k!r}: {_frame(v, labels)}" for k, v in value.items()) + "}"
+        return (
+            "{" + ", ".join(f"{k!r}: {_frame(v, labels)}" for k, v in sorted(value.items())) + "}"
+        )
     if type(value) is tuple:
         return "(" + ", ".join(_frame(v, labels) for v in value) + ")"
     return frame(value)

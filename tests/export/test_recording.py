@@ -105,3 +105,14 @@ def test_what_the_model_does_not_have_is_kept_as_the_reason() -> None:
     assert found.table["y"].template is not None
     with pytest.raises(ModelError, match=r"keeps no function for this: .*mean"):
         found.prepare("mean", (np.ones(3),), {})
+
+
+def test_arrays_in_containers_are_found_by_name() -> None:
+    def model(data: Any, power: int = 1) -> None:
+        slope = bdl.sample("slope", dist.Normal(0.0, 1.0))
+        bdl.sample("y", dist.Normal(slope * data["x"] ** power, 1.0), obs=data["y"])
+
+    found = recorded(model, ({"y": np.ones(5), "x": np.arange(5.0)}, 2), slope=())
+    prepared = found.prepare("mean", ({"x": np.arange(3.0), "y": np.zeros(3)}, 2), {})
+    draw = ({"slope": np.array(2.0)}, np.asarray(bdl.random.key(0)))
+    np.testing.assert_array_equal(prepared.function(draw, *prepared.data)["y"], [0.0, 2.0, 8.0])
