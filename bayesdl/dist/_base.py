@@ -5,7 +5,9 @@ from __future__ import annotations
 import copy
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import cache
+from types import MappingProxyType
 from typing import Any, ClassVar, TypeVar, dataclass_transform
 
 import numpy as np
@@ -268,9 +270,11 @@ class Distribution(ABC):
     # --- how it is done -----------------------------------------------------------------------
 
     @classmethod
-    def _constraints(cls) -> dict[str, Constraint]:
+    @cache
+    def _constraints(cls) -> Mapping[str, Constraint]:
         fields = dataclasses.fields(cls)  # type: ignore[arg-type]
-        return {f.name: f.metadata["constraint"] for f in fields if "constraint" in f.metadata}
+        found = {f.name: f.metadata["constraint"] for f in fields if "constraint" in f.metadata}
+        return MappingProxyType(found)
 
     def _fields(self) -> dict[str, Any]:
         names = (f.name for f in dataclasses.fields(self))  # type: ignore[arg-type]
