@@ -28,7 +28,9 @@ I64 = np.dtype(np.int64)
 # sum waits for the one before it.
 HEIGHTS = {1: 8, 2: 6, 3: 4}
 WIDEST = max(HEIGHTS)
-LARGE = 128**3  # multiplications from which BLAS, which blocks for the caches, is faster
+# BLAS, which blocks for the caches, is faster where there are many multiplications, and no side is
+# short or the right operand does not stay near (docs/design/0012-products-and-row-tiles.md).
+LARGE, SHORT_SIDE, NEAR = 128**3, 160, 256 * 1024
 
 
 @emits("dot_general")
@@ -48,12 +50,7 @@ def _matrices(scope: Scope, equation: Equation) -> None:
     (x, y), dtype = _operands(scope, equation), out.type.dtype
     target = Matrix(scope.pointer(out), x.rows, y.columns, y.columns, 1, x.rows * y.columns)
     batch = out.type.size // (x.rows * y.columns)
-    blas = (
-        dtype.kind == "f"
-        and x.rows * x.columns * y.columns >= LARGE
-        and _is_plain(x)
-        and _is_plain(y)
-    )
+    blas = dtype.kind == "f" and _is_large(x, y, dtype) and _is_plain(x) and _is_plain(y)
     if not blas and y.right != 1 and dtype.kind == "f":
         y = _packed(scope, y, batch, dtype)
     with code.loop(batch) as loop:
@@ -64,6 +61,12 @@ def _matrices(scope: Scope, equation: Equation) -> None:
             _tiles(code, a, b, c, dtype)
         else:
             _plain_loops(code, a, b, c, dtype)
+
+
+def _is_large(x: Matrix, y: Matrix, dtype: DType) -> bool:
+    sides = x.rows, x.columns, y.columns
+    far = y.rows * y.columns * dtype.itemsize > NEAR
+    return prod(sides) >= LARGE and (far or min(sides) >= SHORT_SIDE)
 
 
 def _thin(scope: Scope, equations: Sequence[Equation]) -> None:

@@ -31,15 +31,19 @@ def operands(m: int, k: int, n: int, left: bool, right: bool) -> tuple[np.ndarra
 @pytest.mark.parametrize("blas", [False, True])
 def test_layouts(same, monkeypatch, size, left: bool, right: bool, blas: bool) -> None:
     monkeypatch.setattr(products, "LARGE", 0 if blas else 10**12)
+    monkeypatch.setattr(products, "NEAR", -1)
     for dtype in ("f64", "f32"):
         same(text(*size, left, right, dtype), *operands(*size, left, right), rtol=1e-11, atol=1e-11)
 
 
-def test_large_ones_go_to_blas_and_small_ones_do_not() -> None:
-    large = emitted_text(from_text(text(128, 128, 128, False, False)))
-    small = emitted_text(from_text(text(128, 127, 128, False, False)))
-    assert "call void @dgemm" in large
-    assert "dgemm" not in small
+@pytest.mark.parametrize("size", [(160, 160, 160), (64, 512, 128)], ids=str)
+def test_large_ones_go_to_blas(size: tuple[int, int, int]) -> None:
+    assert "call void @dgemm" in emitted_text(from_text(text(*size, False, False)))
+
+
+@pytest.mark.parametrize("size", [(159, 160, 160), (4000, 50, 50), (20, 512, 128)], ids=str)
+def test_small_and_long_ones_do_not(size: tuple[int, int, int]) -> None:
+    assert "dgemm" not in emitted_text(from_text(text(*size, False, False)))
 
 
 @pytest.mark.parametrize("size", [(3, 4), (353, 50), (1, 9), (9, 1)], ids=str)
@@ -65,6 +69,7 @@ def test_matrices_and_vectors(same, size: tuple[int, int]) -> None:
 def test_batches_and_several_axes(same, monkeypatch, blas: bool) -> None:
     """Axes that cannot be walked through as one are rearranged first."""
     monkeypatch.setattr(products, "LARGE", 0 if blas else 10**12)
+    monkeypatch.setattr(products, "NEAR", -1)
     rng = np.random.default_rng(0)
     same(
         """program f(%x: f64[2,5,3,4], %y: f64[3,6,2,5]):
