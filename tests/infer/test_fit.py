@@ -62,8 +62,11 @@ def test_ctrl_c_in_the_warmup_says_what_was_lost() -> None:
 
 
 def test_ctrl_c_after_the_warmup_warns_and_returns_equal_chains() -> None:
-    with pytest.warns(RuntimeWarning, match=r"stopped by hand: \d of 4 chains are kept, \d+ of"):
+    with pytest.warns(
+        RuntimeWarning, match=r"stopped by hand: \d of 4 chains are kept, \d+ of"
+    ) as said:
         post = bdl.fit(gaussian, tune=20, draws=50_000, random_seed=3, progressbar=stop_after(2000))
+    assert said[0].filename == __file__
     assert post.draws.attrs["interrupted"]
     assert 0 < post["x"].shape[1] < 50_000
     whole = bdl.fit(gaussian, tune=20, draws=post["x"].shape[1], **QUIET)
