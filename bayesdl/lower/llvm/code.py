@@ -56,6 +56,8 @@ class Module:
         self.constants: list[np.ndarray[Any, Any]] = []
         self.externals: set[str] = set()
         self.inline_math = True
+        # Loops of up to so many turns call functions rather than have them written out.
+        self.short_loop = 0
 
     def declare(self, name: str, result: str, arguments: Sequence[str]) -> str:
         """The name of a function that LLVM or a library defines."""
@@ -78,7 +80,7 @@ class Module:
         small where there are many.
         """
         symbol = f"bdl.{name}.f{8 * dtype.itemsize}"
-        if not inline and not self.inline_math:
+        if not inline and (self.short_loop or not self.inline_math):
             kind, inner = value_type(dtype), self.math(name, dtype, arity, True)
             given = ", ".join(f"{kind} %x{i}" for i in range(arity))
             body = f"  %y = call {kind} @{inner}({given})\n  ret {kind} %y"

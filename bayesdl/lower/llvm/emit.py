@@ -27,6 +27,9 @@ EMIT: dict[str, Emit] = {}
 
 SMALL_TABLE = 16  # constants up to this size are written into the code, where LLVM can fold them
 FEW_CALLS = 40  # up to so many functions of scalars are written out where they are used
+# Above so many functions of small arrays they are called, element by element: the code would grow
+# by a hundred instructions for each, and LLVM's time faster than the code.
+MANY_CALLS, SMALL_ARRAY = 100, 16
 SMALL_PROGRAM = 3  # a Program this short is written out wherever it is used
 
 
@@ -55,7 +58,9 @@ class Unit:
         self.uses = Counter(
             id(q) for p in subprograms(program) for e in p.equations for q in programs_in(e)
         )
-        self.module.inline_math = _count_scalar_math(program) <= FEW_CALLS
+        self.module.inline_math = _count_math(program, 1) <= FEW_CALLS
+        if _count_math(program, SMALL_ARRAY) > MANY_CALLS:
+            self.module.short_loop = SMALL_ARRAY
         self.functions: dict[Any, tuple[str, int]] = {}
         self.fusions: dict[int, Fusion] = {}
         self.plans: dict[Any, Plan] = {}
@@ -134,9 +139,12 @@ class Unit:
         return name, frame.extent
 
 
-def _count_scalar_math(program: Program) -> int:
+def _count_math(program: Program, size: int) -> int:
+    """The uses of `mathlib` on arrays up to a size."""
     equations = (e for p in subprograms(program) for e in p.equations)
-    return sum(e.primitive.name in mathlib.NAMES and not e.outputs[0].type.shape for e in equations)
+    return sum(
+        e.primitive.name in mathlib.NAMES and e.outputs[0].type.size <= size for e in equations
+    )
 
 
 def struct(kinds: Sequence[str]) -> str:

@@ -324,7 +324,7 @@ class Writer:
         group = self.group if innermost else None
         with self.code.loop(count, state, group, at_once=at_once, masked=masked) as loop:
             self.counters[axes[-1]] = self.code.add(loop.index, first)
-            self.code.looping = innermost
+            self.code.looping = innermost and count > self.code.module.short_loop
             inner = self._level(depth + 1, dict(zip(active, loop.state, strict=True)))
             loop.next = [inner[r] for r in active]
             self.code.looping = False

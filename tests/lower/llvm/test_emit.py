@@ -156,3 +156,21 @@ def test_long_chains_do_not_recurse_deeply(same) -> None:
             equations.append(Equation(PRIMITIVES[name], inputs, {}, (following,)))
             value = following
         same(Program("chain", (first,), tuple(equations), (value,)), np.arange(4.0))
+
+
+def test_many_functions_of_small_arrays_are_called() -> None:
+    """Written out, each would add a hundred instructions to the module."""
+
+    def chain(length: int, size: int) -> Program:
+        lines = [f"  %{'b' * (i + 1)}: f64[{size}] = sin %{'b' * i or 'a'}" for i in range(length)]
+        text = "\n".join([f"program f(%a: f64[{size}]):", *lines])
+        return from_text(f"{text}\n  return %{'b' * length}")
+
+    assert "@bdl.sin.f64.call" in emitted_text(chain(101, 7))
+    for length, size in ((100, 7), (101, 17)):
+        assert "@bdl.sin.f64.call" not in emitted_text(chain(length, size))
+    x = np.linspace(-3.0, 3.0, 7)
+    want = x
+    for _ in range(101):
+        want = np.sin(want)
+    np.testing.assert_allclose(compile_program(chain(101, 7))(x)[0], want, rtol=1e-12)
