@@ -18,9 +18,9 @@ from bayesdl.ir.program import Program, Var
 from bayesdl.ir.text import from_text, to_text
 from bayesdl.ir.types import ArrayType, type_of
 from bayesdl.ir.walk import programs_in, subprograms, variables
-from bayesdl.lower.simplify import simplify
 from bayesdl.ops._bind import evaluate
 from bayesdl.ops._programs import floats, pick
+from bayesdl.pipeline import PASSES
 from bayesdl.transform.jvp import jvp_program
 from bayesdl.transform.vjp import vjp_program
 from bayesdl.transform.vmap import vmap_program
@@ -187,10 +187,13 @@ def text_round_trip(program: Program, inputs: Arrays) -> None:
     )
 
 
-def simplified_is_same(program: Program, inputs: Arrays) -> None:
-    """A simplified Program computes the same."""
-    found = evaluate(check(simplify(program)), *inputs)
-    _agree_each("simplify", program, found, evaluate(program, *inputs), ROUNDING)
+def passes_keep_the_meaning(program: Program, inputs: Arrays) -> Program:
+    """After each pass of the pipeline a Program computes what it did; returns the last one."""
+    wanted, passed = evaluate(program, *inputs), program
+    for name, transformation in PASSES:
+        passed = check(transformation(passed))
+        _agree_each(name, program, evaluate(passed, *inputs), wanted, ROUNDING)
+    return passed
 
 
 def backend_is_interpreter(

@@ -20,7 +20,7 @@ from bayesdl.testing.laws import (
     batching_is_a_loop,
     check_derivatives,
     derived_programs,
-    simplified_is_same,
+    passes_keep_the_meaning,
     text_round_trip,
 )
 from bayesdl.testing.programs import SMOOTH, STYLES, random_program
@@ -41,9 +41,9 @@ def all_laws(seed: int, single: bool = False) -> None:
     batched = tuple(bool(b) for b in rng.random(len(program.inputs)) < 0.6)
     if any(batched):
         tasks.append(batching_is_a_loop(program, variants, batched))
-    for derived, inputs in tasks:
-        simplified_is_same(derived, inputs)
-    backend_is_interpreter(tasks, compile_program)
+    passed = [(passes_keep_the_meaning(p, x), x) for p, x in tasks]
+    # The backend must take Programs as they are written and as the passes leave them.
+    backend_is_interpreter(passed if seed % 2 else tasks, compile_program)
 
 
 @pytest.mark.parametrize("seed", range(FEW))
