@@ -34,9 +34,9 @@ class Phase:
     tuning : bool
         Whether this iteration belongs to the warm-up (or to the optimisation of a fit).
     slow : bool
-        Whether the warm-up collects the posterior's scales here.
+        Whether the warm-up learns the posterior's scales here.
     window_end : bool
-        Whether the scales collected so far are put to use after this iteration.
+        Whether a window of collecting ends with this iteration.
     iteration : int
         Counted from 0 over warm-up and draws.
     fraction : float

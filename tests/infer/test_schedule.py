@@ -17,3 +17,16 @@ def test_slow_windows_lie_inside_the_warmup(tune: int) -> None:
     ends = np.flatnonzero(phases.window_end)
     assert (ends.size > 0) == (tune >= 20)
     assert all(phases.slow[e] for e in ends)
+
+
+def test_the_mass_is_learnt_from_the_first_iteration_and_stands_still_at_the_end() -> None:
+    phases = schedule(1000, 0)
+    assert phases.slow.tolist() == [True] * 850 + [False] * 150
+
+
+def test_windows_grow() -> None:
+    lengths = np.diff([-1, *np.flatnonzero(schedule(4000, 0).window_end)])
+    assert lengths[0] == 10
+    assert (np.diff(lengths) >= 0).all()
+    # What is in use at the end comes from between a quarter and a half of the warm-up.
+    assert 850 < 3400 - np.flatnonzero(schedule(4000, 0).window_end)[-2] < 2000

@@ -10,7 +10,7 @@ from bayesdl.ops import numpy as bnp
 from bayesdl.tracing.flow import cond
 
 from .integrator import Point
-from .mass import Welford, count_in, start_counting, variance
+from .mass import Scales, first_inverse_mass, inverse_mass, no_scales, see
 from .step_size import DualAveraging, average, reasonable_step, start_averaging
 
 
@@ -21,8 +21,10 @@ class Adaptation:
     Parameters
     ----------
     step : DualAveraging
-    moments : Welford
-        Of the positions of the current slow window.
+    scales : Scales
+        Of the current window and the one before it.
+    coming : Scales
+        Of the current window, for the next one to start from.
     inverse_mass : Array, shape (dim,)
         Diagonal of M⁻¹ in use.
     """
@@ -30,15 +32,17 @@ class Adaptation:
     __tree__: ClassVar[bool] = True
 
     step: DualAveraging
-    moments: Welford
+    scales: Scales
+    coming: Scales
     inverse_mass: Any
 
 
 def start(key: Any, point: Point, density: Density) -> Adaptation:
-    """Unit mass, and a reasonable step size for it."""
-    unit = bnp.ones_like(point.position)
-    log_step = reasonable_step(key, point, density, unit, bnp.zeros_like(point.value))
-    return Adaptation(start_averaging(log_step), start_counting(unit), unit)
+    """A first mass from the gradient, and a reasonable step size for it."""
+    mass = first_inverse_mass(point.gradient)
+    log_step = reasonable_step(key, point, density, mass, bnp.zeros_like(point.value))
+    empty = no_scales(mass)
+    return Adaptation(start_averaging(log_step), empty, empty, mass)
 
 
 def step_size(state: Adaptation, phase: Phase) -> Any:
@@ -47,43 +51,46 @@ def step_size(state: Adaptation, phase: Phase) -> Any:
 
 
 def adapt(
-    key: Any,
-    state: Adaptation,
-    point: Point,
-    acceptance: Any,
-    density: Density,
-    phase: Phase,
-    target: float,
+    state: Adaptation, point: Point, acceptance: Any, phase: Phase, target: float
 ) -> Adaptation:
     """Learn from one trajectory, where the phase says so.
 
     Parameters
     ----------
-    key : Array, shape (2,)
     state : Adaptation
     point : Point
         Where the trajectory's draw lies.
     acceptance : Array, shape ()
         Its acceptance rate.
-    density : callable
     phase : Phase
     target : float
         Acceptance rate to reach.
+
+    Notes
+    -----
+    The mass follows every draw. It is taken from the current window and the one before it, so that
+    it forgets the start of the chain and yet is never taken from a few points. The averaging of the
+    step size goes on without a restart: the mass changes little from draw to draw, and a restart
+    would cost the average its length.
     """
 
     def learn(state: Adaptation) -> Adaptation:
         step = average(state.step, acceptance, target)
-        moments = cond(
-            phase.slow, lambda m: count_in(m, point.position), lambda m: m, state.moments
-        )
-        learnt = Adaptation(step, moments, state.inverse_mass)
-        found: Adaptation = cond(phase.window_end, renew, lambda s: s, learnt)
+        learnt = Adaptation(step, state.scales, state.coming, state.inverse_mass)
+        found: Adaptation = cond(phase.slow, rescale, lambda s: s, learnt)
         return found
 
-    def renew(state: Adaptation) -> Adaptation:
-        inverse_mass = variance(state.moments)
-        log_step = reasonable_step(key, point, density, inverse_mass, state.step.log_step)
-        return Adaptation(start_averaging(log_step), start_counting(inverse_mass), inverse_mass)
+    def rescale(state: Adaptation) -> Adaptation:
+        scales = see(state.scales, point.position, point.gradient)
+        coming = see(state.coming, point.position, point.gradient)
+        mass = inverse_mass(scales, state.inverse_mass)
+        known = Adaptation(state.step, scales, coming, mass)
+        found: Adaptation = cond(phase.window_end, pass_on, lambda s: s, known)
+        return found
+
+    def pass_on(state: Adaptation) -> Adaptation:
+        empty = no_scales(state.inverse_mass)
+        return Adaptation(state.step, state.coming, empty, state.inverse_mass)
 
     adapted: Adaptation = cond(phase.tuning, learn, lambda s: s, state)
     return adapted

@@ -95,7 +95,7 @@ class HMC(Kernel):
         return start(key, position, density)
 
     def step(self, key: Any, state: Any, density: Density, phase: Phase) -> tuple[Any, HMCInfo]:
-        keys = random.split(key, 4)
+        keys = random.split(key, 3)
         inverse_mass = state.adaptation.inverse_mass
         epsilon = adaptation.step_size(state.adaptation, phase)
         momentum = draw_momentum(keys[0], inverse_mass)
@@ -111,9 +111,7 @@ class HMC(Kernel):
         acceptance = bnp.exp(-bnp.maximum(error, 0.0))
         accepted = random.uniform(keys[2], dtype=epsilon.dtype) < acceptance
         chosen = choose(accepted, there, here)
-        learnt = adaptation.adapt(
-            keys[3], state.adaptation, chosen, acceptance, density, phase, self.target_accept
-        )
+        learnt = adaptation.adapt(state.adaptation, chosen, acceptance, phase, self.target_accept)
         info = HMCInfo(
             lp=chosen.value,
             acceptance_rate=acceptance,

@@ -1,4 +1,4 @@
-"""The diagonal mass: posterior variances by Welford's recursion, regularised."""
+"""The diagonal mass, from positions and gradients: what makes the target's scales look alike."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from bayesdl.ops import numpy as bnp
+
+LEAST = 4.0
+"""Points from which a scale is first taken."""
 
 
 @dataclass(frozen=True)
@@ -26,33 +29,75 @@ class Welford:
     squares: Any
 
 
+@dataclass(frozen=True)
+class Scales:
+    """What is known of the target's scales from a stretch of the chain: two sets of moments."""
+
+    __tree__: ClassVar[bool] = True
+
+    positions: Welford
+    gradients: Welford
+
+
 def start_counting(like: Any) -> Welford:
-    """No position seen yet."""
+    """Nothing seen yet."""
     zero = bnp.zeros_like(like)
     return Welford(zero.sum(), zero, zero)
 
 
-def count_in(state: Welford, position: Any) -> Welford:
-    """One more position.
+def count_in(state: Welford, value: Any) -> Welford:
+    """One more vector.
 
     References
     ----------
     Welford (1962), Note on a method for calculating corrected sums of squares and products.
     """
     count = state.count + 1.0
-    change = position - state.mean
+    change = value - state.mean
     mean = state.mean + change / count
-    return Welford(count, mean, state.squares + change * (position - mean))
+    return Welford(count, mean, state.squares + change * (value - mean))
 
 
-def variance(state: Welford) -> Any:
-    """Regularised variances, shape (dim,): shrunk towards 10⁻³ as if by five more positions.
+def no_scales(like: Any) -> Scales:
+    """No point seen yet."""
+    return Scales(start_counting(like), start_counting(like))
+
+
+def see(scales: Scales, position: Any, gradient: Any) -> Scales:
+    """One more point of the chain."""
+    return Scales(count_in(scales.positions, position), count_in(scales.gradients, gradient))
+
+
+def first_inverse_mass(gradient: Any) -> Any:
+    """Before anything is learnt: 1 / (1 + |gradient|), shape (dim,).
+
+    Starts are about one unit from the mode, where the gradient of a target of scale s ≪ 1 is about
+    1/s².
+    """
+    return 1.0 / (1.0 + bnp.abs(gradient))
+
+
+def inverse_mass(scales: Scales, previous: Any) -> Any:
+    """The diagonal M⁻¹ of least Fisher divergence: sd of positions over sd of gradients.
+
+        M⁻¹ᵢ = √(var xᵢ / var ∂ᵢ log π(x))
+
+    Parameters
+    ----------
+    scales : Scales
+    previous : Array, shape (dim,)
+        What to keep where there are fewer than four points, or they do not differ.
+
+    Notes
+    -----
+    The geometric mean of the marginal variance and of the variance given all other coordinates. For
+    a normal target with independent coordinates positions and gradients are proportional, so it is
+    exact from two points on, wherever they lie.
 
     References
     ----------
-    Stan Reference Manual, section "HMC algorithm parameters"; the rule is
-    n/(n+5) s² + 10⁻³ · 5/(n+5).
+    Seyboldt, Carlson & Carpenter (2026), on the diagonal preconditioner (arXiv:2603.18845).
     """
-    n = state.count
-    plain = state.squares / bnp.maximum(n - 1.0, 1.0)
-    return (n * plain + 5e-3) / (n + 5.0)
+    found = bnp.sqrt(scales.positions.squares / scales.gradients.squares)
+    good = bnp.isfinite(found) & (found > 0.0) & (scales.positions.count >= LEAST)
+    return bnp.where(good, found, previous)

@@ -70,7 +70,7 @@ class NUTS(Kernel):
         return start(key, position, density)
 
     def step(self, key: Any, state: Any, density: Density, phase: Phase) -> tuple[Any, NUTSInfo]:
-        keys = random.split(key, 3)
+        keys = random.split(key)
         inverse_mass = state.adaptation.inverse_mass
         epsilon = adaptation.step_size(state.adaptation, phase)
         here = Point(
@@ -79,9 +79,7 @@ class NUTS(Kernel):
         tree = grow(keys[1], here, density, epsilon, inverse_mass, self.max_treedepth)
         acceptance = tree.acceptance / bnp.maximum(tree.n_steps, 1).astype(epsilon.dtype)
         chosen = tree.chosen
-        learnt = adaptation.adapt(
-            keys[2], state.adaptation, chosen, acceptance, density, phase, self.target_accept
-        )
+        learnt = adaptation.adapt(state.adaptation, chosen, acceptance, phase, self.target_accept)
         before, after = energy(here, inverse_mass), energy(chosen, inverse_mass)
         info = NUTSInfo(
             lp=chosen.value,

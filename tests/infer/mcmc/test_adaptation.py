@@ -1,0 +1,41 @@
+"""The warm-up as a whole."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bayesdl.infer.mcmc.hmc import HMC
+from bayesdl.infer.mcmc.nuts import NUTS
+from bayesdl.testing.kernels import Gaussian, compiled, walk
+
+
+@pytest.mark.parametrize("kernel", [NUTS(), HMC()], ids=["nuts", "hmc"])
+def test_scales_of_eight_orders_are_learnt(kernel: Any) -> None:
+    """With the right mass a trajectory of a normal target needs 3 to 15 steps, not thousands."""
+    target = Gaussian(np.linspace(-1.0, 1.0, 12), np.logspace(-4.0, 4.0, 12))
+    block, executable = compiled(kernel, target, 500)
+    found = walk(block, executable, target, tune=500, draws=500, seed=1)
+    steps = found.info["n_steps"][500:]
+    assert steps.mean() < 15.0
+    # Steps of all draws, those of the warm-up among them: learning begins at once.
+    assert found.info["n_steps"].sum() < 60_000
+
+
+@pytest.mark.parametrize("target_accept", [0.6, 0.8, 0.95])
+def test_the_acceptance_rate_meets_its_target(target_accept: float) -> None:
+    """The averaged step size is held to the rate that was asked for, within 0.06."""
+    target = Gaussian(np.zeros(30), np.logspace(-1.0, 1.0, 30))
+    block, executable = compiled(NUTS(target_accept=target_accept), target, 1000)
+    found = walk(block, executable, target, tune=1000, draws=1000, seed=2)
+    assert abs(found.info["acceptance_rate"][1000:].mean() - target_accept) < 0.06
+
+
+def test_the_step_size_stands_still_after_the_warmup() -> None:
+    target = Gaussian(np.zeros(3), np.ones(3))
+    block, executable = compiled(NUTS(), target, 300)
+    found = walk(block, executable, target, tune=200, draws=100, seed=3)
+    assert np.unique(found.info["step_size"][200:]).size == 1
+    assert np.unique(found.info["step_size"][:200]).size > 100
