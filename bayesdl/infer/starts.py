@@ -16,6 +16,7 @@ from bayesdl.tracing import trace
 from bayesdl.transform.derived import value_and_grad
 
 TRIES = 100
+CANDIDATES = 5
 
 
 def starting_positions(
@@ -27,7 +28,8 @@ def starting_positions(
 ) -> np.ndarray[Any, Any]:
     """A position for each chain at which the log density and its gradient are finite.
 
-    Uniform on (−jitter, jitter); weights and biases of layers uniform with variances 1 / fan_in and
+    The best of five that are uniform on (−jitter, jitter), so that few chains begin near a minor
+    mode; weights and biases of layers uniform with variances 1 / fan_in and
     1, so that the units of a network start different from one another, and not saturated.
 
     Parameters
@@ -74,6 +76,7 @@ def _start(
     scale: np.ndarray[Any, Any],
     initvals: Mapping[str, Any],
 ) -> np.ndarray[Any, Any]:
+    finite: list[tuple[float, np.ndarray[Any, Any]]] = []
     for _ in range(TRIES):
         position = (rng.uniform(-1.0, 1.0, density.dim) * scale).astype(density.dtype)
         if initvals:
@@ -83,8 +86,12 @@ def _start(
             position = np.asarray(found, density.dtype)
         value, gradient = evaluate(program, position, *density.data)
         if np.isfinite(value) and np.isfinite(gradient).all():
-            return np.asarray(position, density.dtype)
-    raise not_finite(density, position, float(value), gradient)
+            finite.append((float(value), position))
+        if len(finite) == CANDIDATES:
+            break
+    if not finite:
+        raise not_finite(density, position, float(value), gradient)
+    return max(finite, key=lambda one: one[0])[1]
 
 
 def _scales(density: Density, jitter: float) -> np.ndarray[Any, Any]:
