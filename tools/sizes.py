@@ -1,7 +1,7 @@
 """Measure how large modules, functions and classes are, and print it as a table.
 
-Numbers start a conversation; only the last column, *stop*, fails (in tests/architecture).
-A docstring does not count towards the length of its function: to explain is never too long.
+Numbers start a conversation; only the last column, *stop*, fails (in tests/architecture). A
+docstring does not count towards the length of its function: to explain is never too long.
 """
 
 from __future__ import annotations

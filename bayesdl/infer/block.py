@@ -29,9 +29,8 @@ PHASE = Phase(BOOL, BOOL, BOOL, INT, FRACTION)
 class Target(Protocol):
     """What a kernel is run on: a log density on R^dim, with the data that it takes.
 
-    ``function(position, *extra, *data)`` is the log density; a kernel whose density is random
-    hands it
-    `extra`, a key.
+    ``function(position, *extra, *data)`` is the log density; a kernel whose density is random hands
+    it `extra`, a key.
     """
 
     @property
@@ -59,10 +58,9 @@ class Block:
     """A Program that advances one chain by up to `capacity` steps.
 
     Its inputs are: fresh (bool), count (int), start position, first key, step key, the leaves of
-    the state,
-    the five fields of `Phase` with shape (capacity,), the data. Its outputs are the leaves of the
-    state, the
-    positions (capacity, dim), and one array (capacity,) for each field of the Info.
+    the state, the five fields of `Phase` with shape (capacity,), the data. Its outputs are the
+    leaves of the state, the positions (capacity, dim), and one array (capacity,) for each field of
+    the Info.
 
     Parameters
     ----------

@@ -29,8 +29,8 @@ def starting_positions(
     """A position for each chain at which the log density and its gradient are finite.
 
     The best of five that are uniform on (−jitter, jitter), so that few chains begin near a minor
-    mode; weights and biases of layers uniform with variances 1 / fan_in and
-    1, so that the units of a network start different from one another, and not saturated.
+    mode; weights and biases of layers uniform with variances 1 / fan_in and 1, so that the units of
+    a network start different from one another, and not saturated.
 
     Parameters
     ----------

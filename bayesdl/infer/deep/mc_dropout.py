@@ -47,11 +47,9 @@ class MCDropout(Kernel):
     """Dropout as a variational distribution over a network's weights.
 
     While it tunes, each step trains by Adam under fresh masks on the units that enter each layer,
-    one mask a
-    row. Afterwards each step draws weights: the rows of a weight matrix that belong to a dropped
-    unit are
-    zero, the others are divided by 1 − rate. Predictions from the draws are stochastic, noise
-    included.
+    one mask a row. Afterwards each step draws weights: the rows of a weight matrix that belong to a
+    dropped unit are zero, the others are divided by 1 − rate. Predictions from the draws are
+    stochastic, noise included.
 
     Parameters
     ----------

@@ -69,8 +69,7 @@ class HMC(Kernel):
     ----------
     time : float
         Length of a trajectory, in units of the (adapted) posterior scale; each one is stretched by
-        a
-        uniform factor from 0.8 to 1.2 so that no period of the target is hit exactly.
+        a uniform factor from 0.8 to 1.2 so that no period of the target is hit exactly.
     target_accept : float
         Acceptance rate that the step size is adapted to.
     max_steps : int

@@ -57,8 +57,7 @@ class Branch:
     """The new half of a trajectory while it is built, outwards.
 
     `outer` is its last point. `momenta_kept[s]` and `sums_kept[s]` are the momentum of the first
-    point of
-    an open subtree, and the sum of momenta before it.
+    point of an open subtree, and the sum of momenta before it.
     """
 
     __tree__: ClassVar[bool] = True
@@ -217,8 +216,7 @@ def slots(leaf: Any, max_depth: int) -> tuple[Any, Any]:
     """Checkpoint of a leaf, and the number of subtrees that it closes.
 
     A leaf's checkpoint is the number of ones in leaf // 2; it closes as many subtrees as it has
-    trailing
-    ones. The closed subtrees begin at that checkpoint and the ones below it.
+    trailing ones. The closed subtrees begin at that checkpoint and the ones below it.
 
     Examples
     --------

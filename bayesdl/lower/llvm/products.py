@@ -29,7 +29,7 @@ I64 = np.dtype(np.int64)
 HEIGHTS = {1: 8, 2: 6, 3: 4}
 WIDEST = max(HEIGHTS)
 # BLAS, which blocks for the caches, is faster where there are many multiplications, and no side is
-# short or the right operand does not stay near (docs/design/0012-products-and-row-tiles.md).
+# short or the right operand does not stay near (docs/design/0007-products-and-row-tiles.md).
 LARGE, SHORT_SIDE, NEAR = 128**3, 160, 256 * 1024
 
 
