@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from bayesdl import dist as dist
     from bayesdl import nn as nn
     from bayesdl import solvers as solvers
+    from bayesdl._base.errors import BayesdlError as BayesdlError
     from bayesdl.criticism.calibration import (
         simulation_based_calibration as simulation_based_calibration,
     )
@@ -62,6 +63,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "bayesdl": ("constraints", "dist", "nn", "solvers"),
     "bayesdl.ops": ("numpy", "random"),
+    "bayesdl._base.errors": ("BayesdlError",),
     "bayesdl.criticism.calibration": ("simulation_based_calibration",),
     "bayesdl.criticism.compare": ("compare",),
     "bayesdl.criticism.fits": ("fit", "load"),

@@ -32,6 +32,7 @@ SYNONYMS = {
     "iter_sampling": "draws",
     "n_samples": "draws",
     "num_warmup": "tune",
+    "trajectory_length": "path_length",
     "iter_warmup": "tune",
     "warmup": "tune",
     "steps": "tune",
@@ -106,8 +107,8 @@ def fit(
     dtype : dtype, optional
         float32 for a network by a method that optimises; float64 for all else.
     **options
-        The method's own: ``target_accept``, ``max_treedepth`` (nuts), ``time`` (hmc), ``rate``,
-        ``batch_size`` (mc_dropout), ``samples``, ``learning_rate`` (advi).
+        The method's own: ``target_accept``, ``max_treedepth`` (nuts), ``path_length`` (hmc),
+        ``rate``, ``batch_size`` (mc_dropout), ``samples``, ``learning_rate`` (advi).
 
     Returns
     -------

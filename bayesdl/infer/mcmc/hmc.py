@@ -67,7 +67,7 @@ class HMC(Kernel):
 
     Parameters
     ----------
-    time : float
+    path_length : float
         Length of a trajectory, in units of the (adapted) posterior scale; each one is stretched by
         a uniform factor from 0.8 to 1.2 so that no period of the target is hit exactly.
     target_accept : float
@@ -77,7 +77,7 @@ class HMC(Kernel):
 
     Notes
     -----
-    *Invariant distribution*: the density. *Cost*: about time / ε gradient evaluations per step.
+    *Invariant distribution*: the density. *Cost*: about path_length / ε gradients per step.
 
     References
     ----------
@@ -86,7 +86,7 @@ class HMC(Kernel):
 
     name: ClassVar[str] = "hmc"
 
-    time: float = 1.5707963267948966
+    path_length: float = 1.5707963267948966
     target_accept: float = 0.8
     max_steps: int = 1000
 
@@ -124,7 +124,7 @@ class HMC(Kernel):
 
     def _length(self, key: Any, epsilon: Any) -> Any:
         stretch = random.uniform(key, dtype=epsilon.dtype, low=0.8, high=1.2)
-        steps = bnp.clip(bnp.rint(self.time * stretch / epsilon), 1.0, float(self.max_steps))
+        steps = bnp.clip(bnp.rint(self.path_length * stretch / epsilon), 1.0, float(self.max_steps))
         return steps.astype("int64")
 
 
