@@ -262,7 +262,7 @@ def _method(name: str) -> type[Kernel]:
         guess = did_you_mean(name, KERNELS, {"mcmc": "nuts", "vi": "advi", "dropout": "mc_dropout"})
         raise ArgumentError(
             f"there is no method {name!r}.",
-            facts=[("known", ", ".join(KERNELS))],
+            facts=[("known", ", ".join(sorted(KERNELS)))],
             fix=f"did you mean {guess!r}?" if guess else "use one of them.",
             where=user_source(),
             code="A106",
