@@ -256,6 +256,15 @@ def _undoes(name: str) -> Rewrite:
     return rewrite
 
 
+def _logarithm_of_exponential(equation: Equation, defined: Defined) -> Atom | None:
+    """log(eˣ) = x, the one rewrite that may change a number: where eˣ is rounded to 0 or ∞.
+
+    x is what was meant there, and log densities are full of scales that are exponentials.
+    """
+    inner = _made_by(equation.inputs[0], "exp", defined)
+    return None if inner is None else inner.inputs[0]
+
+
 def _same_type(equation: Equation, _: Defined) -> Atom | None:
     """Reshapes and casts that change nothing (the types are compared by the caller)."""
     return equation.inputs[0]
@@ -283,6 +292,7 @@ REWRITES: dict[str, Rewrite] = {
     "sub": _neutral(0.0, both=False),
     "mul": _neutral(1.0, both=True),
     "div": _neutral(1.0, both=False),
+    "log": _logarithm_of_exponential,
     "neg": _undoes("neg"),
     "not": _undoes("not"),
     "broadcast": _same_type,
