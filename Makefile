@@ -31,7 +31,7 @@ slow:      ## the slow tests, most of them statistical
 	$(PYTHON) -m pytest -m slow
 
 doctest:   ## the examples in the docstrings
-	$(PYTHON) -m pytest -q --doctest-modules bayesdl
+	$(PYTHON) -m pytest -q --doctest-modules bayesdl --ignore=bayesdl/bench/peers
 
 sizes:     ## how large modules, functions and classes are
 	$(PYTHON) tools/sizes.py

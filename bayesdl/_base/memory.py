@@ -55,7 +55,7 @@ def size_text(count: int) -> str:
     """Bytes in a unit that people read.
 
     >>> size_text(52_100), size_text(3 * 10**12)
-    ('52 kB', '3000 GB')
+    ('52.1 kB', '3000 GB')
     """
     for unit, size in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
         if count >= size:
