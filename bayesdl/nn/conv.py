@@ -19,32 +19,7 @@ from .priors import fan_in_normal
 
 @dataclass(frozen=True)
 class _Conv(Layer):
-    """What convolutions over any number of axes share.
-
-    Parameters
-    ----------
-    fan_out : int
-        Channels of the output.
-    kernel : int or tuple of int, default 3
-        Size of the window.
-    stride, dilation : int or tuple of int, default 1
-    padding : {"same", "valid"}, int, or pairs of int, default "same"
-    groups : int, default 1
-        Channels are split into so many groups that do not see one another.
-    name : str
-        Prefix of the sites ``{name}.weight``, shape (channels / groups, *kernel, fan_out), and
-        ``{name}.bias``, shape (fan_out,).
-    prior, bias_prior : Distribution, or callable from fan_in to one
-        Normal(0, 1/√fan_in) and Normal(0, 1) by default; fan_in counts the window.
-    bias : bool, default True
-
-    Raises
-    ------
-    ShapeError
-        If inputs have other axes, or channels do not split into the groups.
-    ArgumentError
-        For a size that is not positive.
-    """
+    """What convolutions over any number of axes share; `Conv2d` describes the fields."""
 
     fan_out: int
     kernel: int | Sizes = 3

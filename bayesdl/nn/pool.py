@@ -13,9 +13,24 @@ from ._base import Layer, layer
 from ._windows import Padding, Sizes, each, windows
 
 
+@dataclass(frozen=True)
+class _Pool(Layer):
+    """What both pools share: their windows."""
+
+    size: int | Sizes = 2
+    stride: int | Sizes | None = None
+    padding: Padding = "valid"
+
+    def _windows(self, x: Any, outside: float) -> Any:
+        axes, owner = x.ndim - 2, type(self).__name__
+        size = each(self.size, axes, "size", owner)
+        stride = size if self.stride is None else each(self.stride, axes, "stride", owner)
+        return windows(x, size, stride, self.padding, (1,) * axes, outside, owner)
+
+
 @layer
 @dataclass(frozen=True)
-class MaxPool(Layer):
+class MaxPool(_Pool):
     """The largest entry of each window, by channel.
 
     Parameters
@@ -27,38 +42,17 @@ class MaxPool(Layer):
     padding : {"valid", "same"}, int, or pairs of int, default "valid"
     """
 
-    size: int | Sizes = 2
-    stride: int | Sizes | None = None
-    padding: Padding = "valid"
-
     def __call__(self, x: Any) -> Any:
-        return bnp.max(_found(self, bnp.asarray(x), -np.inf), axis=-2)
+        return bnp.max(self._windows(bnp.asarray(x), -np.inf), axis=-2)
 
 
 @layer
 @dataclass(frozen=True)
-class AveragePool(Layer):
+class AveragePool(_Pool):
     """The mean of each window, by channel; what lies beyond the edges counts as zero.
 
-    Parameters
-    ----------
-    size : int or tuple of int, default 2
-        Of the window, for all spatial axes of the input or for each.
-    stride : int or tuple of int, optional
-        `size` if not given.
-    padding : {"valid", "same"}, int, or pairs of int, default "valid"
+    The parameters are those of `MaxPool`.
     """
 
-    size: int | Sizes = 2
-    stride: int | Sizes | None = None
-    padding: Padding = "valid"
-
     def __call__(self, x: Any) -> Any:
-        return bnp.mean(_found(self, bnp.asarray(x), 0.0), axis=-2)
-
-
-def _found(pool: MaxPool | AveragePool, x: Any, outside: float) -> Any:
-    axes, owner = x.ndim - 2, type(pool).__name__
-    size = each(pool.size, axes, "size", owner)
-    stride = size if pool.stride is None else each(pool.stride, axes, "stride", owner)
-    return windows(x, size, stride, pool.padding, (1,) * axes, outside, owner)
+        return bnp.mean(self._windows(bnp.asarray(x), 0.0), axis=-2)
