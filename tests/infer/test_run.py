@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -85,6 +86,15 @@ def test_ctrl_c_keeps_what_was_drawn(density: Any) -> None:
     assert found.stats["lp"].shape == found.positions.shape[:2]
 
 
+@pytest.fixture
+def heard() -> Iterator[None]:
+    """SIGINT raises KeyboardInterrupt, even where the tests were started in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heard")
 def test_a_real_signal_stops_a_run(density: Any) -> None:
     def interrupt(record: dict[str, Any]) -> None:
         if record["done"] > 210:
