@@ -32,15 +32,18 @@ class _Recurrent(Layer):
     prior: Prior = fan_in_normal()
     bias_prior: Prior = dist.Normal(0.0, 1.0)
 
-    def _weights(self, fan_in: int, gates: int) -> tuple[Any, Any, Any]:
-        out = gates * self.fan_out
-        both = fan_in + self.fan_out
+    def _prepared(self, x: Any, gates: int) -> tuple[Any, Any, Any]:
+        """What the inputs add to the gates, the state's weights, and the mask of the state."""
+        rows, _, fan_in = x.shape
+        out, both = gates * self.fan_out, fan_in + self.fan_out
         w = weight(f"{self.name}.weight", self.prior, both, (fan_in, out), "weight", self.name)
         u = weight(
             f"{self.name}.recurrent", self.prior, both, (self.fan_out, out), "weight", self.name
         )
         b = weight(f"{self.name}.bias", self.bias_prior, both, (out,), "bias", self.name)
-        return w, u, b
+        of_input = units(f"{self.name}.weight", bnp.ones((rows, 1, fan_in), x.dtype))
+        of_state = units(f"{self.name}.recurrent", bnp.ones((rows, self.fan_out), x.dtype))
+        return bnp.matmul(x * of_input, w) + b, u, of_state
 
     def _run(self, x: Any, step: Any, states: int) -> Any:
         """Outputs of `step(states, inputs) -> states`, whose first state is the output."""
@@ -51,12 +54,6 @@ class _Recurrent(Layer):
             return carry, carry[0]
 
         return bnp.swapaxes(scan(each, start, bnp.swapaxes(x, 0, 1))[1], 0, 1)
-
-    def _masks(self, x: Any) -> tuple[Any, Any]:
-        """For the inputs (rows, 1, features) and for the state (rows, fan_out)."""
-        rows, _, features = x.shape
-        of_input = units(f"{self.name}.weight", bnp.ones((rows, 1, features), x.dtype))
-        return of_input, units(f"{self.name}.recurrent", bnp.ones((rows, self.fan_out), x.dtype))
 
 
 @layer
@@ -85,9 +82,7 @@ class GRU(_Recurrent):
 
     def __call__(self, x: Any) -> Any:
         x, n = bnp.asarray(x), self.fan_out
-        w, u, b = self._weights(x.shape[-1], 3)
-        of_input, of_state = self._masks(x)
-        entering = bnp.matmul(x * of_input, w) + b
+        entering, u, of_state = self._prepared(x, 3)
 
         def step(carry: Any, now: Any) -> Any:
             (h,) = carry
@@ -126,9 +121,7 @@ class LSTM(_Recurrent):
 
     def __call__(self, x: Any) -> Any:
         x, n = bnp.asarray(x), self.fan_out
-        w, u, b = self._weights(x.shape[-1], 4)
-        of_input, of_state = self._masks(x)
-        entering = bnp.matmul(x * of_input, w) + b
+        entering, u, of_state = self._prepared(x, 4)
 
         def step(carry: Any, now: Any) -> Any:
             h, c = carry
