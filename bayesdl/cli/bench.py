@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 from types import ModuleType
 
-from bayesdl.bench import coldstart, gradients, sampling
+from bayesdl.bench import accuracy, coldstart, gradients, sampling
 
 # Each has `add_arguments(parser)` and `run(options)`; its first docstring line is its help.
 BENCHES: dict[str, ModuleType] = {
     "gradients": gradients,
     "coldstart": coldstart,
     "sampling": sampling,
+    "posteriors": accuracy,
 }
 
 

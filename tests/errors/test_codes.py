@@ -16,6 +16,7 @@ WITHOUT_EXAMPLE = {
     "A103": "a package that is not installed",
     "A109": "another interpreter",
     "A110": "the command line",
+    "A113": "a folder that is not there",
     "B101": "a process that fails",
     "C101": "a fault of ours",
     "C102": "a fault of ours",
