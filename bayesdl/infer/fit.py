@@ -18,6 +18,7 @@ from bayesdl.model.density import Density, build_density
 from .block import Target
 from .draws import Draws
 from .each import EachDraw
+from .evidence import evidence_bounds, refuse_broken
 from .kernel import Kernel
 from .machine import peak_megabytes, usable_cores, versions
 from .methods import KERNELS
@@ -89,7 +90,7 @@ def fit(
     model : Model or callable
     *data
         The model's arguments.
-    method : {"nuts", "hmc", "advi", "mc_dropout"}, default "nuts"
+    method : {"nuts", "hmc", "vi", "advi", "mc_dropout"}, default "nuts"
     draws : int, default 1000
         Draws of each chain, before thinning.
     tune : int, optional
@@ -108,7 +109,8 @@ def fit(
         float32 for a network by a method that optimises; float64 for all else.
     **options
         The method's own: ``target_accept``, ``max_treedepth`` (nuts), ``path_length`` (hmc),
-        ``rate``, ``batch_size`` (mc_dropout), ``samples``, ``learning_rate`` (advi).
+        ``rate``, ``batch_size`` (mc_dropout), ``guide``, ``objective``, ``samples``,
+        ``learning_rate`` and more (vi, advi: see `infer.vi.vi.VI`).
 
     Returns
     -------
@@ -151,6 +153,7 @@ def fit(
         thin=thin,
         report=show,
     )
+    refuse_broken(kernel, density, result)
     if result.interrupted:
         _say_what_is_left(result, (chains, tune, draws))
     threads = min(chains, cores or usable_cores())
@@ -182,7 +185,7 @@ def _kernel(
             where=user_source(),
             code="S104",
         )
-    return kind(**settings), density
+    return kind.prepared(density, settings)
 
 
 def _constrained(
@@ -232,7 +235,7 @@ def _attrs(
     found: dict[str, Any] = {
         "inference_library": "bayesdl",
         "method": method,
-        "settings": {k: v for k, v in settings.items() if k != "groups"},
+        "settings": {k: _plain(v) for k, v in settings.items() if k != "groups"},
         "tuning_steps": lengths[0],
         "threads": lengths[1],
         "trace_seconds": seconds["trace"],
@@ -243,12 +246,7 @@ def _attrs(
         "random_seed_entropy": str(sequence.entropy),
         "versions": versions(),
     }
-    if "elbo" in stats:
-        elbo = stats["elbo"].ravel()
-        found["elbo"] = float(elbo.mean())
-        found["elbo_standard_error"] = (
-            float(elbo.std(ddof=1) / np.sqrt(elbo.size)) if elbo.size > 1 else 0.0
-        )
+    found.update(evidence_bounds(stats))
     if not KERNELS[method].markov:
         found["optimisation_steps"] = int(next(iter(result.warmup.values())).shape[1])
     if "diverging" in stats:
@@ -257,9 +255,14 @@ def _attrs(
     return found
 
 
+def _plain(value: Any) -> Any:
+    """A setting as it can stand in a file."""
+    return value if isinstance(value, str | int | float | None) else repr(value)
+
+
 def _method(name: str) -> type[Kernel]:
     if name not in KERNELS:
-        guess = did_you_mean(name, KERNELS, {"mcmc": "nuts", "vi": "advi", "dropout": "mc_dropout"})
+        guess = did_you_mean(name, KERNELS, {"mcmc": "nuts", "svi": "vi", "dropout": "mc_dropout"})
         raise ArgumentError(
             f"there is no method {name!r}.",
             facts=[("known", ", ".join(sorted(KERNELS)))],

@@ -103,9 +103,24 @@ class Kernel(ABC):
         phase : Phase
         """
 
+    @classmethod
+    def prepared(cls, density: Any, settings: Mapping[str, Any]) -> tuple[Kernel, Any]:
+        """The kernel with a user's settings, and what it runs on.
+
+        Parameters
+        ----------
+        density : model.density.Density
+        settings : mapping of str to value
+        """
+        return cls(**settings), density
+
     def finished(self, info: Mapping[str, np.ndarray[Any, Any]]) -> bool:
         """Whether the warm-up may end early, from what all its steps so far reported."""
         return False
+
+    def broken(self, info: Mapping[str, np.ndarray[Any, Any]]) -> int | None:
+        """The step from which on a warm-up went nowhere, from what its steps reported, or None."""
+        return None
 
 
 KERNELS: Registry[type[Kernel]] = Registry("method")

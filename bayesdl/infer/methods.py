@@ -7,5 +7,6 @@ from .kernel import KERNELS, Kernel
 from .mcmc.hmc import HMC
 from .mcmc.nuts import NUTS
 from .vi.advi import ADVI
+from .vi.vi import VI
 
-__all__ = ["ADVI", "HMC", "KERNELS", "NUTS", "Kernel", "MCDropout"]
+__all__ = ["ADVI", "HMC", "KERNELS", "NUTS", "VI", "Kernel", "MCDropout"]

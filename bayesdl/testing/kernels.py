@@ -21,6 +21,7 @@ INFO_NAMES = {
     "acceptance_rate",
     "diverging",
     "elbo",
+    "elbo_estimate",
     "energy",
     "energy_error",
     "lp",

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from bayesdl._base.tree import flatten, tree_map, unflatten
 from bayesdl.ops import numpy as bnp
+
+from ._base import Optimiser, optimiser
 
 FIRST, SECOND, FLOOR = 0.9, 0.999, 1e-8  # β₁, β₂, ε of the paper
 
@@ -70,3 +73,54 @@ def ascend(state: Moments, gradient: Any, rate: Any) -> tuple[Moments, Any]:
     unbiased = first / (1.0 - bnp.power(FIRST, count))
     scale = bnp.sqrt(second / (1.0 - bnp.power(SECOND, count))) + FLOOR
     return Moments(count, first, second), rate * unbiased / scale
+
+
+@optimiser
+@dataclass(frozen=True)
+class Adam(Optimiser):
+    """Adam on a container of arrays.
+
+    References
+    ----------
+    Kingma & Ba (2015), Adam: a method for stochastic optimization (arXiv:1412.6980).
+    """
+
+    def start(self, params: Any) -> Any:
+        return tree_map(start_adam, params)
+
+    def change(self, state: Any, gradient: Any, params: Any, rate: Any) -> tuple[Any, Any]:
+        slopes, tree = flatten(gradient)
+        moments = _moments(state)
+        found = [ascend(m, g, rate) for m, g in zip(moments, slopes, strict=True)]
+        return (
+            unflatten(tree, [moment for moment, _ in found]),
+            unflatten(tree, [change for _, change in found]),
+        )
+
+
+@optimiser
+@dataclass(frozen=True)
+class AdamW(Adam):
+    """Adam with weight decay that its scaling does not touch.
+
+    Parameters
+    ----------
+    decay : float
+        Part of each parameter that a step of length 1 would take away.
+
+    References
+    ----------
+    Loshchilov & Hutter (2019), Decoupled weight decay regularization, algorithm 2
+    (arXiv:1711.05101).
+    """
+
+    decay: float = 0.01
+
+    def change(self, state: Any, gradient: Any, params: Any, rate: Any) -> tuple[Any, Any]:
+        state, change = Adam.change(self, state, gradient, params, rate)
+        return state, tree_map(lambda c, p: c - rate * self.decay * p, change, params)
+
+
+def _moments(state: Any) -> list[Moments]:
+    leaves = flatten(state)[0]
+    return [Moments(*leaves[i : i + 3]) for i in range(0, len(leaves), 3)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bayesdl.infer.optim.adam import ascend, start_adam
+from bayesdl.infer.optim.adam import Adam, AdamW, ascend, start_adam
 
 
 def test_climbs_a_badly_scaled_hill() -> None:
@@ -21,3 +21,17 @@ def test_gradients_that_are_not_finite_do_not_spread() -> None:
     assert np.isfinite(change).all()
     assert np.isfinite(state.first).all()
     assert change[:2].tolist() == [0.0, 0.0]
+
+
+def test_containers_are_climbed_array_by_array() -> None:
+    """As `ascend` does each; weight decay pulls towards zero by its part of the parameters."""
+    params = {"a": np.array([1.0, 2.0]), "b": np.array([[3.0]])}
+    gradient = {"a": np.array([0.5, -1.0]), "b": np.array([[2.0]])}
+    plain, decayed = Adam(), AdamW(decay=0.1)
+    state, change = plain.change(plain.start(params), gradient, params, 0.01)
+    for name, g in gradient.items():
+        np.testing.assert_allclose(change[name], ascend(start_adam(g), g, 0.01)[1])
+        np.testing.assert_allclose(state[name].first, 0.1 * g)
+    _, shrunk = decayed.change(decayed.start(params), gradient, params, 0.01)
+    for name, p in params.items():
+        np.testing.assert_allclose(shrunk[name], change[name] - 0.001 * p)

@@ -1,0 +1,227 @@
+"""Minibatches: which rows an estimate of the log density is made from, and how it is scaled."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import numpy as np
+
+from bayesdl._base.errors import ModelError
+from bayesdl._base.source import user_source
+from bayesdl.model.density import Density
+from bayesdl.model.sites import Sites, sites_of
+from bayesdl.ops import numpy as bnp
+from bayesdl.ops import random
+from bayesdl.tracing.flow import while_loop
+
+ROUNDS = 6
+_U64 = np.uint64
+_WORD, _HALF = _U64(0xFFFFFFFF), _U64(32)
+_MIX = (_U64(16), _U64(0x85EBCA6B)), (_U64(13), _U64(0xC2B2AE35))
+
+
+@dataclass(frozen=True)
+class Turn:
+    """Which estimate of a log density a kernel asks for.
+
+    Parameters
+    ----------
+    key : Array of uint32, shape (2,)
+        Names the order of the rows; the same for a whole run.
+    step : Array of int64, shape ()
+        Steps before this one.
+    prior : Array, shape (), or None
+        What the log prior is multiplied with; None for 1.
+    """
+
+    __tree__: ClassVar[bool] = True
+
+    key: Any
+    step: Any
+    prior: Any = None
+
+
+def rows_at(key: Any, step: Any, batch: int, rows: int) -> Any:
+    """The rows of one minibatch: each epoch is a permutation of all rows, drawn anew.
+
+    Parameters
+    ----------
+    key : Array of uint32, shape (2,)
+    step : int or Array of int64, shape ()
+    batch, rows : int
+
+    Returns
+    -------
+    Array of int64, shape (batch,)
+
+    Notes
+    -----
+    Steps read one endless row of permutations, so all minibatches have one size, and an epoch may
+    end within one. A place is found by itself, without a table: a Feistel network on the pairs
+    (place div b, place mod b), repeated where it leaves the rows.
+
+    References
+    ----------
+    Black & Rogaway (2002), Ciphers with arbitrary finite domains, sections 4 and 5.
+
+    Examples
+    --------
+    >>> steps = [rows_at(random.key(0), t, 3, 6) for t in range(2)]
+    >>> sorted(np.concatenate(steps).tolist())
+    [0, 1, 2, 3, 4, 5]
+    """
+    place = bnp.asarray(step, np.int64) * batch + np.arange(batch)
+    epoch, index = (place // rows).astype(_U64), (place % rows).astype(_U64)
+    b = math.isqrt(rows - 1) + 1
+    a = -(-rows // b)
+    keys = random.bits(key, (2 * ROUNDS,)) & _WORD
+
+    def shuffle(index: Any) -> Any:
+        left, right = index // _U64(b), index % _U64(b)
+        for i in range(ROUNDS):
+            left = _rotated(left, right, keys[2 * i], epoch, a)
+            right = _rotated(right, left, keys[2 * i + 1], epoch, b)
+        return left * _U64(b) + right
+
+    index = shuffle(index)
+    if a * b > rows:
+        index = while_loop(
+            lambda i: (i >= _U64(rows)).any(),
+            lambda i: bnp.where(i >= _U64(rows), shuffle(i), i),
+            index,
+        )
+    return index.astype(np.int64)
+
+
+def _rotated(x: Any, other: Any, key: Any, epoch: Any, size: int) -> Any:
+    """x plus a hash of the other half, modulo `size`."""
+    word = (other * _U64(0x9E3779B1) + epoch * _U64(0x85EBCA77) + key) & _WORD
+    for shift, factor in _MIX:
+        word = ((word ^ (word >> shift)) * factor) & _WORD
+    word = word ^ (word >> _U64(16))
+    moved = x + ((word * _U64(size)) >> _HALF)
+    return bnp.where(moved >= _U64(size), moved - _U64(size), moved)
+
+
+@dataclass(frozen=True)
+class MinibatchTarget:
+    """A log density estimated from a part of the rows, its prior tempered on request.
+
+    Parameters
+    ----------
+    full : Density
+        Of the model with all rows.
+    part : Density
+        Of the model with `batch` rows.
+    rows, batch : int
+        Equal where all rows are used.
+    weights : dict of str to float
+        By observed site, what its log likelihood of a minibatch is multiplied with.
+    """
+
+    full: Density
+    part: Density
+    rows: int
+    batch: int
+    weights: dict[str, float]
+
+    @property
+    def dim(self) -> int:
+        """Length of a position."""
+        return self.full.dim
+
+    @property
+    def dtype(self) -> Any:
+        """Of a position."""
+        return self.full.dtype
+
+    @property
+    def data(self) -> Sequence[Any]:
+        """All rows of the data."""
+        return self.full.data
+
+    def function(self, position: Any, turn: Turn, *data: Any) -> Any:
+        """Log density scaled to all rows; its mean over an epoch is that of all rows.
+
+        Parameters
+        ----------
+        position : Array, shape (dim,)
+        turn : Turn
+        *data : Array
+        """
+        total = bnp.zeros((), self.dtype)
+        for name, term in self.part.site_log_densities(position, *self._rows(turn, data)).items():
+            site = self.full.sites.table.get(name)
+            if turn.prior is not None and site is not None and site.latent:
+                total = total + turn.prior * term
+            else:
+                total = total + self.weights.get(name, 1.0) * term
+        return bnp.asarray(total, self.dtype)
+
+    def _rows(self, turn: Turn, data: Sequence[Any]) -> Sequence[Any]:
+        if self.batch == self.rows:
+            return data
+        chosen = rows_at(turn.key, turn.step, self.batch, self.rows)
+        return [bnp.take(d, chosen, axis=0) if np.shape(d)[:1] == (self.rows,) else d for d in data]
+
+
+def minibatch_target(density: Density, batch: int | None) -> MinibatchTarget:
+    """A model whose rows are the first axis of its observed sites, `batch` of them at a time.
+
+    Parameters
+    ----------
+    density : Density
+    batch : int or None
+        None for all rows.
+
+    Raises
+    ------
+    ModelError
+        If no site has observed rows, the batch does not fit them, or a latent site has a value for
+        each row.
+
+    Notes
+    -----
+    Arguments whose first axis has as many entries as there are rows are cut. An observed site
+    counts N / m times, as its plate of N rows does that holds m; factors are taken as they are.
+    """
+    if batch is None:
+        return MinibatchTarget(density, density, 1, 1, {})
+    observed = [s for s in density.sites.values() if s.observed and s.type.shape]
+    rows = observed[0].type.shape[0] if observed else 0
+    if not 1 <= batch <= rows:
+        raise ModelError(
+            "the minibatch does not fit the data.",
+            facts=[("batch_size", batch), ("rows", rows)],
+            fix="give a batch_size between 1 and the number of rows.",
+            where=user_source(),
+            code="S106",
+        )
+    part = cut(density, batch, rows)
+    sites = sites_of(part.model, part.arguments, part.ambient, part.dtype)
+    _refuse_rows_of_unknowns(density.sites, sites)
+    weights = {
+        s.name: float(np.prod(s.type.shape) / np.prod(sites[s.name].type.shape)) for s in observed
+    }
+    return MinibatchTarget(density, part, rows, batch, weights)
+
+
+def cut(density: Density, batch: int, rows: int) -> Density:
+    """The same model on the first `batch` rows of those arguments that have `rows`."""
+    part = tuple(a[:batch] if a.shape[:1] == (rows,) else a for a in density.arguments.arrays)
+    return replace(density, arguments=replace(density.arguments, arrays=part))
+
+
+def _refuse_rows_of_unknowns(full: Sites, part: Sites) -> None:
+    for name, site in full.latent.items():
+        if part[name].type.shape != site.type.shape:
+            raise ModelError(
+                f'site "{name}" has a value for each row, so its minibatch has other unknowns.',
+                facts=[("all rows", site.type.shape), ("minibatch", part[name].type.shape)],
+                fix="leave batch_size out, or integrate the site out of the model.",
+                where=site.source,
+                code="S108",
+            )

@@ -1,0 +1,190 @@
+"""Estimators: the gradient of an objective by a guide's parameters, from samples of the guide."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from bayesdl._base.tree import tree_map
+from bayesdl.infer.kernel import Density
+from bayesdl.ops import numpy as bnp
+from bayesdl.ops import random
+from bayesdl.tracing.flow import scan
+from bayesdl.transform.derived import grad, vjp
+
+from .guides import Guide
+from .objectives import Renyi
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """What one sample gives: log density and log guide at it, and a gradient by the parameters."""
+
+    __tree__: ClassVar[bool] = True
+
+    log_density: Any
+    log_guide: Any
+    gradient: Any
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """An objective and its gradient by the guide's parameters, estimated.
+
+    Parameters
+    ----------
+    log_density : Array, shape ()
+        Mean over the samples.
+    bound : Array, shape ()
+        The objective, nats.
+    gradient : container of arrays
+    """
+
+    log_density: Any
+    bound: Any
+    gradient: Any
+
+
+def reparametrised(
+    guide: Guide, params: Any, key: Any, density: Density, tempered: Any = 1.0
+) -> Sampled:
+    """The total derivative of log w = log π(z) − log q(z) along z = z(params, noise).
+
+    References
+    ----------
+    Kingma & Welling (2014), Auto-encoding variational Bayes, section 2.4 (arXiv:1312.6114).
+    """
+    (z, log_guide), pull = vjp(lambda p: guide.sample_and_log_prob(p, key), params)
+    value, slope = density(z)
+    return Sampled(value, log_guide, pull((slope, bnp.asarray(-1.0 * tempered, z.dtype)))[0])
+
+
+def along_the_path(
+    guide: Guide, params: Any, key: Any, density: Density, tempered: Any = 1.0
+) -> Sampled:
+    """The derivative of log w through z alone: that of log q by its parameters has mean zero.
+
+    Its noise vanishes where the guide is the density.
+
+    References
+    ----------
+    Roeder, Wu & Duvenaud (2017), Sticking the landing (arXiv:1703.09194).
+    """
+    (z, log_guide), pull = vjp(lambda p: guide.sample_and_log_prob(p, key), params)
+    value, slope = density(z)
+    score = grad(lambda x: guide.log_prob(params, x))(z)
+    path = slope - tempered * score
+    return Sampled(value, log_guide, pull((path, bnp.zeros((), z.dtype)))[0])
+
+
+def with_entropy(
+    guide: Guide, params: Any, key: Any, density: Density, tempered: Any = 1.0
+) -> Sampled:
+    """The derivative of log π along z, and that of the guide's entropy in closed form.
+
+    References
+    ----------
+    Kucukelbir, Tran, Ranganath, Gelman & Blei (2017), Automatic differentiation variational
+    inference, equation 8 (arXiv:1603.00788).
+    """
+    (z, log_guide), pull = vjp(lambda p: guide.sample_and_log_prob(p, key), params)
+    value, slope = density(z)
+    of_density = pull((slope, bnp.zeros((), z.dtype)))[0]
+    of_entropy = grad(guide.entropy)(params)
+    return Sampled(
+        value, log_guide, tree_map(lambda a, b: a + tempered * b, of_density, of_entropy)
+    )
+
+
+def equal_shares(shares: Any, alpha: float) -> Any:
+    """What the gradients of the samples count: their shares of the objective's derivative."""
+    return shares
+
+
+def doubled_shares(shares: Any, alpha: float) -> Any:
+    """α v + (1 − α) v²: the shares v reparametrised once more, so that the path alone is left.
+
+    For the ELBO these are the shares, and the estimator is `along_the_path` itself.
+
+    References
+    ----------
+    Tucker, Lawson, Gu & Maddison (2019), Doubly reparameterized gradient estimators for Monte Carlo
+    objectives, equation 8 for α = 0 (arXiv:1810.04152).
+    """
+    return alpha * shares + (1.0 - alpha) * shares * shares
+
+
+@dataclass(frozen=True)
+class Estimator:
+    """How a sample is differentiated, how samples are joined, and for which objectives that holds.
+
+    Parameters
+    ----------
+    of_sample : callable
+    join : callable, (shares, alpha) -> Array, shape (K,)
+    elbo_only : bool
+        Whether it would be biased, or is not defined, for other objectives.
+    """
+
+    of_sample: Callable[..., Sampled]
+    join: Callable[[Any, float], Any] = equal_shares
+    elbo_only: bool = False
+
+
+ESTIMATORS = {
+    "reparametrised": Estimator(reparametrised),
+    "sticking_the_landing": Estimator(along_the_path, elbo_only=True),
+    "doubly_reparametrised": Estimator(along_the_path, doubled_shares),
+    "closed_form_entropy": Estimator(with_entropy, elbo_only=True),
+}
+
+
+def estimate(
+    estimator: Estimator,
+    objective: Renyi,
+    guide: Guide,
+    params: Any,
+    keys: Any,
+    density: Density,
+    tempered: Any = 1.0,
+) -> Estimate:
+    """An objective and its gradient from one sample for each key.
+
+    Parameters
+    ----------
+    estimator : Estimator
+    objective : Renyi
+    guide : Guide
+    params : container of arrays
+    keys : Array of uint32, shape (K, 2)
+    density : callable
+        Position to (log density, gradient).
+    tempered : Array, shape ()
+        What log q is multiplied with in the gradient, and in the bound.
+    """
+
+    def one(key: Any) -> Sampled:
+        return estimator.of_sample(guide, params, key, density, tempered)
+
+    count = keys.shape[0]
+    if objective.alpha != 1.0:
+        _, each = scan(lambda _, key: ((), one(key)), (), keys)
+        log_weights = each.log_density - tempered * each.log_guide
+        counted = estimator.join(objective.shares(log_weights), objective.alpha)
+        gradient = tree_map(lambda g: bnp.tensordot(counted, g, 1), each.gradient)
+        return Estimate(each.log_density.mean(), objective.bound(log_weights), gradient)
+    total = one(keys[0])
+    if count > 1:
+        total, _ = scan(
+            lambda sums, key: (tree_map(lambda a, b: a + b, sums, one(key)), None), total, keys[1:]
+        )
+    mean = tree_map(lambda x: x * (1.0 / count), total)
+    return Estimate(mean.log_density, mean.log_density - tempered * mean.log_guide, mean.gradient)
+
+
+def keys_of(key: Any, count: int) -> Any:
+    """A key for each sample."""
+    return bnp.stack([random.fold_in(key, np.int64(i)) for i in range(count)])

@@ -1,0 +1,74 @@
+"""Guide: a family of distributions on R^dim that variational inference chooses from."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar, Self, TypeVar
+
+from bayesdl._base.registry import Registry
+from bayesdl.model.sites import Sites
+
+LOG_2PI = math.log(2.0 * math.pi)
+
+
+class Guide(ABC):
+    """Pure functions of explicit parameters; a frozen dataclass whose fields are settings.
+
+    Parameters of the family are a container of float arrays, called `params` throughout.
+
+    Attributes
+    ----------
+    name : str
+        What ``fit(method="vi", guide=…)`` calls it.
+    estimator : str
+        Of its gradient, where the user does not choose one.
+    has_density : bool
+        Whether its draws have weights against the density.
+    """
+
+    name: ClassVar[str] = ""
+    estimator: ClassVar[str] = "sticking_the_landing"
+    has_density: ClassVar[bool] = True
+
+    def fitted_to(self, sites: Sites) -> Self:
+        """The same guide with what it needs to know of a model."""
+        return self
+
+    @abstractmethod
+    def start(self, key: Any, position: Any, sd: float) -> Any:
+        """First parameters: a distribution around a position with about this sd.
+
+        Parameters
+        ----------
+        key : Array of uint32, shape (2,)
+        position : Array, shape (dim,)
+        sd : float
+        """
+
+    @abstractmethod
+    def sample_and_log_prob(self, params: Any, key: Any) -> tuple[Any, Any]:
+        """A draw, shape (dim,), differentiable by the parameters, and its log density in nats."""
+
+    @abstractmethod
+    def log_prob(self, params: Any, position: Any) -> Any:
+        """Log density in nats at a position of shape (dim,)."""
+
+    def entropy(self, params: Any) -> Any:
+        """Entropy in nats, or None where it has no closed form."""
+        return None
+
+
+G = TypeVar("G", bound="type[Guide]")
+GUIDES: Registry[type[Guide]] = Registry("guide")
+
+
+def guide(cls: G) -> G:
+    """Enter a guide in the registry under its own name."""
+    GUIDES.add(cls.name, cls)
+    return cls
+
+
+def standard_log_prob(noise: Any) -> Any:
+    """Log density of independent standard normal numbers, summed."""
+    return -0.5 * ((noise * noise).sum() + noise.shape[0] * LOG_2PI)

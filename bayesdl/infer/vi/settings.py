@@ -1,0 +1,88 @@
+"""The settings of variational inference as users write them, names and all, made into records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from bayesdl._base.errors import ArgumentError, did_you_mean
+from bayesdl._base.source import user_source
+from bayesdl.infer.optim.optimisers import OPTIMISERS
+from bayesdl.infer.optim.rates import RATES
+
+from .estimators import ESTIMATORS
+from .guides import GUIDES, Delta
+from .objectives import OBJECTIVES, Renyi
+
+NAMED: dict[str, Mapping[str, Any]] = {
+    "guide": GUIDES,
+    "optimiser": OPTIMISERS,
+    "schedule": RATES,
+    "objective": {name: lambda alpha=alpha: Renyi(alpha) for name, alpha in OBJECTIVES.items()},
+}
+ABOVE_ZERO = ("learning_rate", "samples", "init_sd", "clip_norm", "batch_size")
+
+
+def read_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings with records in place of names.
+
+    Parameters
+    ----------
+    settings : mapping of str to value
+        As given to ``fit(method="vi", …)``.
+
+    Raises
+    ------
+    ArgumentError
+        If a name is unknown, a number is out of range, or estimator and objective do not go
+        together.
+
+    Examples
+    --------
+    >>> read_settings({"objective": "iwae"})
+    {'objective': Renyi(alpha=0.0)}
+    """
+    for name in ABOVE_ZERO:
+        given = settings.get(name)
+        if given is not None and not given > 0:
+            raise _wrong(name, given, "a number above 0", f"leave {name} out.")
+    found = dict(settings)
+    for name, known in NAMED.items():
+        if isinstance(settings.get(name), str):
+            found[name] = _named(name, settings[name], known)()
+    _check_estimator(found)
+    if isinstance(found.get("guide"), Delta):
+        found.setdefault("samples", 1)
+    return found
+
+
+def _named(what: str, given: str, known: Mapping[str, Any]) -> Any:
+    if given in known:
+        return known[given]
+    guess = did_you_mean(given, known)
+    fix = f"did you mean {guess!r}?" if guess else "use one of them."
+    raise _wrong(what, given, ", ".join(known), fix)
+
+
+def _check_estimator(found: Mapping[str, Any]) -> None:
+    name, objective = found.get("estimator"), found.get("objective", Renyi())
+    if name is not None:
+        _named("estimator", name, ESTIMATORS)
+    own = found["guide"].estimator if "guide" in found else "sticking_the_landing"
+    if ESTIMATORS[name or own].elbo_only and objective.alpha != 1.0:
+        raise _wrong(
+            "estimator",
+            name or f"{own} (the guide's own)",
+            ", ".join(n for n, e in ESTIMATORS.items() if not e.elbo_only),
+            'for this objective write estimator="doubly_reparametrised".',
+        )
+
+
+def _wrong(what: str, given: Any, known: str, fix: str) -> ArgumentError:
+    return ArgumentError(
+        f"variational inference has no such {what}.",
+        facts=[("given", given), ("known", known)],
+        fix=fix,
+        where=user_source(),
+        code="A108",
+    )

@@ -1,0 +1,34 @@
+"""Settings of variational inference, by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bayesdl._base.errors import ArgumentError
+from bayesdl.infer.optim.rates import Cosine
+from bayesdl.infer.vi.guides import FullRank
+from bayesdl.infer.vi.settings import read_settings
+
+
+def test_names_become_records() -> None:
+    found = read_settings({"guide": "full_rank", "schedule": "cosine"})
+    assert found == {"guide": FullRank(), "schedule": Cosine()}
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"guide": "meanfield"}, "did you mean 'mean_field'"),
+        ({"optimiser": "adamm"}, "did you mean 'adam'"),
+        ({"estimator": "stl"}, "no such estimator"),
+        ({"samples": 0}, "a number above 0"),
+        ({"objective": "iwae"} | {"estimator": "sticking_the_landing"}, "doubly_reparametrised"),
+        ({"objective": "iwae"}, "the guide's own"),
+    ],
+)
+def test_what_is_wrong_is_said(settings: dict[str, Any], says: str) -> None:
+    with pytest.raises(ArgumentError) as caught:
+        read_settings(settings)
+    assert says in str(caught.value)
