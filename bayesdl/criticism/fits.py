@@ -49,9 +49,11 @@ def _posterior(run: Callable[P, inference.Fitted]) -> Callable[P, Posterior]:
 
 
 def _judged(posterior: Posterior) -> Posterior:
-    """The same with its verdict among the attributes; one that needs attention is logged."""
+    """The same with its verdict among the attributes, and in the log: a block or a line."""
     verdict = posterior.verdict()
-    if not verdict.fine:
+    if verdict.fine:
+        LOG.info("%s", verdict.line())
+    else:
         LOG.warning("%s needs attention:\n%s", posterior, verdict)
     attrs = {**posterior.draws.attrs, **verdict.attrs()}
     posterior.draws = replace(posterior.draws, attrs=attrs)

@@ -142,7 +142,7 @@ def summary(
         array = real_array(name, values)
         columns = _columns(name, array, ci_prob)
         parts.append({key: np.ravel(column) for key, column in columns.items()})
-        names.extend(_scalar_names(name, array.shape[2:]))
+        names.extend(element_names(name, array.shape[2:]))
     return SummaryTable(
         tuple(names),
         {key: np.concatenate([part[key] for part in parts]) for key in parts[0]},
@@ -178,6 +178,7 @@ def _columns(name: str, array: Floats, ci_prob: float) -> dict[str, Floats]:
     }
 
 
-def _scalar_names(name: str, shape: tuple[int, ...]) -> Iterator[str]:
+def element_names(name: str, shape: tuple[int, ...]) -> Iterator[str]:
+    """``theta[0]``, ``theta[1]``, … of a site, or its bare name."""
     for index in np.ndindex(*shape):
         yield f"{name}[{', '.join(map(str, index))}]" if index else name

@@ -9,16 +9,17 @@ from typing import Any
 import numpy as np
 
 from . import convergence
+from ._apart import Apart, apart
+from ._layers import LayerLine, layers
 from .summary import KHAT_LIMIT
 
 Arrays = Mapping[str, np.ndarray[Any, Any]]
 LARGEST_RHAT = 1.01
 LEAST_ESS_PER_CHAIN = 100
 LEAST_BFMI = 0.3
-# Standard deviations by which the mean rank of a site's divergent draws must lie off the middle.
-APART = 4.0
-SHOWN = 3
 MARKS = {True: "ok", False: "!!"}
+# What there is to read on each check; the anchor is a heading's.
+PAGE = "docs/guide/verdict.md"
 
 
 @dataclass(frozen=True)
@@ -35,13 +36,20 @@ class Finding:
     fine : bool
     advice : str
         What to do where it is not fine.
+    heading : str
+        Of the section in `PAGE`.
     """
 
     name: str
     says: str
     value: float
     fine: bool
-    advice: str = ""
+    advice: str
+    heading: str
+
+    def __str__(self) -> str:
+        more = "" if self.fine else f"\n      {self.advice}\n      {PAGE}#{self.heading}"
+        return f"{MARKS[self.fine]}  {self.says}{more}"
 
 
 @dataclass(frozen=True)
@@ -51,12 +59,18 @@ class Verdict:
     Parameters
     ----------
     findings : tuple of Finding
-    apart : tuple of str
+    apart : tuple of Apart
         Elements of sites whose values set divergent draws apart from the others, the most first.
+    layers : tuple of LayerLine
+        Of a network's weights.
+    energies : tuple of float
+        E-BFMI of each chain.
     """
 
     findings: tuple[Finding, ...]
-    apart: tuple[str, ...] = ()
+    apart: tuple[Apart, ...] = ()
+    layers: tuple[LayerLine, ...] = ()
+    energies: tuple[float, ...] = ()
 
     @property
     def fine(self) -> bool:
@@ -64,20 +78,28 @@ class Verdict:
         return all(f.fine for f in self.findings)
 
     def attrs(self) -> dict[str, Any]:
-        """The same as data: value by name, and the names of what is not fine."""
+        """The same as data: value by name, names of what is not fine, and the details."""
         values: dict[str, Any] = {f.name: f.value for f in self.findings}
         values["attention"] = [f.name for f in self.findings if not f.fine]
-        values["divergences_apart"] = list(self.apart)
+        values["divergences_apart"] = [a.name for a in self.apart]
+        values["divergences_where"] = [a.how for a in self.apart]
+        if self.layers:
+            values["layers"] = {line.name: line.data() for line in self.layers}
+        if self.energies:
+            values["bfmi"] = list(self.energies)
         return values
+
+    def line(self) -> str:
+        """All findings in one line, for a run that is fine."""
+        return "; ".join(f.says.partition(";")[0] for f in self.findings)
 
     def __str__(self) -> str:
         lines = []
         for f in self.findings:
-            lines.append(f"{MARKS[f.fine]}  {f.says}")
-            if not f.fine:
-                lines.append(f"      {f.advice}")
-            if f.name == "divergences" and self.apart:
-                lines.append(f"      they lie apart in {', '.join(self.apart)}")
+            lines.append(str(f))
+            if f.name == "divergences":
+                lines += [f"      there, {one}" for one in self.apart]
+        lines += [f"    {line}" for line in self.layers]
         return "\n".join(lines)
 
 
@@ -123,11 +145,15 @@ def of_chains(
     ok  ESS at least 2003 (mu); 400 are needed
     ok  no divergences
     """
-    apart = _apart(values, stats["diverging"]) if "diverging" in stats else ()
     judged = {n: v for n, v in values.items() if predictions is None or n not in weights}
     judged.update({f"prediction of {n}": v for n, v in (predictions or {}).items()})
     findings = [*_mixing(judged), *_hamiltonian(stats, max_treedepth)]
-    return Verdict(tuple(findings), apart)
+    return Verdict(
+        tuple(findings),
+        apart(values, stats["diverging"]) if "diverging" in stats else (),
+        layers(values, weights),
+        tuple(map(float, convergence.bfmi(stats["energy"]))) if "energy" in stats else (),
+    )
 
 
 def of_approximation(khat: float | None) -> Verdict:
@@ -142,7 +168,7 @@ def of_approximation(khat: float | None) -> Verdict:
         return Verdict(())
     says = f"k-hat {khat:.2f}; {KHAT_LIMIT} is the limit"
     advice = "the approximation misses the posterior's tails: compare its predictions with nuts"
-    return Verdict((Finding("khat", says, khat, khat <= KHAT_LIMIT, advice),))
+    return Verdict((Finding("khat", says, khat, khat <= KHAT_LIMIT, advice, "k-hat"),))
 
 
 def _mixing(values: Arrays) -> list[Finding]:
@@ -164,6 +190,7 @@ def _mixing(values: Arrays) -> list[Finding]:
             "chains disagree: run longer (tune=, draws=), or look for two modes in plots of chains"
             if several
             else "run at least two, chains=4",
+            "r-hat",
         ),
         Finding(
             "ess_min",
@@ -171,6 +198,7 @@ def _mixing(values: Arrays) -> list[Finding]:
             ess,
             ess >= needed,
             "draws are too alike: draw more (draws=), or reparametrise what is correlated",
+            "effective-sample-size",
         ),
     ]
     return found
@@ -189,6 +217,7 @@ def _hamiltonian(stats: Arrays, max_treedepth: int | None) -> list[Finding]:
                 count == 0,
                 "the posterior has a place too narrow for the step: write the model non-centred "
                 "(theta = mu + tau * z), or raise target_accept to 0.95",
+                "divergences",
             )
         )
     if "reached_max_treedepth" in stats:
@@ -201,17 +230,20 @@ def _hamiltonian(stats: Arrays, max_treedepth: int | None) -> list[Finding]:
                 share,
                 share <= 0.01,
                 "slow, not wrong: rescale or decorrelate parameters, or raise max_treedepth",
+                "tree-depth",
             )
         )
     if "energy" in stats:
-        least = float(np.min(convergence.bfmi(stats["energy"])))
+        each = convergence.bfmi(stats["energy"])
+        least = float(np.min(each))
         found.append(
             Finding(
                 "bfmi_min",
-                f"E-BFMI at least {least:.2f}; {LEAST_BFMI} is the limit",
+                f"E-BFMI at least {least:.2f} (chain {np.argmin(each)}); {LEAST_BFMI} is the limit",
                 least,
                 not least < LEAST_BFMI,
                 "energies mix slowly, as with heavy tails: reparametrise scales",
+                "e-bfmi",
             )
         )
     return found
@@ -230,24 +262,3 @@ def _worst(values: Arrays, statistic: Any, extreme: Any) -> tuple[float, str]:
     if not found:
         return float("nan"), "no site that varies"
     return max(found) if extreme is np.nanmax else min(found)
-
-
-def _apart(values: Arrays, diverging: np.ndarray[Any, Any]) -> tuple[str, ...]:
-    """Elements in which divergent draws rank far off the middle: z of their mean rank."""
-    chosen = np.ravel(diverging).astype(bool)
-    count, total = int(chosen.sum()), chosen.size
-    if count < 2 or count == total:
-        return ()
-    found = []
-    # Mann & Whitney's normal approximation to the mean rank of `count` out of `total`.
-    spread = np.sqrt((total - count) * (total + 1) / 12.0 / count)
-    for name, draws in values.items():
-        flat = np.reshape(draws, (total, -1))
-        ranks = np.argsort(np.argsort(flat, axis=0), axis=0) + 1.0
-        z = np.abs(ranks[chosen].mean(axis=0) - (total + 1) / 2.0) / spread
-        shape = np.shape(draws)[2:]
-        for j in np.flatnonzero(z > APART):
-            index = np.unravel_index(j, shape) if shape else ()
-            label = name + (f"[{', '.join(map(str, index))}]" if index else "")
-            found.append((float(z[j]), label))
-    return tuple(label for _, label in sorted(found, reverse=True)[:SHOWN])

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from bayesdl.criticism.verdict import of_approximation, of_chains
+from bayesdl.criticism.verdict import PAGE, of_approximation, of_chains
 
 GENERATOR = np.random.default_rng(8)
 GOOD = GENERATOR.normal(size=(4, 500))
@@ -49,14 +50,49 @@ def test_divergences_and_what_sets_them_apart() -> None:
     tau = np.exp(GENERATOR.normal(size=(4, 500)))
     found = of_chains({"mu": GOOD, "tau": tau}, {"diverging": tau < 0.15})
     assert bad(found) == ["divergences"]
-    assert found.apart == ("tau",)
-    assert "they lie apart in tau" in str(found)
+    (one,) = found.apart
+    assert (one.name, one.how) == ("tau", "low")
+    assert one.effect > 0.95
+    assert one.divergent < 0.15 < 0.8 < one.others
+    assert "there, tau is low: median 0." in str(found)
+    assert found.attrs()["divergences_apart"] == ["tau"]
+    assert found.attrs()["divergences_where"] == ["low"]
+
+
+def test_divergences_in_both_tails() -> None:
+    """Their mean rank is in the middle; their distance from it is not."""
+    theta = GENERATOR.normal(size=(4, 500, 2))
+    (one,) = of_chains({"theta": theta}, {"diverging": np.abs(theta[..., 1]) > 2.0}).apart
+    assert (one.name, one.how) == ("theta[1]", "far out")
+    (one,) = of_chains({"theta": theta}, {"diverging": np.abs(theta[..., 1]) < 0.1}).apart
+    assert (one.name, one.how) == ("theta[1]", "near its middle")
+
+
+def test_divergences_anywhere_set_nothing_apart() -> None:
+    """200 random ones, among 300 elements of which one is constant: rate 0.04 if |z| alone counted.
+
+    An effect of 0.3 is 7 standard deviations for as many: below 1e-8 with a fresh seed.
+    """
+    values = np.concatenate([GENERATOR.normal(size=(4, 500, 299)), np.ones((4, 500, 1))], axis=2)
+    diverging = np.zeros(2000, bool)
+    diverging[GENERATOR.permutation(2000)[:200]] = True
+    assert of_chains({"x": values}, {"diverging": diverging.reshape(4, 500)}).apart == ()
+
+
+def test_one_divergence_is_no_pattern() -> None:
+    diverging = np.zeros((4, 500), bool)
+    diverging[0, 7] = True
+    assert of_chains({"mu": GOOD}, {"diverging": diverging}).apart == ()
 
 
 def test_energies_that_mix_slowly() -> None:
     """Steps of the energy far below its spread."""
     energy = np.cumsum(GENERATOR.normal(size=(4, 500)), axis=1)
-    assert bad(of_chains({"mu": GOOD}, {"energy": energy})) == ["bfmi_min"]
+    found = of_chains({"mu": GOOD}, {"energy": np.stack([QUIET["energy"][0], energy[1]])})
+    assert bad(found) == ["bfmi_min"]
+    assert "(chain 1)" in str(found)
+    first, second = found.attrs()["bfmi"]
+    assert second < 0.3 < first
 
 
 def test_deep_trees() -> None:
@@ -72,6 +108,46 @@ def test_networks_are_judged_by_their_predictions() -> None:
     weights = GOOD + np.arange(4)[:, None]
     assert not of_chains({"w": weights}, QUIET).fine
     assert of_chains({"w": weights}, QUIET, predictions={"y": GOOD}, weights=("w",)).fine
+
+
+def test_layers_have_a_line_each() -> None:
+    """Weights and biases of a layer together; ranges of R-hat and ESS; the same as data."""
+    weights = np.stack([GOOD, GOOD + np.arange(4)[:, None]], axis=-1)
+    values = {"net.0.weight": 0.1 * weights, "net.0.bias": GOOD, "net.1.weight": 3.0 * GOOD}
+    found = of_chains(values, QUIET, predictions={"y": GOOD}, weights=tuple(values))
+    first, second = found.layers
+    assert (first.name, first.count) == ("net.0", 3)
+    assert first.rhat_low < 1.01 < 1.2 < first.rhat_high
+    assert first.ess_low < 20 < 1000 < first.ess_high
+    assert second.size == pytest.approx(3.0 * np.abs(GOOD).mean())
+    assert second.sd == pytest.approx(3.0 * GOOD.std())
+    assert "    net.1: 1 weights, mean |w| 2." in str(found)
+    assert list(found.attrs()["layers"]) == ["net.0", "net.1"]
+    assert found.attrs()["layers"]["net.0"]["count"] == 3
+    assert found.fine
+
+
+def test_a_layer_that_does_not_vary_has_no_ranges() -> None:
+    found = of_chains({"w": np.zeros((2, 50, 3))}, {}, predictions={"y": GOOD}, weights=("w",))
+    assert np.isnan(found.layers[0].rhat_high)
+
+
+def test_each_advice_leads_to_a_heading() -> None:
+    """Every finding that can need attention names a section that exists."""
+    page = (Path(__file__).resolve().parents[2] / PAGE).read_text(encoding="utf-8")
+    headings = {
+        line[3:].lower().replace(" ", "-") for line in page.splitlines() if line.startswith("## ")
+    }
+    stats = {**QUIET, "reached_max_treedepth": np.ones((4, 500), bool)}
+    found = [*of_chains({"mu": GOOD}, stats).findings, *of_approximation(0.9).findings]
+    assert len({f.heading for f in found}) == len(found) == 6
+    assert {f.heading for f in found} <= headings
+    assert f"{PAGE}#tree-depth" in str(of_chains({"mu": GOOD}, stats))
+
+
+def test_fine_runs_take_a_line() -> None:
+    assert of_chains({"mu": GOOD}, QUIET).line().count("\n") == 0
+    assert "no divergences; E-BFMI" in of_chains({"mu": GOOD}, QUIET).line()
 
 
 def test_approximations_are_judged_by_khat() -> None:
