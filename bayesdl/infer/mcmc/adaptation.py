@@ -11,6 +11,7 @@ from bayesdl.tracing.flow import cond
 
 from .integrator import Point
 from .mass import Scales, first_inverse_mass, inverse_mass, no_scales, see
+from .metric import Diagonal
 from .step_size import DualAveraging, average, reasonable_step, start_averaging
 
 
@@ -25,8 +26,8 @@ class Adaptation:
         Of the current window and the one before it.
     coming : Scales
         Of the current window, for the next one to start from.
-    inverse_mass : Array, shape (dim,)
-        Diagonal of M⁻¹ in use.
+    metric : Diagonal
+        In use.
     """
 
     __tree__: ClassVar[bool] = True
@@ -34,15 +35,15 @@ class Adaptation:
     step: DualAveraging
     scales: Scales
     coming: Scales
-    inverse_mass: Any
+    metric: Diagonal
 
 
 def start(key: Any, point: Point, density: Density) -> Adaptation:
     """A first mass from the gradient, and a reasonable step size for it."""
-    mass = first_inverse_mass(point.gradient)
-    log_step = reasonable_step(key, point, density, mass, bnp.zeros_like(point.value))
-    empty = no_scales(mass)
-    return Adaptation(start_averaging(log_step), empty, empty, mass)
+    metric = Diagonal(first_inverse_mass(point.gradient))
+    log_step = reasonable_step(key, point, density, metric, bnp.zeros_like(point.value))
+    empty = no_scales(point.position)
+    return Adaptation(start_averaging(log_step), empty, empty, metric)
 
 
 def step_size(state: Adaptation, phase: Phase) -> Any:
@@ -76,21 +77,21 @@ def adapt(
 
     def learn(state: Adaptation) -> Adaptation:
         step = average(state.step, acceptance, target)
-        learnt = Adaptation(step, state.scales, state.coming, state.inverse_mass)
+        learnt = Adaptation(step, state.scales, state.coming, state.metric)
         found: Adaptation = cond(phase.slow, rescale, lambda s: s, learnt)
         return found
 
     def rescale(state: Adaptation) -> Adaptation:
         scales = see(state.scales, point.position, point.gradient)
         coming = see(state.coming, point.position, point.gradient)
-        mass = inverse_mass(scales, state.inverse_mass)
-        known = Adaptation(state.step, scales, coming, mass)
+        metric = Diagonal(inverse_mass(scales, state.metric.variance))
+        known = Adaptation(state.step, scales, coming, metric)
         found: Adaptation = cond(phase.window_end, pass_on, lambda s: s, known)
         return found
 
     def pass_on(state: Adaptation) -> Adaptation:
-        empty = no_scales(state.inverse_mass)
-        return Adaptation(state.step, state.coming, empty, state.inverse_mass)
+        empty = no_scales(point.position)
+        return Adaptation(state.step, state.coming, empty, state.metric)
 
     adapted: Adaptation = cond(phase.tuning, learn, lambda s: s, state)
     return adapted

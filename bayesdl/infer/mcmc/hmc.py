@@ -12,7 +12,7 @@ from bayesdl.tracing.flow import while_loop
 
 from . import adaptation
 from .adaptation import Adaptation
-from .integrator import Point, draw_momentum, energy, leapfrog
+from .integrator import Point, energy, leapfrog, set_off
 
 DIVERGENCE = 1000.0
 """An energy error, in nats, that no useful trajectory has."""
@@ -56,8 +56,16 @@ class HMCInfo:
 def start(key: Any, position: Any, density: Density) -> HamiltonianState:
     """State of a chain at its first position."""
     value, gradient = density(position)
-    point = Point(position, bnp.zeros_like(position), value, gradient)
+    rest = bnp.zeros_like(position)
+    point = Point(position, rest, rest, value, gradient)
     return HamiltonianState(position, value, gradient, adaptation.start(key, point, density))
+
+
+def depart(key: Any, state: HamiltonianState) -> Point:
+    """Where the chain stands, with a fresh momentum."""
+    rest = bnp.zeros_like(state.position)
+    point = Point(state.position, rest, rest, state.value, state.gradient)
+    return set_off(key, point, state.adaptation.metric)
 
 
 @kernel
@@ -95,18 +103,17 @@ class HMC(Kernel):
 
     def step(self, key: Any, state: Any, density: Density, phase: Phase) -> tuple[Any, HMCInfo]:
         keys = random.split(key, 3)
-        inverse_mass = state.adaptation.inverse_mass
         epsilon = adaptation.step_size(state.adaptation, phase)
-        momentum = draw_momentum(keys[0], inverse_mass)
-        here = Point(state.position, momentum, state.value, state.gradient)
+        here = depart(keys[0], state)
+        metric = state.adaptation.metric
         n_steps = self._length(keys[1], epsilon)
         there = while_loop(
             lambda carry: carry[1] < n_steps,
-            lambda carry: (leapfrog(carry[0], density, epsilon, inverse_mass), carry[1] + 1),
+            lambda carry: (leapfrog(carry[0], density, epsilon, metric), carry[1] + 1),
             (here, 0),
         )[0]
-        before = energy(here, inverse_mass)
-        error = energy(there, inverse_mass) - before
+        before = energy(here)
+        error = energy(there) - before
         acceptance = bnp.exp(-bnp.maximum(error, 0.0))
         accepted = random.uniform(keys[2], dtype=epsilon.dtype) < acceptance
         chosen = choose(accepted, there, here)
@@ -133,6 +140,7 @@ def choose(condition: Any, first: Point, second: Point) -> Point:
     return Point(
         bnp.where(condition, first.position, second.position),
         bnp.where(condition, first.momentum, second.momentum),
+        bnp.where(condition, first.velocity, second.velocity),
         bnp.where(condition, first.value, second.value),
         bnp.where(condition, first.gradient, second.gradient),
     )

@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 
 from bayesdl.infer.kernel import Density
 from bayesdl.ops import numpy as bnp
-from bayesdl.ops import random
+
+from .metric import Metric
 
 
 @dataclass(frozen=True)
@@ -16,7 +17,8 @@ class Point:
 
     Parameters
     ----------
-    position, momentum : Array, shape (dim,)
+    position, momentum, velocity : Array, shape (dim,)
+        The velocity is M⁻¹ times the momentum; it is kept for the energy and the U-turn criterion.
     value : Array, shape ()
         Log density at the position, nats.
     gradient : Array, shape (dim,)
@@ -27,11 +29,12 @@ class Point:
 
     position: Any
     momentum: Any
+    velocity: Any
     value: Any
     gradient: Any
 
 
-def leapfrog(point: Point, density: Density, step_size: Any, inverse_mass: Any) -> Point:
+def leapfrog(point: Point, density: Density, step_size: Any, metric: Metric) -> Point:
     """Advance a Hamiltonian trajectory by one leapfrog step.
 
     Half a kick, one drift, half a kick:
@@ -46,8 +49,8 @@ def leapfrog(point: Point, density: Density, step_size: Any, inverse_mass: Any) 
         Position to (log density, gradient).
     step_size : Array, shape ()
         ε; negative goes back in time.
-    inverse_mass : Array, shape (dim,)
-        Diagonal of M⁻¹; an estimate of the posterior variance is a good choice.
+    metric : Metric
+        M⁻¹; an estimate of the posterior covariance is a good choice.
 
     Returns
     -------
@@ -56,9 +59,8 @@ def leapfrog(point: Point, density: Density, step_size: Any, inverse_mass: Any) 
 
     Notes
     -----
-    The map is reversible and keeps volume, so a Metropolis correction needs no Jacobian. A non-
-    finite
-    gradient is passed through: the kernel decides that the trajectory has diverged.
+    The map is reversible and keeps volume, so a Metropolis correction needs no Jacobian. A gradient
+    that is not finite is passed through: the kernel decides that the trajectory has diverged.
 
     References
     ----------
@@ -67,23 +69,27 @@ def leapfrog(point: Point, density: Density, step_size: Any, inverse_mass: Any) 
     Examples
     --------
     >>> import numpy as np
-    >>> start = Point(np.array([1.0]), np.array([0.0]), -0.5, np.array([-1.0]))
-    >>> end = leapfrog(start, lambda q: (-0.5 * (q * q).sum(), -q), 0.1, np.array([1.0]))
+    >>> from bayesdl.infer.mcmc.metric import Diagonal
+    >>> one, rest = np.array([1.0]), np.array([0.0])
+    >>> normal = lambda q: (-0.5 * (q * q).sum(), -q)
+    >>> end = leapfrog(Point(one, rest, rest, -0.5, -one), normal, 0.1, Diagonal(one))
     >>> end.position.round(6).tolist(), end.momentum.round(6).tolist()
     ([0.995], [-0.09975])
     """
     momentum = point.momentum + 0.5 * step_size * point.gradient
-    position = point.position + step_size * inverse_mass * momentum
+    position = point.position + step_size * metric.velocity(momentum)
     value, gradient = density(position)
-    return Point(position, momentum + 0.5 * step_size * gradient, value, gradient)
+    momentum = momentum + 0.5 * step_size * gradient
+    return Point(position, momentum, metric.velocity(momentum), value, gradient)
 
 
-def draw_momentum(key: Any, inverse_mass: Any) -> Any:
-    """A momentum from N(0, M), shape (dim,)."""
-    return random.normal(key, inverse_mass.shape, inverse_mass.dtype) / bnp.sqrt(inverse_mass)
+def set_off(key: Any, point: Point, metric: Metric) -> Point:
+    """The same place with a fresh momentum from N(0, M)."""
+    momentum = metric.momentum(key)
+    return Point(point.position, momentum, metric.velocity(momentum), point.value, point.gradient)
 
 
-def energy(point: Point, inverse_mass: Any) -> Any:
+def energy(point: Point) -> Any:
     """Hamiltonian of a point, nats: −log π(q) + ½ pᵀ M⁻¹ p; NaN counts as +∞."""
-    total = 0.5 * (inverse_mass * point.momentum * point.momentum).sum() - point.value
+    total = 0.5 * (point.momentum * point.velocity).sum() - point.value
     return bnp.where(bnp.isnan(total), bnp.inf, total)

@@ -10,8 +10,8 @@ from bayesdl.ops import numpy as bnp
 from bayesdl.ops import random
 
 from . import adaptation
-from .hmc import HamiltonianState, start
-from .integrator import Point, draw_momentum, energy
+from .hmc import HamiltonianState, depart, start
+from .integrator import energy
 from .tree import grow
 
 
@@ -49,9 +49,9 @@ class NUTS(Kernel):
     -----
     *Invariant distribution*: the density. *Cost*: one gradient evaluation per leapfrog step.
     *Departs from the papers in*: subtrees are checked for U-turns while they are built from left to
-    right, from O(max_treedepth) checkpoints, instead of by recursion; the sum of momenta in the
-    criterion has half of both end points taken off, which is the trapezoidal rule for the path
-    length.
+    right, from O(max_treedepth) checkpoints, instead of by recursion; the two stretches across the
+    middle of a trajectory are checked as well, without which one that has come full circle would go
+    on.
 
     References
     ----------
@@ -71,16 +71,14 @@ class NUTS(Kernel):
 
     def step(self, key: Any, state: Any, density: Density, phase: Phase) -> tuple[Any, NUTSInfo]:
         keys = random.split(key)
-        inverse_mass = state.adaptation.inverse_mass
         epsilon = adaptation.step_size(state.adaptation, phase)
-        here = Point(
-            state.position, draw_momentum(keys[0], inverse_mass), state.value, state.gradient
-        )
-        tree = grow(keys[1], here, density, epsilon, inverse_mass, self.max_treedepth)
+        here = depart(keys[0], state)
+        metric = state.adaptation.metric
+        tree = grow(keys[1], here, density, epsilon, metric, self.max_treedepth)
         acceptance = tree.acceptance / bnp.maximum(tree.n_steps, 1).astype(epsilon.dtype)
         chosen = tree.chosen
         learnt = adaptation.adapt(state.adaptation, chosen, acceptance, phase, self.target_accept)
-        before, after = energy(here, inverse_mass), energy(chosen, inverse_mass)
+        before, after = energy(here), energy(chosen)
         info = NUTSInfo(
             lp=chosen.value,
             acceptance_rate=acceptance,

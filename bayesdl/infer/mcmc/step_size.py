@@ -10,7 +10,8 @@ from bayesdl.infer.kernel import Density
 from bayesdl.ops import numpy as bnp
 from bayesdl.tracing.flow import while_loop
 
-from .integrator import Point, draw_momentum, energy, leapfrog
+from .integrator import Point, energy, leapfrog, set_off
+from .metric import Metric
 
 SHRINKAGE, DELAY, DECAY = 0.05, 10.0, 0.75  # γ, t₀, κ of the paper
 
@@ -70,9 +71,7 @@ def average(state: DualAveraging, acceptance: Any, target: float) -> DualAveragi
     return DualAveraging(log_step, log_average, error, count, state.centre)
 
 
-def reasonable_step(
-    key: Any, point: Point, density: Density, inverse_mass: Any, log_step: Any
-) -> Any:
+def reasonable_step(key: Any, point: Point, density: Density, metric: Metric, log_step: Any) -> Any:
     """A log step size at which one leapfrog step is accepted with a probability near 0.8.
 
     It is doubled or halved, from the given guess, until the acceptance of one step crosses 0.8.
@@ -84,7 +83,7 @@ def reasonable_step(
     point : Point
         Where to start; its momentum is not used.
     density : callable
-    inverse_mass : Array, shape (dim,)
+    metric : Metric
     log_step : Array, shape ()
         The first guess.
 
@@ -92,13 +91,12 @@ def reasonable_step(
     ----------
     Hoffman & Gelman (2014), algorithm 4, with Stan's threshold of 0.8.
     """
-    momentum = draw_momentum(key, inverse_mass)
-    start = Point(point.position, momentum, point.value, point.gradient)
-    before = energy(start, inverse_mass)
+    start = set_off(key, point, metric)
+    before = energy(start)
 
     def accepts(log_step: Any) -> Any:
-        end = leapfrog(start, density, bnp.exp(log_step), inverse_mass)
-        return before - energy(end, inverse_mass) > math.log(0.8)
+        end = leapfrog(start, density, bnp.exp(log_step), metric)
+        return before - energy(end) > math.log(0.8)
 
     grows = accepts(log_step)
     move = bnp.where(grows, math.log(2.0), -math.log(2.0)).astype(log_step.dtype)

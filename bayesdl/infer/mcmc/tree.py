@@ -15,6 +15,7 @@ from bayesdl.tracing.flow import cond, while_loop
 
 from .hmc import DIVERGENCE, choose
 from .integrator import Point, energy, leapfrog
+from .metric import Metric
 
 
 @dataclass(frozen=True)
@@ -56,12 +57,14 @@ class Tree:
 class Branch:
     """The new half of a trajectory while it is built, outwards.
 
-    `outer` is its last point. `momenta_kept[s]` and `sums_kept[s]` are the momentum of the first
-    point of an open subtree, and the sum of momenta before it.
+    `first` is the momentum of its first point, `outer` its last point. `velocities_kept[s]` and
+    `sums_kept[s]` are the velocity of the first point of an open subtree, and the sum of momenta
+    before it.
     """
 
     __tree__: ClassVar[bool] = True
 
+    first: Any
     outer: Point
     chosen: Point
     momenta: Any
@@ -71,7 +74,7 @@ class Branch:
     diverging: Any
     acceptance: Any
     worst: Any
-    momenta_kept: Any
+    velocities_kept: Any
     sums_kept: Any
 
 
@@ -80,13 +83,13 @@ class _Setting:
     """What stays the same along a trajectory."""
 
     density: Density
-    inverse_mass: Any
+    metric: Metric
     start_energy: Any
     max_depth: int
 
 
 def grow(
-    key: Any, here: Point, density: Density, step_size: Any, inverse_mass: Any, max_depth: int
+    key: Any, here: Point, density: Density, step_size: Any, metric: Metric, max_depth: int
 ) -> Tree:
     """Double a trajectory, in either direction, until it turns, diverges or is deep enough.
 
@@ -97,10 +100,10 @@ def grow(
         The first point, with its fresh momentum.
     density : callable
     step_size : Array, shape ()
-    inverse_mass : Array, shape (dim,)
+    metric : Metric
     max_depth : int
     """
-    setting = _Setting(density, inverse_mass, energy(here, inverse_mass), max_depth)
+    setting = _Setting(density, metric, energy(here), max_depth)
     zero = bnp.zeros_like(step_size)
     first = Tree(
         left=here,
@@ -122,7 +125,7 @@ def grow(
         edge = choose(forwards, tree.right, tree.left)
         signed = bnp.where(forwards, step_size, -step_size)
         branch = _build(keys[1], edge, signed, tree.depth, setting)
-        return _join(keys[2], tree, branch, forwards, setting)
+        return _join(keys[2], tree, branch, forwards)
 
     def growing(tree: Tree) -> Any:
         return (tree.depth < max_depth) & bnp.logical_not(tree.turning | tree.diverging)
@@ -137,6 +140,7 @@ def _build(key: Any, edge: Point, step_size: Any, depth: Any, setting: _Setting)
     zero = bnp.zeros_like(step_size)
     kept = bnp.zeros((max(setting.max_depth, 1), *edge.position.shape), edge.position.dtype)
     first = Branch(
+        first=edge.momentum,
         outer=edge,
         chosen=edge,
         momenta=bnp.zeros_like(edge.momentum),
@@ -146,7 +150,7 @@ def _build(key: Any, edge: Point, step_size: Any, depth: Any, setting: _Setting)
         diverging=False,
         acceptance=zero,
         worst=zero,
-        momenta_kept=kept,
+        velocities_kept=kept,
         sums_kept=kept,
     )
 
@@ -164,13 +168,14 @@ def _build(key: Any, edge: Point, step_size: Any, depth: Any, setting: _Setting)
 
 def _with_leaf(key: Any, branch: Branch, step_size: Any, setting: _Setting) -> Branch:
     """One more point; it is chosen with the probability that its weight gives it."""
-    leaf = leapfrog(branch.outer, setting.density, step_size, setting.inverse_mass)
-    error = energy(leaf, setting.inverse_mass) - setting.start_energy
+    leaf = leapfrog(branch.outer, setting.density, step_size, setting.metric)
+    error = energy(leaf) - setting.start_energy
     error = bnp.where(bnp.isnan(error), bnp.inf, error)
     log_weight = bnp.logaddexp(branch.log_weight, -error)
     taken = bnp.log(random.uniform(key, dtype=log_weight.dtype)) < -error - log_weight
     return replace(
         branch,
+        first=bnp.where(branch.n_steps == 0, leaf.momentum, branch.first),
         outer=leaf,
         chosen=choose(taken, leaf, branch.chosen),
         momenta=branch.momenta + leaf.momentum,
@@ -188,18 +193,18 @@ def _with_turns(branch: Branch, setting: _Setting) -> Branch:
     highest, closed = slots(leaf, setting.max_depth)
 
     def keep(branch: Branch) -> Branch:
-        momentum = branch.outer.momentum
+        before = branch.momenta - branch.outer.momentum
         return replace(
             branch,
-            momenta_kept=_with_row(branch.momenta_kept, highest, momentum),
-            sums_kept=_with_row(branch.sums_kept, highest, branch.momenta - momentum),
+            velocities_kept=_with_row(branch.velocities_kept, highest, branch.outer.velocity),
+            sums_kept=_with_row(branch.sums_kept, highest, before),
         )
 
     def check(branch: Branch) -> Branch:
         def turns(slot: Any) -> Any:
-            first = _row(branch.momenta_kept, slot)
+            first = _row(branch.velocities_kept, slot)
             total = branch.momenta - _row(branch.sums_kept, slot)
-            return is_turning(first, branch.outer.momentum, total, setting.inverse_mass)
+            return is_turning(first, branch.outer.velocity, total)
 
         slot_and_turning = while_loop(
             lambda carry: (carry[0] > highest - closed) & bnp.logical_not(carry[1]),
@@ -232,26 +237,24 @@ def slots(leaf: Any, max_depth: int) -> tuple[Any, Any]:
     return ones, trailing
 
 
-def is_turning(left: Any, right: Any, total: Any, inverse_mass: Any) -> Any:
+def is_turning(left: Any, right: Any, total: Any) -> Any:
     """Whether a stretch of trajectory has begun to come back: the generalised U-turn criterion.
 
     Parameters
     ----------
     left, right : Array, shape (dim,)
-        Momenta at its ends.
+        Velocities at its ends.
     total : Array, shape (dim,)
         Sum of the momenta of all its points.
-    inverse_mass : Array, shape (dim,)
 
     References
     ----------
     Betancourt (2017), appendix A.4.2 (arXiv:1701.02434).
     """
-    path = inverse_mass * (total - 0.5 * (left + right))
-    return ((left * path).sum() <= 0.0) | ((right * path).sum() <= 0.0)
+    return ((left * total).sum() <= 0.0) | ((right * total).sum() <= 0.0)
 
 
-def _join(key: Any, tree: Tree, branch: Branch, forwards: Any, setting: _Setting) -> Tree:
+def _join(key: Any, tree: Tree, branch: Branch, forwards: Any) -> Tree:
     """Both halves as one; the draw moves to the new half with probability min(1, w_new / w_old)."""
     broken = branch.turning | branch.diverging
     draw = bnp.log(random.uniform(key, dtype=tree.log_weight.dtype))
@@ -259,7 +262,9 @@ def _join(key: Any, tree: Tree, branch: Branch, forwards: Any, setting: _Setting
     left = choose(forwards, tree.left, branch.outer)
     right = choose(forwards, branch.outer, tree.right)
     momenta = tree.momenta + branch.momenta
-    turning = is_turning(left.momentum, right.momentum, momenta, setting.inverse_mass)
+    turning = is_turning(left.velocity, right.velocity, momenta) | _turns_across(
+        tree, branch, forwards
+    )
     return Tree(
         left=left,
         right=right,
@@ -273,6 +278,20 @@ def _join(key: Any, tree: Tree, branch: Branch, forwards: Any, setting: _Setting
         acceptance=tree.acceptance + branch.acceptance,
         worst=bnp.where(bnp.abs(branch.worst) > bnp.abs(tree.worst), branch.worst, tree.worst),
     )
+
+
+def _turns_across(tree: Tree, branch: Branch, forwards: Any) -> Any:
+    """Whether the old half with the point after it turns, or the new half with the one before it.
+
+    Where a full circle fits into a trajectory its ends move apart again, as do those of its halves.
+    """
+    near = choose(forwards, tree.right, tree.left)
+    far = choose(forwards, tree.left, tree.right)
+    old = is_turning(
+        far.velocity, _row(branch.velocities_kept, np.int64(0)), tree.momenta + branch.first
+    )
+    new = is_turning(near.velocity, branch.outer.velocity, branch.momenta + near.momentum)
+    return old | new
 
 
 def _row(table: Any, slot: Any) -> Any:

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from bayesdl.infer.mcmc.integrator import Point, leapfrog
+from bayesdl.infer.mcmc.metric import Diagonal
 from bayesdl.infer.mcmc.tree import grow, is_turning, slots
 from bayesdl.ops import random
 
 SD = np.array([1.0, 0.5])
-UNIT = np.ones(2)
+UNIT = Diagonal(np.ones(2))
 
 
 def density(q: Any) -> Any:
@@ -20,7 +21,7 @@ def density(q: Any) -> Any:
 
 
 def point(q: Any, p: Any) -> Point:
-    return Point(np.asarray(q), np.asarray(p), *density(np.asarray(q)))
+    return Point(np.asarray(q), np.asarray(p), np.asarray(p), *density(np.asarray(q)))
 
 
 @pytest.mark.parametrize("leaf", range(64))
@@ -33,17 +34,17 @@ def test_slots_are_the_open_subtrees(leaf: int) -> None:
     assert [int(slots(first, 6)[0]) for first in firsts] == [slot - i for i in range(closed)]
 
 
+def turns(points: list[Point]) -> bool:
+    total = sum(p.momentum for p in points)
+    return bool(is_turning(points[0].velocity, points[-1].velocity, total))
+
+
 def recursive_turns(points: list[Point]) -> bool:
     """Whether any aligned subtree of a list of 2^k points turns."""
     if len(points) == 1:
         return False
-    total = sum(p.momentum for p in points)
     half = len(points) // 2
-    return (
-        bool(is_turning(points[0].momentum, points[-1].momentum, total, UNIT))
-        or recursive_turns(points[:half])
-        or recursive_turns(points[half:])
-    )
+    return turns(points) or recursive_turns(points[:half]) or recursive_turns(points[half:])
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -65,9 +66,25 @@ def test_stops_where_the_recursive_tree_stops(seed: int) -> None:
             points.append(at)
         np.testing.assert_allclose(at.position, tree.right.position, atol=1e-9)
         np.testing.assert_allclose(sum(p.momentum for p in points), tree.momenta, atol=1e-9)
-        assert recursive_turns(points)
         half = len(points) // 2
+        assert recursive_turns(points) or turns(points[: half + 1]) or turns(points[half - 1 :])
         assert not (recursive_turns(points[:half]) and recursive_turns(points[half:]))
+
+
+def test_a_trajectory_that_has_come_full_circle_ends() -> None:
+    """Four points that are a third of a period apart: neither half turns, nor do the ends."""
+    angle = 2.0 * np.pi / 3.0
+    step = np.float64(2.0 * np.sin(angle / 2.0))
+
+    def round_density(q: Any) -> Any:
+        return -0.5 * (q * q).sum(), -q
+
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        q, p = rng.normal(size=(2, 2))
+        here = Point(q, p, p, *round_density(q))
+        tree = grow(random.key(seed), here, round_density, step, UNIT, 8)
+        assert int(tree.depth) <= 2
 
 
 def test_the_draw_lies_on_the_trajectory_with_its_own_gradient() -> None:
