@@ -141,7 +141,10 @@ class _Reader:
         return found
 
 
-_STORED = {"dot_general", "gather", "exp", "log", "tanh", "sigmoid", "softplus", "sin", "cos"}
+_STORED = {"dot_general", "gather", "exp", "log", "tanh", "sigmoid", "softplus", "sin", "cos"} | {
+    "windows",
+    "fold",
+}
 
 
 # --- rules --------------------------------------------------------------------------------------
@@ -182,6 +185,16 @@ def _slice(equation: Equation, fixed: Fixed) -> Found | None:
     whole = (0, equation.inputs[0].type.shape[axis], 1)
     found = tuple(params[k][axis] for k in ("start", "limit", "stride"))
     return ((axis,), axis) if found == whole else None
+
+
+def _windows(equation: Equation, fixed: Fixed) -> Found | None:
+    axis, first, count = fixed[0], equation.params["first"], len(equation.params["stride"])
+    folds = equation.primitive.name == "fold"
+    if axis < first:
+        return (axis,), axis
+    if axis < first + (2 * count if folds else count):
+        return None
+    return (axis,), axis + (-count if folds else count)
 
 
 def _reverse(equation: Equation, fixed: Fixed) -> Found | None:
@@ -242,6 +255,7 @@ RULES: dict[str, Callable[[Equation, Fixed], Found | None]] = {
     "broadcast": _broadcast,
     "concatenate": _concatenate,
     "dot_general": _dot_general,
+    "fold": _windows,
     "gather": _gather,
     "pad": _pad,
     "reduce_and": _reduce,
@@ -254,4 +268,5 @@ RULES: dict[str, Callable[[Equation, Fixed], Found | None]] = {
     "scatter_add": _scatter_add,
     "slice": _slice,
     "transpose": _transpose,
+    "windows": _windows,
 }

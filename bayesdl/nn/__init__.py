@@ -5,6 +5,8 @@
 from .attention import MultiHeadAttention as MultiHeadAttention
 from .conv import Conv1d as Conv1d
 from .conv import Conv2d as Conv2d
+from .conv import ConvTranspose1d as ConvTranspose1d
+from .conv import ConvTranspose2d as ConvTranspose2d
 from .embedding import Embedding as Embedding
 from .linear import Linear as Linear
 from .mlp import MLP as MLP
@@ -25,6 +27,8 @@ __all__ = [
     "AveragePool",
     "Conv1d",
     "Conv2d",
+    "ConvTranspose1d",
+    "ConvTranspose2d",
     "Embedding",
     "FilterResponseNorm",
     "Flatten",

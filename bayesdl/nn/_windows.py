@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from itertools import product
 from typing import Any
 
 from bayesdl._base.errors import ArgumentError, ShapeError
 from bayesdl._base.source import user_source
 from bayesdl.ops import numpy as bnp
+from bayesdl.ops import structural
 
 Sizes = tuple[int, ...]
 Padding = str | int | tuple[tuple[int, int], ...]
@@ -22,7 +22,7 @@ def windows(
     outside: float = 0.0,
     owner: str = "",
 ) -> Any:
-    """All windows of an image, one entry of each along a new axis.
+    """All windows of an image.
 
     Parameters
     ----------
@@ -38,22 +38,13 @@ def windows(
 
     Returns
     -------
-    array, shape (rows, *windows, prod(size), channels)
+    array, shape (rows, *windows, *size, channels)
     """
-    spatial = tuple(x.shape[1:-1])
-    if x.ndim != len(size) + 2:
-        raise ShapeError(
-            f"layer {owner!r} needs inputs of shape (rows, {'*spatial, '}channels).",
-            facts=[("inputs", x.shape), ("spatial axes", len(size))],
-            fix="write x[..., None] for one channel.",
-            where=user_source(),
-            code="T111",
-        )
-    pairs = _pairs(padding, spatial, size, stride, dilation, owner)
+    spatial = spatial_of(x, len(size), owner)
+    pairs = pairs_of(padding, spatial, size, stride, dilation, owner)
     reach = tuple((k - 1) * d + 1 for k, d in zip(size, dilation, strict=True))
     full = tuple(n + low + high for n, (low, high) in zip(spatial, pairs, strict=True))
-    count = tuple((n - r) // s + 1 for n, r, s in zip(full, reach, stride, strict=True))
-    if min(count) < 1:
+    if any(n < r for n, r in zip(full, reach, strict=True)):
         raise ShapeError(
             f"the windows of layer {owner!r} are larger than its inputs.",
             facts=[("inputs, padded", full), ("window", reach)],
@@ -61,15 +52,22 @@ def windows(
             where=user_source(),
             code="T111",
         )
-    padded = bnp.pad(x, ((0, 0), *pairs, (0, 0)), constant_values=outside)
-    parts = []
-    for offsets in product(*(range(k) for k in size)):
-        starts = [o * d for o, d in zip(offsets, dilation, strict=True)]
-        cut = tuple(
-            slice(a, a + (c - 1) * s + 1, s) for a, c, s in zip(starts, count, stride, strict=True)
+    if any(map(any, pairs)):
+        x = bnp.pad(x, ((0, 0), *pairs, (0, 0)), constant_values=outside)
+    return structural.windows(x, first=1, window=size, stride=stride, dilation=dilation)
+
+
+def spatial_of(x: Any, axes: int, owner: str) -> Sizes:
+    """The spatial axes of inputs, which must be so many."""
+    if x.ndim != axes + 2:
+        raise ShapeError(
+            f"layer {owner!r} needs inputs of shape (rows, {'*spatial, '}channels).",
+            facts=[("inputs", x.shape), ("spatial axes", axes)],
+            fix="write x[..., None] for one channel.",
+            where=user_source(),
+            code="T111",
         )
-        parts.append(padded[(slice(None), *cut)])
-    return bnp.stack(parts, axis=-2)
+    return tuple(x.shape[1:-1])
 
 
 def each(value: int | Sizes, axes: int, what: str, owner: str) -> Sizes:
@@ -86,9 +84,10 @@ def each(value: int | Sizes, axes: int, what: str, owner: str) -> Sizes:
     return sizes
 
 
-def _pairs(
+def pairs_of(
     padding: Padding, spatial: Sizes, size: Sizes, stride: Sizes, dilation: Sizes, owner: str
 ) -> tuple[tuple[int, int], ...]:
+    """What is added before and behind each spatial axis."""
     if padding == "valid":
         return ((0, 0),) * len(size)
     if padding == "same":

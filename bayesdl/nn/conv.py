@@ -11,9 +11,10 @@ from bayesdl._base.errors import ShapeError
 from bayesdl._base.source import user_source
 from bayesdl.model.statements import units
 from bayesdl.ops import numpy as bnp
+from bayesdl.ops import structural
 
 from ._base import Layer, Prior, layer, weight
-from ._windows import Padding, Sizes, each, windows
+from ._windows import Padding, Sizes, each, pairs_of, spatial_of, windows
 from .priors import fan_in_normal
 
 
@@ -45,9 +46,9 @@ class _Conv(Layer):
         )
         channels = x.shape[-1]
         self._check_groups(channels)
-        found = windows(masked(self.name, x), size, stride, self.padding, dilation, owner=self.name)
+        x = masked(self.name, x)
         inside = channels // self.groups
-        fan_in = inside * math.prod(size)
+        fan_in = self._fan_in(inside, size, stride)
         w = weight(
             f"{self.name}.weight",
             self.prior,
@@ -56,22 +57,30 @@ class _Conv(Layer):
             "weight",
             self.name,
         )
-        y = self._product(found, bnp.moveaxis(w, 0, -2), inside)
+        y = self._convolved(x, w, size, stride, dilation)
         if not self.bias:
             return y
         return y + weight(
             f"{self.name}.bias", self.bias_prior, fan_in, (self.fan_out,), "bias", self.name
         )
 
-    def _product(self, found: Any, w: Any, inside: int) -> Any:
-        places, out = found.shape[:-2], self.fan_out // self.groups
-        parts = []
-        for g in range(self.groups):
-            columns = found[..., g * inside : (g + 1) * inside]
-            columns = bnp.reshape(columns, (math.prod(places), -1))
-            kernel = bnp.reshape(w[..., g * out : (g + 1) * out], (-1, out))
-            parts.append(bnp.reshape(bnp.matmul(columns, kernel), (*places, out)))
-        return parts[0] if len(parts) == 1 else bnp.concatenate(parts, axis=-1)
+    def _fan_in(self, inside: int, size: Sizes, stride: Sizes) -> int:
+        """The terms of one sum."""
+        return inside * math.prod(size)
+
+    def _convolved(self, x: Any, w: Any, size: Sizes, stride: Sizes, dilation: Sizes) -> Any:
+        """The sums, without bias."""
+        found = windows(x, size, stride, self.padding, dilation, owner=self.name)
+        count = found.shape[: 1 + len(size)]
+        if self.groups == 1:
+            kernel = bnp.reshape(bnp.moveaxis(w, 0, -2), (-1, self.fan_out))
+            # The rows stay an axis of their own, so that row tiles see them.
+            return bnp.matmul(bnp.reshape(found, (*count, -1)), kernel)
+        inside, window = w.shape[0], math.prod(size)
+        columns = bnp.reshape(found, (math.prod(count), window, self.groups, inside))
+        kernel = bnp.reshape(w, (inside, window, self.groups, -1))
+        y = bnp.einsum("rkgi,ikgo->rgo", columns, kernel)
+        return bnp.reshape(y, (*count, self.fan_out))
 
     def _check_groups(self, channels: int) -> None:
         if channels % self.groups or self.fan_out % self.groups:
@@ -153,6 +162,93 @@ class Conv2d(_Conv):
     ----------
     Dumoulin & Visin (2016), A guide to convolution arithmetic for deep learning
     (arXiv:1603.07285).
+    """
+
+    name: str = "conv"
+
+    @property
+    def axes(self) -> int:
+        """Two."""
+        return 2
+
+
+@dataclass(frozen=True)
+class _ConvTranspose(_Conv):
+    """What transposed convolutions share; `ConvTranspose2d` describes them."""
+
+    def _fan_in(self, inside: int, size: Sizes, stride: Sizes) -> int:
+        """The terms of one sum: an output is reached by every stride-th entry of a window."""
+        reached = (-(-k // s) for k, s in zip(size, stride, strict=True))
+        return inside * math.prod(reached)
+
+    def _convolved(self, x: Any, w: Any, size: Sizes, stride: Sizes, dilation: Sizes) -> Any:
+        spatial = spatial_of(x, len(size), self.name)
+        wide = tuple(n * s for n, s in zip(spatial, stride, strict=True))
+        pairs = pairs_of(self.padding, wide, size, stride, dilation, self.name)
+        parts = self._spread(x, w)
+        parts = bnp.reshape(parts, (x.shape[0], *spatial, *size, self.fan_out))
+        full = structural.reach_of(spatial, size, stride, dilation)
+        if self.padding == "same":
+            full = tuple(max(f, n) for f, n in zip(full, wide, strict=True))
+        y = structural.fold(parts, first=1, shape=full, stride=stride, dilation=dilation)
+        kept = tuple(slice(a, n - b) for n, (a, b) in zip(full, pairs, strict=True))
+        return y[(slice(None), *kept)]
+
+    def _spread(self, x: Any, w: Any) -> Any:
+        """What each input adds to its window."""
+        rows, inside = math.prod(x.shape[:-1]), w.shape[0]
+        if self.groups == 1:
+            return bnp.matmul(x, bnp.reshape(w, (inside, -1)))
+        columns = bnp.reshape(x, (rows, self.groups, inside))
+        kernel = bnp.reshape(w, (inside, -1, self.groups, self.fan_out // self.groups))
+        return bnp.einsum("rgi,ikgo->rkgo", columns, kernel)
+
+
+@layer
+@dataclass(frozen=True)
+class ConvTranspose1d(_ConvTranspose):
+    """Transposed convolution over one axis: (rows, length, channels) → (rows, length′, fan_out).
+
+    The parameters are those of `ConvTranspose2d`.
+    """
+
+    name: str = "conv"
+
+    @property
+    def axes(self) -> int:
+        """One."""
+        return 1
+
+
+@layer
+@dataclass(frozen=True)
+class ConvTranspose2d(_ConvTranspose):
+    """Transposed convolution: every input adds its multiple of the weights to a window of outputs.
+
+        y[h·s + i·d, w·s + j·d, o] += Σ_c x[h, w, c] · weight[c, i, j, o];  then bias[o]
+
+    What `Conv2d` with the same options does to cotangents: strides make the output larger.
+
+    Parameters
+    ----------
+    fan_out, kernel, stride, dilation, groups, name, prior, bias, bias_prior
+        As for `Conv2d`, with the same shapes of sites. fan_in counts the inputs that reach one
+        output.
+    padding : {"same", "valid"}, int, or pairs of int, default "same"
+        "same" gives ``size · stride`` outputs along each axis; "valid" gives all that is reached,
+        ``(size − 1) · stride + (kernel − 1) · dilation + 1``; numbers are cut off its ends.
+
+    Raises
+    ------
+    ShapeError
+        If inputs have other axes, or channels do not split into the groups.
+    ArgumentError
+        For a size that is not positive.
+
+    References
+    ----------
+    Dumoulin & Visin (2016), A guide to convolution arithmetic for deep learning
+    (arXiv:1603.07285), chapter 4.
     """
 
     name: str = "conv"

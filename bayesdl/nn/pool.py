@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,11 +22,12 @@ class _Pool(Layer):
     stride: int | Sizes | None = None
     padding: Padding = "valid"
 
-    def _windows(self, x: Any, outside: float) -> Any:
+    def _pooled(self, x: Any, reduce: Callable[..., Any], outside: float) -> Any:
         axes, owner = x.ndim - 2, type(self).__name__
         size = each(self.size, axes, "size", owner)
         stride = size if self.stride is None else each(self.stride, axes, "stride", owner)
-        return windows(x, size, stride, self.padding, (1,) * axes, outside, owner)
+        found = windows(x, size, stride, self.padding, (1,) * axes, outside, owner)
+        return reduce(found, axis=tuple(range(axes + 1, 2 * axes + 1)))
 
 
 @layer
@@ -43,7 +45,7 @@ class MaxPool(_Pool):
     """
 
     def __call__(self, x: Any) -> Any:
-        return bnp.max(self._windows(bnp.asarray(x), -np.inf), axis=-2)
+        return self._pooled(bnp.asarray(x), bnp.max, -np.inf)
 
 
 @layer
@@ -55,4 +57,4 @@ class AveragePool(_Pool):
     """
 
     def __call__(self, x: Any) -> Any:
-        return bnp.mean(self._windows(bnp.asarray(x), 0.0), axis=-2)
+        return self._pooled(bnp.asarray(x), bnp.mean, 0.0)

@@ -90,6 +90,14 @@ BY_ROWS = {
   %d: f64[23,3] = pad %c high=(0,1) interior=(0,0) low=(0,0)
   %e: f64[23,6] = concatenate %d %x axis=1
   %v: f64[23] = reduce_min %e axes=(1)""",
+    "windows": """%a: f64[23,2,2] = windows %x dilation=(1) first=1 stride=(1) window=(2)
+  %b: f64[23,3] = fold %a dilation=(1) first=1 shape=(3) stride=(1)
+  %v: f64[23] = reduce_max %b axes=(1)""",
+    "windows_in_front": """%t: f64[3,23] = transpose %x permutation=(1,0)
+  %a: f64[2,2,23] = windows %t dilation=(1) first=0 stride=(1) window=(2)
+  %e: f64[2,2,23] = exp %a
+  %b: f64[3,23] = fold %e dilation=(1) first=0 shape=(3) stride=(1)
+  %v: f64[23] = reduce_sum %b axes=(0)""",
     "constants_along_the_rows": """%b: f64[23] = broadcast 3.0:f64 axes=(0) shape=(23)
   %c: f64[23] = sqrt %b
   %v: f64[23] = mul %c %y""",
@@ -125,6 +133,8 @@ LEFT = {
   %s: f64[] = reduce_max %r axes=(0)""",
     "neighbours": """%a: f64[22] = slice %y limit=(23) start=(1) stride=(1)
   %s: f64[] = reduce_sum %a axes=(0)""",
+    "windows_of_rows": """%a: f64[22,2] = windows %y dilation=(1) first=0 stride=(1) window=(2)
+  %s: f64[] = reduce_max %a axes=(0,1)""",
     "running_sums": """%a: f64[23] = cumulative_sum %y axis=0 reverse=false
   %s: f64[] = reduce_max %a axes=(0)""",
     "rows_with_rows": """%a: f64[23,23] = dot_general %x %x batch=((),()) contract=((1),(1))

@@ -121,3 +121,45 @@ def test_bad_input(layer: Any, x: Any, error: Any, words: str) -> None:
     """Shapes and sizes that cannot be."""
     with pytest.raises(error, match=words):
         applied(layer, x)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"padding": "valid"},
+        {"padding": 1},
+        {"padding": ((0, 1), (2, 0)), "kernel": 4},
+        {"stride": 2},
+        {"stride": 3, "kernel": 2},
+        {"dilation": 2},
+        {"groups": 2, "stride": (1, 2)},
+    ],
+)
+def test_transposed_convolution_is_the_transpose(options: Any) -> None:
+    """⟨convolve(y), x⟩ = ⟨y, transpose(x)⟩ for the same weights, whatever the options."""
+    up = nn.ConvTranspose2d(6, bias=False, **options)
+    found, w = applied(up, IMAGE)
+    groups = options.get("groups", 1)
+    kernel = w["conv.weight"].reshape(4 // groups, *w["conv.weight"].shape[1:3], groups, -1)
+    turned = np.moveaxis(kernel, (4, 1, 2, 3, 0), (0, 1, 2, 3, 4))
+    turned = turned.reshape(6 // groups, *kernel.shape[1:3], 4)
+    y = np.random.default_rng(1).normal(size=found.shape)
+    with substitute({"conv.weight": turned}):
+        down = np.asarray(nn.Conv2d(4, bias=False, **options)(y))
+    assert down.shape == IMAGE.shape
+    np.testing.assert_allclose(np.sum(down * IMAGE), np.sum(y * found), rtol=1e-11)
+
+
+def test_transposed_convolution_over_one_axis() -> None:
+    """One channel, no overlap: every input becomes its multiple of the weights."""
+    x = IMAGE[:1, :, 0, :1]
+    found, w = applied(nn.ConvTranspose1d(1, kernel=2, stride=2), x)
+    wanted = np.kron(x[0, :, 0], w["conv.weight"][0, :, 0]) + w["conv.bias"]
+    np.testing.assert_allclose(found[0, :, 0], wanted, rtol=1e-12)
+
+
+def test_transposed_convolution_names_bad_inputs() -> None:
+    """The rows are there, the channels are not."""
+    with pytest.raises(ShapeError, match="needs inputs of shape"):
+        applied(nn.ConvTranspose2d(6), IMAGE[0])

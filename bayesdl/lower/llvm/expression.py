@@ -262,6 +262,20 @@ def _slice(reader: Reader, equation: Equation, place: Place) -> Node:
     return reader.read(equation.inputs[0], found)
 
 
+@_reads("windows")
+def _windows(reader: Reader, equation: Equation, place: Place) -> Node:
+    """The element below an offset of a window; nothing is copied."""
+    first, stride, dilation = (equation.params[k] for k in ("first", "stride", "dilation"))
+    middle, end = first + len(stride), first + 2 * len(stride)
+    found = (
+        window.times(s).plus(offset.times(d))
+        for window, offset, s, d in zip(
+            place[first:middle], place[middle:end], stride, dilation, strict=True
+        )
+    )
+    return reader.read(equation.inputs[0], (*place[:first], *found, *place[end:]))
+
+
 @_reads("concatenate")
 def _concatenate(reader: Reader, equation: Equation, place: Place) -> Node:
     """The operand that holds the element; the loops are cut where another one begins."""

@@ -36,8 +36,8 @@ from .spaces import (
     weight,
 )
 
-WINDOWS = {"pad": (), "dynamic_update_slice": (0,), "scatter_add": (0,)}
-IN_MEMORY = {"gather": (0,), "dynamic_slice": (0,)} | WINDOWS
+WINDOWS = {"pad": (), "fold": (), "dynamic_update_slice": (0,), "scatter_add": (0,)}
+IN_MEMORY = {"gather": (0,), "dynamic_slice": (0,), "windows": (0,)} | WINDOWS
 
 # Weights of one element, in units of an addition. A value worth up to CHEAP is computed again
 # rather than stored. An expression deeper than DEEP or heavier than LARGE is cut, so that no nest

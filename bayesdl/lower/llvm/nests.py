@@ -25,6 +25,7 @@ BLOCK = 256  # terms of float32 that are summed in float32
 # in units of an addition, keeps the processor busy by itself; of cheaper ones several are done
 # at once.
 SHORT, DEAR, DEAR_AT_ONCE, LIGHT_AT_ONCE = 256, 12, 2, 4
+DEEPEST = 3  # loops within one another that LLVM may unroll
 
 
 class Scope(Protocol):
@@ -322,7 +323,9 @@ class Writer:
             for r in active
         ]
         group = self.group if innermost else None
-        with self.code.loop(count, state, group, at_once=at_once, masked=masked) as loop:
+        # Windows within windows: written out, they are thousands of lines and no faster.
+        rolled = not innermost and len(self.loops) > DEEPEST
+        with self.code.loop(count, state, group, rolled, at_once, masked) as loop:
             self.counters[axes[-1]] = self.code.add(loop.index, first)
             self.code.looping = innermost and count > self.code.module.short_loop
             inner = self._level(depth + 1, dict(zip(active, loop.state, strict=True)))

@@ -40,9 +40,17 @@ def is_pointwise(equation: Equation) -> bool:
         terms = contracted(equation)
         return terms == 1 or (0 < terms <= FEW and is_thin(equation))
     if name == "pad":
-        params = equation.params
-        return not any(params["interior"]) and min((*params["low"], *params["high"], 0)) == 0
+        return _is_seam(**equation.params)
     return equation.primitive.elementwise or name in READ
+
+
+def _is_seam(low: Shape, high: Shape, interior: Shape) -> bool:
+    """Whether a padding only puts zeros before and behind, along one axis.
+
+    Around two axes a nest would have nine parts: one copy onto zeros is less code.
+    """
+    sides = list(zip(low, high, strict=True))
+    return not any(interior) and min(map(min, sides), default=0) >= 0 and sum(map(any, sides)) < 2
 
 
 def weight(name: str) -> int:

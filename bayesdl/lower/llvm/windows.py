@@ -1,4 +1,4 @@
-"""Primitives that write into parts of a buffer: pads with gaps, dynamic updates, scatter-add."""
+"""Primitives that write into parts of a buffer: pads with gaps, folds, updates, scatter-add."""
 
 from __future__ import annotations
 
@@ -48,6 +48,27 @@ def _pad(scope: Scope, equation: Equation) -> None:
         x,
         tuple(p.times(s + 1).plus(a) for p, a, s in zip(place, low, interior, strict=True)),
     )
+
+
+@emits("fold")
+def _fold(scope: Scope, equation: Equation) -> None:
+    """Add window after window; the places of an innermost loop differ, so it may be wide."""
+    (windows,), (out,) = equation.inputs, equation.outputs
+    first, stride, dilation = (equation.params[k] for k in ("first", "stride", "dilation"))
+    scope.code.clear(scope.pointer(out), nbytes(out))
+    place, dtype = identity(windows.type.shape), out.type.dtype
+    middle, end = first + len(stride), first + 2 * len(stride)
+    spatial = (
+        window.times(s).plus(offset.times(d))
+        for window, offset, s, d in zip(
+            place[first:middle], place[middle:end], stride, dilation, strict=True
+        )
+    )
+    at = linear((*place[:first], *spatial, *place[end:]), out.type.shape)
+    target, reader = scope.pointer(out), Reader(scope.fusion, windows.type.shape)
+    before = Node(dtype, "load", (target, at))
+    total = element("add", dtype, before, reader.read(windows, place))
+    write_stores(scope, windows.type.shape, [Store(target, at, total)])
 
 
 @emits("dynamic_update_slice")

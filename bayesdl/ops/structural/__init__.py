@@ -21,6 +21,7 @@ from .reduce import (
 )
 from .repeat import Axes, broadcast, constant, iota, reduce_sum, shifted, to_front, zeros_like
 from .shape import concatenate, pad, reshape, reverse, slice_, transpose
+from .windows import fold, reach_of, windows
 
 __all__ = [
     "Axes",
@@ -33,9 +34,11 @@ __all__ = [
     "cumulative_sum",
     "dynamic_slice",
     "dynamic_update_slice",
+    "fold",
     "gather",
     "iota",
     "pad",
+    "reach_of",
     "reduce_and",
     "reduce_max",
     "reduce_min",
@@ -49,5 +52,6 @@ __all__ = [
     "to_front",
     "transpose",
     "window_indices",
+    "windows",
     "zeros_like",
 ]

@@ -126,3 +126,38 @@ def test_a_long_float32_sum_loses_no_rows(same) -> None:
         rtol=1e-8,
     )
     np.testing.assert_allclose(found[0], rows * np.float64(np.float32(0.1)), rtol=1e-7)
+
+
+STEPS = [(1, 1), (2, 1), (1, 2), (3, 2)]
+
+
+@pytest.mark.parametrize(("stride", "dilation"), STEPS)
+def test_windows_and_what_is_folded_of_them(same, stride: int, dilation: int) -> None:
+    """Overlaps are added up, gaps stay empty, and what is in front of and behind the axes stays."""
+    count = (9 - 2 * dilation - 1) // stride + 1
+    steps = f"stride=({stride},1) dilation=({dilation},1)"
+    shape = f"f64[2,{count},4,3,2,3]"
+    same(
+        f"""program f(%x: f64[2,9,5,3]):
+  %e: f64[2,9,5,3] = exp %x
+  %w: {shape} = windows %e first=1 window=(3,2) {steps}
+  %y: {shape} = square %w
+  %z: f64[2,9,5,3] = fold %y first=1 shape=(9,5) {steps}
+  %m: f64[2,{count},4,3] = reduce_max %w axes=(3,4)
+  return %z %m""",
+        np.random.default_rng(0).normal(size=(2, 9, 5, 3)),
+    )
+
+
+def test_windows_of_a_part_and_of_something_padded(same) -> None:
+    """Zeros around two axes are written at once; a slice is read where it lies."""
+    same(
+        """program f(%x: f32[4,6]):
+  %p: f32[6,7] = pad %x low=(1,0) high=(1,1) interior=(0,0)
+  %w: f32[4,5,3,3] = windows %p first=0 window=(3,3) stride=(1,1) dilation=(1,1)
+  %s: f32[4,5] = reduce_sum %w axes=(2,3)
+  %a: f32[2,6] = slice %x start=(1,0) limit=(3,6) stride=(1,1)
+  %v: f32[1,3,2,2] = windows %a first=0 window=(2,2) stride=(1,2) dilation=(1,1)
+  return %s %v""",
+        np.arange(24, dtype=np.float32).reshape(4, 6),
+    )
