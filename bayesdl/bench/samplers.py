@@ -22,6 +22,7 @@ def sampling_of(
     tune: int = 1000,
     chains: int = 4,
     seed: int = 1,
+    depth: int = 10,
     summarise: bool = True,
     keep: bool = False,
     environment: Mapping[str, str] | None = None,
@@ -36,7 +37,8 @@ def sampling_of(
         Of a bench model.
     python : str
         The interpreter of the peers.
-    draws, tune, chains, seed : int
+    draws, tune, chains, seed, depth : int
+        The last is the cap on the depth of trees.
     summarise : bool
         Whether the library computes its own table of means, sds, R-hat and ESS.
     keep : bool
@@ -47,7 +49,7 @@ def sampling_of(
     -------
     Reply
         Its ``found`` has ``before_seconds`` (from the request to the start of sampling),
-        ``sampling_seconds``, ``gradients``, and what was asked for.
+        ``sampling_seconds``, ``gradients``, ``all_gradients``, and what was asked for.
     """
     request: dict[str, Any] = {
         "case": case,
@@ -56,6 +58,7 @@ def sampling_of(
         "tune": tune,
         "chains": chains,
         "seed": seed,
+        "depth": depth,
         "summarise": summarise,
         "keep": keep,
         "started": time.time(),

@@ -249,6 +249,8 @@ def _attrs(
     found.update(evidence_bounds(stats))
     if not KERNELS[method].markov:
         found["optimisation_steps"] = int(next(iter(result.warmup.values())).shape[1])
+    if "n_steps" in result.warmup:
+        found["warmup_gradients"] = int(result.warmup["n_steps"].sum())
     if "diverging" in stats:
         found["divergences"] = int(stats["diverging"].sum())
         LOG.info("%d divergences", found["divergences"])

@@ -5,14 +5,25 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from bayesdl.bench import process
+from bayesdl.bench.models import CASES
 from bayesdl.bench.process import installed
 from bayesdl.bench.samplers import SAMPLERS
-from bayesdl.bench.sampling import Sampled, apart, sampled, verdict
+from bayesdl.bench.sampling import (
+    COLD,
+    WARM,
+    Sampled,
+    apart,
+    judged_by,
+    middle,
+    sampled,
+    verdict,
+)
 from bayesdl.cli import main
 
 # Independent normal draws with a shift, of seed 1.
@@ -23,28 +34,72 @@ asked = json.load(open(sys.argv[1]))
 shape = asked["chains"], asked["draws"], asked["dim"]
 draws = {shift} + np.random.default_rng(1).standard_normal(shape)
 found = {{"before_seconds": 1.0, "sampling_seconds": {seconds}, "gradients": 5000,
+         "all_gradients": 9000,
          "positions": draws.tolist()}}
 json.dump(found, open(sys.argv[2], "w"))
 """
 
 
-def one(library: str, mean: float, ess: float = 100.0) -> Sampled:
-    error = np.array([0.1])
-    return Sampled("logistic", library, 3.0, 1.0, 10, ess, ess, 1.0, np.array([mean]), error)
+def one(library: str, mean: float, ess: float = 100.0, **changed: Any) -> Sampled:
+    found: dict[str, Any] = {
+        "case": "logistic",
+        "library": library,
+        "before": 3.0,
+        "seconds": 1.0,
+        "gradients": 10.0,
+        "all_gradients": 20.0,
+        "smallest_ess": ess,
+        "median_ess": ess,
+        "largest_rhat": 1.0,
+        "mean": np.array([mean]),
+        "error": np.array([0.1]),
+    }
+    return Sampled(**{**found, **changed})
 
 
 def test_apart_is_in_standard_errors_of_both() -> None:
-    assert apart(one("bayesdl", 0.0), one("jax", 0.3)) == pytest.approx(0.3 / np.sqrt(0.02))
+    assert apart(one(COLD, 0.0), one("jax", 0.3)) == pytest.approx(0.3 / np.sqrt(0.02))
 
 
 def test_verdict_is_over_the_fastest_peer() -> None:
-    found = [one("bayesdl", 0.0, 400.0), one("pymc", 0.0, 100.0), one("nutpie", 0.0, 200.0)]
-    lines = verdict(found)
-    assert "of sampling, over the fastest peer: geometric mean 2.00" in lines[0]
-    assert "of the whole process" in lines[1]
-    assert found[0].rate() == 400.0
-    assert found[0].rate(whole=True) == 100.0
-    assert verdict(found[:1]) == []
+    """Sampling and the warm process by the warm run, the cold process by the cold one."""
+    ours = [one(COLD, 0.0, 300.0, before=9.0), one(WARM, 0.0, 400.0, before=1.0)]
+    theirs = [one("pymc", 0.0, 100.0, all_gradients=None), one("nutpie", 0.0, 200.0)]
+    net = [
+        one(WARM, 0.0, 50.0, case="network_one", all_gradients=60.0),
+        one("numpyro", 0.0, 100.0, case="network_one"),
+    ]
+    lines = verdict([*ours, *theirs, *net])
+    assert lines[-2] == (
+        "geometric means over models: sampling 2.00, whole, cold 0.60, whole, warm 4.00, "
+        "gradients/s 1.00"
+    )
+    assert lines[-1].startswith("geometric means over networks: sampling 0.50,")
+    assert lines[-1].endswith("gradients/s 3.00")
+    assert verdict(ours) == []
+
+
+def test_rounds_count_by_their_medians() -> None:
+    found = middle([one(COLD, m, e) for m, e in ((0.0, 1.0), (1.0, 9.0), (5.0, 5.0))])
+    assert found.smallest_ess == 5.0
+    assert found.mean == pytest.approx([2.0])
+    assert found.error == pytest.approx([0.1 / np.sqrt(3.0)])
+    assert middle([one("pymc", 0.0, all_gradients=None)]).gradient_rate is None
+
+
+def test_networks_are_judged_by_their_predictions() -> None:
+    """Permuted units are the same network."""
+    case = CASES["network_one"]
+    q = np.random.default_rng(2).standard_normal((1, 2, case.dim))
+    order = np.random.default_rng(3).permutation(50)
+    first = q[0, 0, :300].reshape(6, 50)[:, order].ravel()
+    q[0, 1] = np.concatenate(
+        [first, q[0, 0, 300:350][order], q[0, 0, 350:400][order], q[0, 0, 400:]]
+    )
+    found = judged_by("network_one", q)
+    assert found.shape == (1, 2, case.rows)
+    np.testing.assert_allclose(found[0, 0], found[0, 1])
+    assert judged_by("logistic", q) is q
 
 
 def test_command_compares_and_writes(
@@ -60,14 +115,15 @@ def test_command_compares_and_writes(
     for name in ("numpyro", "pymc"):
         monkeypatch.setitem(process.NEEDS, name, ("json",))
     file = tmp_path / "figures.json"
-    asked = ["bench", "sampling", "--models", "eight_schools", "--draws", "200"]
+    asked = ["bench", "sampling", "--models", "eight_schools", "--draws", "200", "--rounds", "2"]
     assert main([*asked, "--peers", "numpyro,pymc", "--json", str(file)]) == 0
     text = capsys.readouterr().out
     assert "pymc failed: ValueError: no luck" in text
-    assert "geometric mean 4.00, smallest 4.00 (eight_schools)" in text
-    ours, theirs = json.loads(file.read_text())["runs"]
-    assert ours["largest_rhat"] == theirs["largest_rhat"]
-    gap = abs(np.array(ours["mean"]) - np.array(theirs["mean"]))
+    assert "geometric means over models: sampling 4.00, whole, cold 2.50" in text
+    assert "s in all" in text
+    cold, warm, theirs = json.loads(file.read_text())["runs"]
+    assert cold["largest_rhat"] == warm["largest_rhat"] == theirs["largest_rhat"]
+    gap = abs(np.array(cold["mean"]) - np.array(theirs["mean"]))
     np.testing.assert_allclose(gap, 1.0)
 
 
@@ -78,7 +134,8 @@ def test_real_peers_agree(name: str) -> None:
     if not installed(sys.executable, [name]):
         pytest.skip(f"{name} is not installed")
     ours, theirs = (
-        sampled(n, "eight_schools", sys.executable, draws=500, tune=500) for n in ("bayesdl", name)
+        sampled(n, "eight_schools", sys.executable, {}, draws=500, tune=500)
+        for n in ("bayesdl", name)
     )
     assert isinstance(ours, Sampled), ours
     assert isinstance(theirs, Sampled), theirs
@@ -89,9 +146,11 @@ def test_real_peers_agree(name: str) -> None:
 @pytest.mark.ci
 def test_bayesdl_hands_back_unconstrained_positions() -> None:
     """The real script: log tau, the second coordinate, is the log of a positive number; seed 1."""
-    found = sampled("bayesdl", "eight_schools", "python", draws=200, tune=200)
+    found = sampled("bayesdl", "eight_schools", "python", {}, draws=200, tune=200)
     assert isinstance(found, Sampled), found
     assert found.mean.shape == (10,)
     assert found.smallest_ess > 50.0
     assert found.gradients is not None
     assert found.gradients > 800
+    assert found.all_gradients is not None
+    assert found.all_gradients > found.gradients + 800

@@ -90,25 +90,37 @@ def volatility_recursive(xp: Any, q: Any, y: Any) -> Any:
     return prior - 0.5 * xp.sum(noise**2) - 0.5 * xp.sum(h + y * y * xp.exp(-h))
 
 
+def _layers(xp: Any, q: Any, x: Any, hidden: tuple[int, ...]) -> tuple[Any, Any, int]:
+    """The network's output for each row, log prior of its weights, and their number."""
+    sizes, place, f, prior = (x.shape[1], *hidden, 1), 0, x, 0.0
+    for layer, (fan_in, fan_out) in enumerate(zip(sizes[:-1], sizes[1:])):  # noqa: B905, RUF007
+        w = q[place : place + fan_in * fan_out]
+        b = q[place + fan_in * fan_out : place + (fan_in + 1) * fan_out]
+        place += (fan_in + 1) * fan_out
+        prior = prior - 0.5 * fan_in * xp.sum(w**2) - 0.5 * xp.sum(b**2)
+        f = f @ w.reshape((fan_in, fan_out)) + b
+        f = xp.tanh(f) if layer < len(hidden) else f
+    return f[:, 0], prior, place
+
+
 def _network(hidden: tuple[int, ...]) -> Any:
     def density(xp: Any, q: Any, x: Any, y: Any) -> Any:
-        sizes, place, f, prior = (x.shape[1], *hidden, 1), 0, x, 0.0
-        for layer, (fan_in, fan_out) in enumerate(zip(sizes[:-1], sizes[1:])):  # noqa: B905, RUF007
-            w = q[place : place + fan_in * fan_out]
-            b = q[place + fan_in * fan_out : place + (fan_in + 1) * fan_out]
-            place += (fan_in + 1) * fan_out
-            prior = prior - 0.5 * fan_in * xp.sum(w**2) - 0.5 * xp.sum(b**2)
-            f = f @ w.reshape((fan_in, fan_out)) + b
-            f = xp.tanh(f) if layer < len(hidden) else f
+        f, prior, place = _layers(xp, q, x, hidden)
         sigma, sigma_prior = half_normal(xp, q[place], 1.0)
-        residual = (y - f[:, 0]) / sigma
+        residual = (y - f) / sigma
         return prior + sigma_prior - 0.5 * xp.sum(residual**2) - y.shape[0] * q[place]
 
     return density
 
 
-network_one = _network((50,))
-network_two = _network((30, 30))
+HIDDEN = {"network_one": (50,), "network_two": (30, 30)}
+network_one, network_two = (_network(hidden) for hidden in HIDDEN.values())
+
+
+def network_output(xp: Any, case: str, q: Any, x: Any) -> Any:
+    """What a network says of each row, shape (rows,)."""
+    return _layers(xp, q, x, HIDDEN[case])[0]
+
 
 DENSITIES = {
     "eight_schools": eight_schools,

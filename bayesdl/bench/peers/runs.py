@@ -21,7 +21,7 @@ class Run:
         asked = json.loads(Path(sys.argv[1]).read_text())
         self.case: str = asked["case"]
         self.draws, self.tune, self.chains = asked["draws"], asked["tune"], asked["chains"]
-        self.seed, self.dim = asked["seed"], asked["dim"]
+        self.seed, self.dim, self.depth = asked["seed"], asked["dim"], asked["depth"]
         self.summarise: bool = asked["summarise"]
         self.wants_draws: bool = asked["keep"]
         self.started: float = asked["started"]
@@ -33,17 +33,21 @@ class Run:
         """Since the process was asked for."""
         return time.time() - self.started
 
-    def sampled(self, sampling: float, gradients: int | None) -> None:
+    def sampled(
+        self, sampling: float, gradients: int | None, warmup_gradients: int | None = None
+    ) -> None:
         """Sampling has ended.
 
         Parameters
         ----------
         sampling : float
             Seconds of warm-up and draws, without compilation.
-        gradients : int or None
-            Of the draws, without warm-up.
+        gradients, warmup_gradients : int or None
+            Of the draws, and before them.
         """
+        known = gradients is not None and warmup_gradients is not None
         self.found |= {
+            "all_gradients": gradients + warmup_gradients if known else None,
             "before_seconds": self.seconds() - sampling,
             "sampling_seconds": sampling,
             "gradients": gradients,

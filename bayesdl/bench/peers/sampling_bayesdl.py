@@ -27,10 +27,11 @@ post = bdl.fit(
     tune=run.tune,
     chains=run.chains,
     random_seed=run.seed,
+    max_treedepth=run.depth,
     progressbar=False,
 )
 found = post.draws.attrs
-run.sampled(found["run_seconds"], int(post.draws.stats["n_steps"].sum()))
+run.sampled(found["run_seconds"], int(post.draws.stats["n_steps"].sum()), found["warmup_gradients"])
 run.phases(
     load=loaded,
     trace=found["trace_seconds"],

@@ -31,17 +31,18 @@ def log_density(q: Any) -> Any:
 
 
 def chain(key: Any, start: Any) -> Any:
-    """Positions and leapfrog steps of one chain."""
+    """Positions and leapfrog steps of one chain, and its steps before them."""
     adapting, drawing = jax.random.split(key)
-    warmup = blackjax.window_adaptation(blackjax.nuts, log_density)
-    (state, settings), _ = warmup.run(adapting, start, num_steps=run.tune)
+    warmup = blackjax.window_adaptation(blackjax.nuts, log_density, max_num_doublings=run.depth)
+    (state, settings), adaptation = warmup.run(adapting, start, num_steps=run.tune)
     kernel = blackjax.nuts(log_density, **settings)
 
     def step(state: Any, key: Any) -> Any:
         state, info = kernel.step(key, state)
         return state, (state.position, info.num_integration_steps)
 
-    return jax.lax.scan(step, state, jax.random.split(drawing, run.draws))[1]
+    draws, steps = jax.lax.scan(step, state, jax.random.split(drawing, run.draws))[1]
+    return draws, steps, adaptation.info.num_integration_steps.sum()
 
 
 key = jax.random.PRNGKey(run.seed)
@@ -49,8 +50,8 @@ starts = 2.0 * jax.random.uniform(key, (run.chains, run.dim)) - 1.0
 keys = jax.random.split(key, run.chains)
 compiled = jax.pmap(chain).lower(keys, starts).compile()
 begin = time.perf_counter()
-draws, steps = jax.block_until_ready(compiled(keys, starts))
-run.sampled(time.perf_counter() - begin, int(steps.sum()))
+draws, steps, before = jax.block_until_ready(compiled(keys, starts))
+run.sampled(time.perf_counter() - begin, int(steps.sum()), int(before.sum()))
 if run.summarise:
     run.summarised(
         draws.mean((0, 1)),

@@ -23,9 +23,14 @@ idata = nutpie.sample(
     tune=run.tune,
     chains=run.chains,
     seed=run.seed,
+    maxdepth=run.depth,
     progress_bar=False,
 )
-run.sampled(time.perf_counter() - begin, int(idata.sample_stats["n_steps"].sum()))
+run.sampled(
+    time.perf_counter() - begin,
+    int(idata.sample_stats["n_steps"].sum()),
+    int(idata.warmup_sample_stats["n_steps"].sum()),
+)
 if run.summarise:
     table = arviz.summary(idata, round_to="none")
     run.summarised(table["mean"], table["sd"], table["r_hat"], table["ess_bulk"])

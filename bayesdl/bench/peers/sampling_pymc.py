@@ -22,6 +22,7 @@ if __name__ == "__main__":
             cores=2,
             random_seed=run.seed,
             nuts_sampler="pymc",
+            nuts={"max_treedepth": run.depth},
             progressbar=False,
             compute_convergence_checks=False,
         )
