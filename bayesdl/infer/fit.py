@@ -25,7 +25,6 @@ from .methods import KERNELS
 from .progress import progress
 from .run import Run, compile_kernel, run
 from .starts import starting_positions
-from .targets import dropout_target, unit_groups
 
 # What other libraries call our arguments.
 SYNONYMS = {
@@ -174,10 +173,6 @@ def _density(kind: type[Kernel], model: Any, data: tuple[Any, ...], dtype: Any) 
 def _kernel(
     kind: type[Kernel], density: Density, settings: dict[str, Any]
 ) -> tuple[Kernel, Target]:
-    if kind.name == "mc_dropout":
-        batch = settings.pop("batch_size", None)
-        kernel = kind(**settings, groups=unit_groups(density))  # type: ignore[call-arg]
-        return kernel, dropout_target(density, getattr(kernel, "rate", 0.0), batch)
     if density.minibatched and kind.markov:
         raise SampleError(
             f"{kind.name} cannot run on a minibatch: its draws would not be of the posterior.",
@@ -235,7 +230,7 @@ def _attrs(
     found: dict[str, Any] = {
         "inference_library": "bayesdl",
         "method": method,
-        "settings": {k: _plain(v) for k, v in settings.items() if k != "groups"},
+        "settings": {k: _plain(v) for k, v in settings.items() if k != "weights"},
         "tuning_steps": lengths[0],
         "threads": lengths[1],
         "trace_seconds": seconds["trace"],
@@ -282,8 +277,7 @@ def _common() -> list[str]:
 
 
 def _checked_options(kind: type[Kernel], options: dict[str, Any]) -> dict[str, Any]:
-    own = [f.name for f in fields(kind) if f.name != "groups"]  # type: ignore[arg-type]
-    own += ["batch_size"] if kind.name == "mc_dropout" else []
+    own = [f.name for f in fields(kind) if f.name != "weights"]  # type: ignore[arg-type]
     for name in options:
         if name not in own:
             known = [*_common(), *own]

@@ -153,7 +153,7 @@ class MinibatchTarget:
         *data : Array
         """
         total = bnp.zeros((), self.dtype)
-        for name, term in self.part.site_log_densities(position, *self._rows(turn, data)).items():
+        for name, term in self.part.site_log_densities(position, *self.chosen(turn, data)).items():
             site = self.full.sites.table.get(name)
             if turn.prior is not None and site is not None and site.latent:
                 total = total + turn.prior * term
@@ -161,7 +161,8 @@ class MinibatchTarget:
                 total = total + self.weights.get(name, 1.0) * term
         return bnp.asarray(total, self.dtype)
 
-    def _rows(self, turn: Turn, data: Sequence[Any]) -> Sequence[Any]:
+    def chosen(self, turn: Turn, data: Sequence[Any]) -> Sequence[Any]:
+        """The data of one minibatch."""
         if self.batch == self.rows:
             return data
         chosen = rows_at(turn.key, turn.step, self.batch, self.rows)

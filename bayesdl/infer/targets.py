@@ -1,4 +1,4 @@
-"""What MC dropout is run on: an estimate of the density from masks and a part of the rows."""
+"""What the dropout family is run on: the density of a network under noise."""
 
 from __future__ import annotations
 
@@ -11,9 +11,74 @@ import numpy as np
 from bayesdl._base.errors import ModelError
 from bayesdl._base.source import user_source
 from bayesdl.model.density import Density
-from bayesdl.model.handlers import dropout
+from bayesdl.model.handlers import Handler, dropout
 from bayesdl.ops import numpy as bnp
 from bayesdl.ops import random
+
+from .minibatch import MinibatchTarget, Turn, minibatch_target
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Where the weights of one layer lie in a position.
+
+    Parameters
+    ----------
+    start : int
+        Their first coordinate.
+    units : int
+        How many units enter the layer.
+    width : int
+        Weights of each of them.
+    unit : str
+        The name under which the layer says what enters it.
+    """
+
+    start: int
+    units: int
+    width: int
+    unit: str = ""
+
+    @property
+    def slice(self) -> slice:
+        """Their coordinates."""
+        return slice(self.start, self.start + self.units * self.width)
+
+
+def weights_of(density: Density) -> tuple[Weights, ...]:
+    """The weights of all layers, in the order of the position.
+
+    Raises
+    ------
+    ModelError
+        If the model has no weights of layers, or no observed site whose first axis is its rows.
+    """
+    latent = density.sites.latent.values()
+    observed = [s for s in density.sites.values() if s.observed and s.type.shape]
+    found = []
+    for site in latent:
+        if site.role == "weight":
+            units = site.unconstrained_shape[0]
+            found.append(Weights(site.slice.start, units, site.size // units, site.name))
+    if not found or not observed:
+        raise ModelError(
+            "MC dropout needs a network: weights of layers, and observed rows.",
+            facts=[("sites", ", ".join(density.sites) or "none")],
+            fix='build the model with bayesdl.nn, or use method="nuts" or "advi".',
+            where=user_source(),
+            code="S105",
+        )
+    return tuple(found)
+
+
+def spread(values: Sequence[Any], weights: Sequence[Weights], dim: int, dtype: Any) -> Any:
+    """An array (dim,): `values[i]`, a scalar or (units, 1), at the i-th layer's weights; else 1."""
+    parts, at = [], 0
+    for value, w in zip(values, weights, strict=True):
+        here = bnp.broadcast_to(value, (w.units, w.width))
+        parts += [bnp.ones(w.start - at, dtype), bnp.reshape(here, (-1,))]
+        at = w.slice.stop
+    return bnp.concatenate([*parts, bnp.ones(dim - at, dtype)])
 
 
 @dataclass(frozen=True)
@@ -22,75 +87,62 @@ class DropoutTarget:
 
     Parameters
     ----------
-    density : Density
-        Of the model with `batch` rows.
-    full : Density
-        Of the model with all rows.
+    minibatch : MinibatchTarget
+    weights : tuple of Weights
     rate : float
-        Probability that a unit is dropped.
-    rows : int
-        Number of rows N.
-    batch : int
-        Rows in each estimate.
+        Probability that a unit is dropped. An input of what is compiled.
     """
 
-    density: Density
-    full: Density
+    minibatch: MinibatchTarget
+    weights: tuple[Weights, ...]
     rate: float
-    rows: int
-    batch: int
 
     @property
     def dim(self) -> int:
         """Length of a position."""
-        return self.full.dim
+        return self.minibatch.dim
 
     @property
     def dtype(self) -> Any:
         """Of a position."""
-        return self.full.dtype
+        return self.minibatch.dtype
 
     @property
     def data(self) -> Sequence[Any]:
-        """All rows of the data."""
-        return self.full.data
+        """The rate, and all rows of the data."""
+        return [np.asarray(self.rate, self.dtype), *self.minibatch.data]
 
-    def function(self, position: Any, key: Any, *data: Any) -> Any:
+    def function(self, position: Any, turn: Turn, rate: Any, *data: Any) -> Any:
         """Log density under fresh masks, scaled to all rows; the mean log prior of the weights.
 
         A weight w stands for one that is w / (1 − rate) where its unit is kept and 0 where it is
         dropped, so the mean of its log prior is (1 − rate) log prior(w / (1 − rate)) and a
         constant.
         """
-        part = self._part(random.fold_in(key, 2), data)
-        masks = dropout(random.fold_in(key, 1), self.rate)
-        masked = replace(self.density, ambient=(*self.density.ambient, masks))
-        terms = masked.site_log_densities(position, *part)
-        of_kept = self.density.site_log_densities(position * self._stretch(), *part)
-        total = bnp.zeros((), self.dtype)
-        for name, term in terms.items():
-            site = self.full.sites.table.get(name)
-            if site is not None and site.role == "weight" and site.latent:
-                total = total + (1.0 - self.rate) * of_kept[name]
-            elif site is not None and site.observed:
-                total = total + (self.rows / self.batch) * term
-            else:
-                total = total + term
+        rows = self.minibatch.chosen(turn, data)
+        masks = dropout(random.fold_in(random.fold_in(turn.key, turn.step), 1), rate)
+        total = likelihood(self.minibatch, masks, position, rows)
+        stretch = spread(
+            [1.0 / (1.0 - rate)] * len(self.weights), self.weights, self.dim, self.dtype
+        )
+        kept = self.minibatch.part.site_log_densities(position * stretch, *rows)
+        for site in self.minibatch.full.sites.latent.values():
+            if site.role == "weight":
+                total = total + (1.0 - rate) * kept[site.name]
         return total
 
-    def _stretch(self) -> np.ndarray[Any, Any]:
-        """1 / (1 − rate) at the coordinates of weights, 1 elsewhere."""
-        stretch = np.ones(self.dim, self.dtype)
-        for site in self.full.sites.latent.values():
-            if site.role == "weight":
-                stretch[site.slice] = 1.0 / (1.0 - self.rate)
-        return stretch
 
-    def _part(self, key: Any, data: Sequence[Any]) -> list[Any]:
-        if self.batch == self.rows:
-            return list(data)
-        chosen = random.randint(key, (self.batch,), 0, self.rows)
-        return [d[chosen] if np.shape(d)[:1] == (self.rows,) else d for d in data]
+def likelihood(
+    minibatch: MinibatchTarget, noise: Handler, position: Any, rows: Sequence[Any]
+) -> Any:
+    """The log density of all but the weights, under noise and scaled to all rows."""
+    part, total = minibatch.part, bnp.zeros((), minibatch.dtype)
+    noisy = replace(part, ambient=(*part.ambient, noise))
+    for name, term in noisy.site_log_densities(position, *rows).items():
+        site = minibatch.full.sites.table.get(name)
+        if site is None or site.role != "weight" or site.observed:
+            total = total + minibatch.weights.get(name, 1.0) * term
+    return bnp.asarray(total, minibatch.dtype)
 
 
 def dropout_target(density: Density, rate: float, batch: int | None) -> DropoutTarget:
@@ -106,43 +158,13 @@ def dropout_target(density: Density, rate: float, batch: int | None) -> DropoutT
     Raises
     ------
     ModelError
-        If the model has no weights of layers, or no observed site whose first axis is its rows.
+        If the model is no network, or the batch does not fit its rows.
     """
-    weights = [s for s in density.sites.latent.values() if s.role == "weight"]
-    observed = [s for s in density.sites.values() if s.observed and s.type.shape]
-    if not weights or not observed:
-        raise ModelError(
-            "MC dropout needs a network: weights of layers, and observed rows.",
-            facts=[("sites", ", ".join(density.sites) or "none")],
-            fix='build the model with bayesdl.nn, or use method="nuts" or "advi".',
-            where=user_source(),
-            code="S105",
-        )
-    rows = observed[0].type.shape[0]
-    size = batch if batch is not None else rows if rows <= 512 else 128
-    if not 1 <= size <= rows:
-        raise ModelError(
-            "the minibatch does not fit the data.",
-            facts=[("batch_size", size), ("rows", rows)],
-            fix="give a batch_size between 1 and the number of rows.",
-            where=user_source(),
-            code="S106",
-        )
-    if size == rows:
-        return DropoutTarget(density, density, rate, rows, rows)
-    part = [a[:size] if a.shape[:1] == (rows,) else a for a in density.arguments.arrays]
-    small = replace(density, arguments=replace(density.arguments, arrays=tuple(part)))
-    return DropoutTarget(small, density, rate, rows, size)
+    weights = weights_of(density)
+    return DropoutTarget(minibatch_target(density, usual_batch(density, batch)), weights, rate)
 
 
-def unit_groups(density: Density) -> tuple[int, ...]:
-    """For each coordinate of a position, the unit whose dropping sets it to zero; −1 for none."""
-    groups = np.full(density.dim, -1)
-    count = 0
-    for site in density.sites.latent.values():
-        if site.role == "weight":
-            rows = site.unconstrained_shape[0]
-            unit = np.repeat(np.arange(rows), site.size // rows)
-            groups[site.slice] = count + unit
-            count += rows
-    return tuple(int(g) for g in groups)
+def usual_batch(density: Density, batch: int | None) -> int:
+    """The size of a minibatch: all rows up to 512, else 128, unless it is given."""
+    rows = next(s.type.shape[0] for s in density.sites.values() if s.observed and s.type.shape)
+    return batch if batch is not None else rows if rows <= 512 else 128

@@ -199,7 +199,7 @@ class dropout(Handler):
     ----------
     key : Array, shape (2,)
     rate : float or Array, shape ()
-        Probability that a unit is dropped, below 1.
+        Probability that a unit is dropped, below 1; to the nearest multiple of 2⁻¹⁶.
 
     References
     ----------
@@ -217,6 +217,20 @@ class dropout(Handler):
         if statement.kind != "units":
             return
         x = statement.value
-        draws = random.uniform(random.fold_in(self.key, self.count), np.shape(x), dtype=x.dtype)
+        dropped = _rarely(random.fold_in(self.key, self.count), np.shape(x), self.rate)
         self.count += 1
-        statement.value = bnp.where(draws < self.rate, 0.0, x / (1.0 - self.rate))
+        statement.value = bnp.where(dropped, 0.0, x / (1.0 - self.rate))
+
+
+LEVELS = 1 << 16
+"""Of a rate: a random word of 64 bits decides on four units."""
+
+
+def _rarely(key: Any, shape: tuple[int, ...], rate: Any) -> Any:
+    """Whether each of many units is dropped."""
+    length, *rest = shape
+    words = random.bits(key, (-(-length // 4), *rest))
+    shifts = np.arange(0, 64, 16).astype(np.uint64).reshape(4, *[1] * len(shape))
+    parts = (words[None] >> shifts) & np.uint64(LEVELS - 1)
+    least = bnp.asarray(bnp.rint(bnp.asarray(rate) * LEVELS), np.uint64)
+    return bnp.reshape(parts, (-1, *rest))[:length] < least

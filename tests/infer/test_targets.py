@@ -11,6 +11,7 @@ import bayesdl as bdl
 from bayesdl import dist, nn
 from bayesdl._base.errors import ModelError
 from bayesdl.infer.each import EachDraw
+from bayesdl.infer.minibatch import Turn
 from bayesdl.infer.targets import dropout_target
 from bayesdl.model.density import build_density
 from bayesdl.ops import random
@@ -35,8 +36,9 @@ def test_minibatches_estimate_the_density_of_all_rows() -> None:
     target = dropout_target(density, 1e-12, 32)
     position = GENERATOR.normal(size=density.dim)
     keys = np.asarray(random.split(random.key(0), 20_000))
-    each = EachDraw(lambda key, *data: target.function(position, key, *data), np.float64)
-    found = np.asarray(each(keys, density.data))
+    turns = (keys, np.zeros(len(keys), np.int64))
+    each = EachDraw(lambda turn, *data: target.function(position, Turn(*turn), *data), np.float64)
+    found = np.asarray(each(turns, [*target.data]))
     full = float(density.function(position, *density.data))
     assert found.std() > 1.0
     assert abs(found.mean() - full) < 4.9 * found.std() / np.sqrt(len(found))
@@ -45,10 +47,10 @@ def test_minibatches_estimate_the_density_of_all_rows() -> None:
 def test_many_rows_are_taken_in_batches_unless_told_otherwise() -> None:
     """128 of more than 512."""
     density = build_density(net, (X, Y))
-    assert dropout_target(density, 0.1, None).batch == 128
-    assert dropout_target(density, 0.1, 600).batch == 600
+    assert dropout_target(density, 0.1, None).minibatch.batch == 128
+    assert dropout_target(density, 0.1, 600).minibatch.batch == 600
     small = build_density(net, (X[:50], Y[:50]))
-    assert dropout_target(small, 0.1, None).batch == 50
+    assert dropout_target(small, 0.1, None).minibatch.batch == 50
 
 
 @pytest.mark.parametrize("batch", [0, 601])

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from bayesdl.infer.methods import KERNELS
+from bayesdl.infer.targets import Weights
 from bayesdl.testing.kernels import (
     Gaussian,
     check_block_size,
@@ -27,10 +28,8 @@ def _example(kind: Any) -> Any:
     """A kernel with settings for three coordinates; one that needs a network is given a net of
     three units."""
     names = kind.__dataclass_fields__
-    if "rows" in names:
-        return replace(kind(), rate=0.5, rows=((0, 3, 1),))
-    if "groups" in names:
-        return replace(kind(), rate=0.5, groups=(0, 1, 2))
+    if "weights" in names:
+        return replace(kind(), rate=0.5, weights=(Weights(0, 3, 1),))
     return kind()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,15 +13,18 @@ from bayesdl.ops import random
 from bayesdl.tracing.flow import cond
 
 from ..kernel import Density, Kernel, Phase, kernel, settled
+from ..minibatch import Turn
 from ..optim.adam import Moments, ascend, start_adam
 from ..optim.averaging import averaged
+from ..optim.rates import InverseRoot, Rate
+from ..targets import Weights, dropout_target, spread, weights_of
 
 
 @dataclass(frozen=True)
 class DropoutState:
     """Position of the last draw, the trained one, an average of the trained ones, Adam's moments.
 
-    All positions have shape (dim,).
+    All positions have shape (dim,); `order` is the key of the order of the rows.
     """
 
     __tree__: ClassVar[bool] = True
@@ -30,6 +33,7 @@ class DropoutState:
     trained: Any
     average: Any
     moments: Moments
+    order: Any
 
 
 @dataclass(frozen=True)
@@ -56,10 +60,15 @@ class MCDropout(Kernel):
     rate : float
         Probability that a unit is dropped, in (0, 1).
     learning_rate : float
-        Of Adam, at the first step; it falls as 1/√(1 + t/500).
-    groups : tuple of int
-        The unit that each coordinate of the position belongs to; −1 for those that are never
-        dropped.
+        Of Adam, at the first step.
+    schedule : Rate
+        How the learning rate changes.
+    batch_size : int, optional
+        Rows in each gradient; all of them up to 512, else 128, if not given.
+    averaging : bool
+        Whether draws come from an average of the last positions, or from the last one.
+    weights : tuple of Weights
+        Where the weights of each layer lie in a position.
 
     Notes
     -----
@@ -86,17 +95,25 @@ class MCDropout(Kernel):
 
     rate: float = 0.05
     learning_rate: float = 0.01
-    groups: tuple[int, ...] = ()
+    schedule: Rate = field(default_factory=InverseRoot)
+    batch_size: int | None = None
+    averaging: bool = True
+    weights: tuple[Weights, ...] = ()
+
+    @classmethod
+    def prepared(cls, density: Any, settings: Mapping[str, Any]) -> tuple[Kernel, Any]:
+        kernel = cls(**settings, weights=weights_of(density))
+        return kernel, dropout_target(density, kernel.rate, kernel.batch_size)
 
     def init(self, key: Any, position: Any, density: Density) -> DropoutState:
-        return DropoutState(position, position, position, start_adam(position))
+        return DropoutState(position, position, position, start_adam(position), key)
 
     def step(
         self, key: Any, state: DropoutState, density: Density, phase: Phase
     ) -> tuple[Any, DropoutInfo]:
         found: tuple[DropoutState, DropoutInfo] = cond(
             phase.tuning,
-            lambda s: self._train(key, s, density),
+            lambda s: self._train(s, density, phase),
             lambda s: self._draw(key, s),
             state,
         )
@@ -105,19 +122,21 @@ class MCDropout(Kernel):
     def finished(self, info: Mapping[str, np.ndarray[Any, Any]]) -> bool:
         return settled(info["lp_estimate"])
 
-    def _train(self, key: Any, state: DropoutState, density: Density) -> tuple[Any, DropoutInfo]:
-        value, gradient = density(state.trained, key)
-        rate = self.learning_rate / bnp.sqrt(1.0 + state.moments.count / 500.0)
-        moments, change = ascend(state.moments, gradient, rate)
+    def _train(
+        self, state: DropoutState, density: Density, phase: Phase
+    ) -> tuple[Any, DropoutInfo]:
+        value, gradient = density(state.trained, Turn(state.order, phase.iteration))
+        rate = self.learning_rate * self.schedule(phase.iteration, phase.fraction)
+        moments, change = ascend(state.moments, gradient, bnp.asarray(rate, gradient.dtype))
         trained = state.trained + change
-        average = averaged(state.average, trained, moments.count)
-        return DropoutState(trained, trained, average, moments), DropoutInfo(value)
+        average = averaged(state.average, trained, moments.count) if self.averaging else trained
+        return DropoutState(trained, trained, average, moments, state.order), DropoutInfo(value)
 
     def _draw(self, key: Any, state: DropoutState) -> tuple[Any, DropoutInfo]:
-        groups = np.asarray(self.groups)
-        dtype = state.average.dtype
-        kept = random.uniform(key, (int(groups.max(initial=0)) + 1,), dtype) >= self.rate
-        factor = bnp.where(kept, 1.0 / (1.0 - self.rate), 0.0)
-        of_each = bnp.where(groups >= 0, factor[np.maximum(groups, 0)], 1.0)
-        drawn = DropoutState(state.average * of_each, state.trained, state.average, state.moments)
-        return drawn, DropoutInfo(bnp.zeros((), dtype))
+        trained = state.average
+        factors = []
+        for i, w in enumerate(self.weights):
+            draws = random.uniform(random.fold_in(key, i), (w.units, 1), trained.dtype)
+            factors.append(bnp.where(draws < self.rate, 0.0, 1.0 / (1.0 - self.rate)))
+        position = trained * spread(factors, self.weights, trained.shape[0], trained.dtype)
+        return replace(state, position=position), DropoutInfo(bnp.zeros((), trained.dtype))

@@ -11,6 +11,7 @@ import bayesdl as bdl
 from bayesdl import dist, nn
 from bayesdl._base.errors import BayesdlError
 from bayesdl.infer.deep.mc_dropout import MCDropout
+from bayesdl.infer.minibatch import Turn
 from bayesdl.infer.targets import dropout_target
 from bayesdl.model.density import build_density
 from bayesdl.ops import random
@@ -90,12 +91,12 @@ def test_weights_decay_as_the_paper_says(rate: float) -> None:
     density = build_density(idle, (np.ones((6, 4)), np.zeros((6, 2))))
     target = dropout_target(density, rate, None)
     w = np.linspace(-1.0, 1.0, 8).reshape(4, 2)
-    key = random.key(0)
+    turn = Turn(random.key(0), np.int64(0))
 
     def value(w: Any) -> float:
         values = {"linear.weight": w, "linear.bias": np.zeros(2)}
         return float(
-            target.function(density.unconstrain(values, *density.data), key, *density.data)
+            target.function(density.unconstrain(values, *density.data), turn, *target.data)
         )
 
     expected = -0.5 / (1.0 - rate) * np.sum((w / 0.5) ** 2)
