@@ -146,6 +146,14 @@ def test_joint_distribution_shows_biased_acceptance() -> None:
     assert max(abs(float(row[3])) for row in table.rows) > 5.5, table
 
 
+@pytest.mark.slow
+def test_joint_distribution_shows_a_wrong_log_determinant(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And for a right kernel on a density whose change of variables forgets its stretch."""
+    monkeypatch.setattr(Exp, "forward_and_log_det", lambda self, x: (bnp.exp(x), 0.0 * x))
+    table = joint_distribution_test(lone_scale, np.zeros(1), kernel=NUTS(), random_seed=5)
+    assert max(abs(float(row[3])) for row in table.rows) > 5.5, table
+
+
 def test_optimisers_cannot_be_calibrated_by_ranks() -> None:
     """Their draws are of an approximation."""
     with pytest.raises(ArgumentError, match="needs a Markov chain"):
