@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from bayesdl._base.tree import tree_map
+from bayesdl._base.tree import flatten, tree_map
 from bayesdl.infer.kernel import Density
 from bayesdl.ops import numpy as bnp
 from bayesdl.ops import random
@@ -169,17 +169,20 @@ def estimate(
     def one(key: Any) -> Sampled:
         return estimator.of_sample(guide, params, key, density, tempered)
 
-    count = keys.shape[0]
+    count, dtype = keys.shape[0], flatten(params)[0][0].dtype
     if objective.alpha != 1.0:
         _, each = scan(lambda _, key: ((), one(key)), (), keys)
         log_weights = each.log_density - tempered * each.log_guide
         counted = estimator.join(objective.shares(log_weights), objective.alpha)
         gradient = tree_map(lambda g: bnp.tensordot(counted, g, 1), each.gradient)
         return Estimate(each.log_density.mean(), objective.bound(log_weights), gradient)
-    total = one(keys[0])
-    if count > 1:
+    if count == 1:
+        total = one(keys[0])
+    else:
+        zero = bnp.zeros((), dtype)
+        nothing = Sampled(zero, zero, tree_map(bnp.zeros_like, params))
         total, _ = scan(
-            lambda sums, key: (tree_map(lambda a, b: a + b, sums, one(key)), None), total, keys[1:]
+            lambda sums, key: (tree_map(lambda a, b: a + b, sums, one(key)), None), nothing, keys
         )
     mean = tree_map(lambda x: x * (1.0 / count), total)
     return Estimate(mean.log_density, mean.log_density - tempered * mean.log_guide, mean.gradient)

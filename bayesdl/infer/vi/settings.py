@@ -39,8 +39,8 @@ def read_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
 
     Examples
     --------
-    >>> read_settings({"objective": "iwae"})
-    {'objective': Renyi(alpha=0.0)}
+    >>> read_settings({"objective": "elbo", "schedule": "cosine"})
+    {'objective': Renyi(alpha=1.0), 'schedule': Cosine(last=0.0)}
     """
     for name in ABOVE_ZERO:
         given = settings.get(name)

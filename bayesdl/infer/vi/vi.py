@@ -80,8 +80,8 @@ class VI(Kernel):
     Parameters
     ----------
     guide : Guide
-        The family: ``"mean_field"``, ``"structured"``, ``"full_rank"``, ``"low_rank"``, ``"map"``,
-        or a guide with settings of its own.
+        The family: ``"mean_field"``, ``"structured"``, ``"full_rank"``, ``"low_rank"``,
+        ``"planar"``, ``"iaf"``, ``"coupling"``, ``"map"``, or a guide with settings of its own.
     objective : Renyi
         ``"elbo"``, ``"iwae"`` (importance weighted, on `samples` samples), or ``Renyi(alpha)``.
     estimator : str, optional

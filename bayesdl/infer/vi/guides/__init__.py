@@ -4,10 +4,24 @@ from __future__ import annotations
 
 from ._base import GUIDES as GUIDES
 from ._base import Guide as Guide
+from .coupling import Coupling as Coupling
 from .delta import Delta as Delta
 from .full_rank import FullRank as FullRank
+from .iaf import InverseAutoregressive as InverseAutoregressive
 from .low_rank import LowRank as LowRank
 from .mean_field import MeanField as MeanField
+from .planar import Planar as Planar
 from .structured import Structured as Structured
 
-__all__ = ["GUIDES", "Delta", "FullRank", "Guide", "LowRank", "MeanField", "Structured"]
+__all__ = [
+    "GUIDES",
+    "Coupling",
+    "Delta",
+    "FullRank",
+    "Guide",
+    "InverseAutoregressive",
+    "LowRank",
+    "MeanField",
+    "Planar",
+    "Structured",
+]
