@@ -77,6 +77,18 @@ class Block:
     info: tuple[str, ...]
     capacity: int
 
+    @property
+    def position_type(self) -> ArrayType:
+        """Type of a position."""
+        many = self.program.output_types[len(self.state)]
+        return ArrayType(many.shape[1:], many.dtype)
+
+    @property
+    def info_types(self) -> dict[str, ArrayType]:
+        """Types of what one step reports, by name."""
+        types = self.program.output_types[len(self.state) + 1 :]
+        return {n: ArrayType(t.shape[1:], t.dtype) for n, t in zip(self.info, types, strict=True)}
+
 
 def build_block(kernel: Kernel, target: Target, capacity: int) -> Block:
     """Trace a kernel on a target.

@@ -196,7 +196,7 @@ def _constrained(
 def _say_what_is_left(result: Run, asked: tuple[int, int, int]) -> None:
     """A warning with what an interrupted run kept, or the error if that is nothing."""
     chains, tune, draws = asked
-    kept, count = result.positions.shape[:2]
+    kept, count = result.shape
     if count:
         warnings.warn(
             f"stopped by hand: {kept} of {chains} chains are kept, {count} of {draws} draws each; "

@@ -1,30 +1,29 @@
-"""The one loop that runs every kernel: native blocks, a thread a chain, the host in between."""
+"""The one loop that runs every kernel: native blocks, many chains, the host in between."""
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Any
 
 import numpy as np
 
 from bayesdl.lower.executable import Executable
-from bayesdl.ops import random
 from bayesdl.pipeline import compile
 
 from .block import Block, Target, build_block
+from .chain import Chain, Report, jobs
+from .executors import Outcome, Workers, one_blas_thread, threads
+from .keep import Keeper, Positions
 from .kernel import Kernel
 from .machine import usable_cores
-from .schedule import part, schedule
 
-TARGET_SECONDS = 0.2
 CAPACITY = 100
 Record = dict[str, Any]
+Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)
@@ -50,11 +49,14 @@ class Run:
 
     Parameters
     ----------
-    positions : array, shape (chains, draws, dim)
-        Of an interrupted run, chains with less than half the draws of the longest one are left
-        out, and the others cut to the shortest among them.
+    values : dict of name to array, shape (chains, draws, …)
+        What the keeper kept: "position" if no other was given. Of an interrupted run, chains with
+        less than half the draws of the longest one are left out, and the others cut to the shortest
+        among them.
     stats : dict of name to array, shape (chains, draws)
     warmup : dict of name to array, shape (chains, warm-up iterations)
+    shape : (int, int)
+        Chains and draws.
     interrupted : bool
         Whether it was stopped by hand.
     iterations : tuple of int
@@ -63,12 +65,19 @@ class Run:
         Wall time.
     """
 
-    positions: np.ndarray[Any, Any]
-    stats: dict[str, np.ndarray[Any, Any]]
-    warmup: dict[str, np.ndarray[Any, Any]]
+    values: dict[str, Any]
+    stats: dict[str, Any]
+    warmup: dict[str, Array]
+    shape: tuple[int, int]
     interrupted: bool
     iterations: tuple[int, ...]
     seconds: float
+
+    @property
+    def positions(self) -> Array:
+        """Unconstrained positions, shape (chains, draws, dim), where these were kept."""
+        found: Array = self.values["position"]
+        return found
 
 
 def compile_kernel(kernel: Kernel, target: Target, capacity: int = CAPACITY) -> Compiled:
@@ -94,20 +103,22 @@ def run(
     compiled: Compiled,
     kernel: Kernel,
     target: Target,
-    positions: np.ndarray[Any, Any],
-    keys: np.ndarray[Any, Any],
+    positions: Array,
+    keys: Array,
     *,
     tune: int,
     draws: int,
     cores: int | None = None,
     thin: int = 1,
     report: Callable[[Record], None] = lambda record: None,
+    keeper: Keeper | None = None,
+    workers: AbstractContextManager[Workers] | None = None,
 ) -> Run:
     """Run one chain per starting position.
 
-    Draws depend on the keys alone: not on the number of threads, nor on the size of blocks. Ctrl-C
-    ends the run after the blocks in flight and keeps what was drawn. An optimisation that it finds
-    under way ends there, and the draws are made from where it stands.
+    Draws depend on the keys alone: not on who runs the blocks, nor on their size. Ctrl-C ends the
+    run after the blocks in flight and keeps what was drawn. An optimisation that it finds under way
+    ends there, and the draws are made from where it stands.
 
     Parameters
     ----------
@@ -126,173 +137,130 @@ def run(
         Every thin-th draw is kept, with its statistics.
     report : callable
         Gets a record after each block, in the main thread: iterations "done" and "total" over all
-        chains, and by chain "iterations", "drawn", the "latest" block's Info, and "sums" of the
-        Info over the draws.
+        chains, and by chain "iterations", "drawn", "seconds" of computing, the "latest" block's
+        Info, and "sums" of the Info over the draws.
+    keeper : Keeper, optional
+        Where draws go; positions are kept in memory if not given.
+    workers : context manager of Workers, optional
+        Who runs the blocks; threads if not given.
     """
     begin = time.perf_counter()
-    halt = threading.Event()
-    chains = [
-        _Chain(compiled, kernel, target, p, k, (tune, draws, thin), halt)
-        for p, k in zip(positions, keys, strict=True)
-    ]
-    interrupted = False
-    with one_blas_thread(), ThreadPoolExecutor(min(len(chains), cores or usable_cores())) as pool:
-        waiting: dict[Future[None], _Chain] = {pool.submit(c.advance): c for c in chains}
-        try:
-            while waiting:
-                done, _ = wait(waiting, return_when=FIRST_COMPLETED)
-                for future in done:
-                    chain = waiting.pop(future)
-                    future.result()
-                    if not chain.finished:
-                        waiting[pool.submit(chain.advance)] = chain
-                report(_record(chains))
-        except KeyboardInterrupt:
-            interrupted = True
-            halt.set()
+    found = jobs(compiled.block, compiled.executable, target.data, positions, keys, draws, thin)
+    chains = [Chain(job, kernel, tune) for job in found]
+    walk = Walk(chains, keeper or Positions(compiled.block), report)
+    crowd = workers or threads(min(len(chains), cores or usable_cores()))
+    interrupted = walk.through(crowd)
     if interrupted and not kernel.markov:
         with one_blas_thread():
-            for chain in chains:
-                chain.draw_from_here()
-    return _collect(chains, interrupted, time.perf_counter() - begin)
+            walk.draw_from_here()
+    return walk.collected(interrupted, time.perf_counter() - begin)
 
 
-def _record(chains: list[_Chain]) -> Record:
-    return {
-        "done": sum(c.at for c in chains),
-        "total": sum(c.tune + c.draws for c in chains),
-        "iterations": [c.at for c in chains],
-        "drawn": [c.drawn for c in chains],
-        "latest": [c.latest for c in chains],
-        "sums": [c.sums for c in chains],
-    }
+class Walk:
+    """All chains of a run on their way, and the keeper of their draws.
 
-
-def _collect(chains: list[_Chain], interrupted: bool, seconds: float) -> Run:
-    iterations = tuple(c.at for c in chains)
-    count = _common_length([c.drawn for c in chains])
-    chains = [c for c in chains if c.drawn >= count]
-    names = chains[0].compiled.block.info
-    found = [c.joined() for c in chains]
-    stats, warmup = {}, {}
-    for i, name in enumerate(names):
-        stats[name] = np.stack(
-            [f[i + 1][c.tune : c.tune + count : c.thin] for f, c in zip(found, chains, strict=True)]
-        )
-        least = min(min(c.at, c.tune) for c in chains)
-        warmup[name] = np.stack([f[i + 1][:least] for f in found])
-    kept = -(-count // chains[0].thin)
-    positions = np.stack([f[0][:kept] for f in found])
-    return Run(positions, stats, warmup, interrupted, iterations, seconds)
-
-
-def _common_length(drawn: list[int]) -> int:
-    """The length to cut chains to; those that are shorter lag too far behind to be waited for."""
-    return min(n for n in drawn if 2 * n >= max(drawn))
-
-
-class _Chain:
-    """One chain: its state between blocks, and what it has reported."""
+    Parameters
+    ----------
+    chains : list of Chain
+    keeper : Keeper
+    report : callable
+        Gets a record after each block.
+    """
 
     def __init__(
-        self,
-        compiled: Compiled,
-        kernel: Kernel,
-        target: Target,
-        start: np.ndarray[Any, Any],
-        key: np.ndarray[Any, Any],
-        lengths: tuple[int, int, int],
-        halt: threading.Event,
+        self, chains: list[Chain], keeper: Keeper, report: Callable[[Record], None]
     ) -> None:
-        self.compiled, self.kernel, self.halt = compiled, kernel, halt
-        self.data = [np.asarray(d, order="C") for d in target.data]
-        # Streams apart: one for the first state, one for the keys of the iterations.
-        self.first_key, self.key = np.ascontiguousarray(random.split(np.ascontiguousarray(key)))
-        self.start = np.ascontiguousarray(start)
-        self.state = [np.zeros(t.shape, t.dtype) for t in compiled.block.state]
-        self.tune, self.draws, self.thin = lengths
-        self.phases = schedule(self.tune, self.draws)
-        self.at, self.size = 0, 1
-        self.reports: list[list[np.ndarray[Any, Any]]] = []
-        self.latest: dict[str, Any] = {}
-        self.sums = dict.fromkeys(compiled.block.info, 0.0)
+        self.chains, self.keeper, self.report = chains, keeper, report
+        self._waiting: dict[Future[Outcome], int] = {}
 
-    @property
-    def drawn(self) -> int:
-        """Number of draws after the warm-up."""
-        return max(self.at - self.tune, 0)
+    def through(self, workers: AbstractContextManager[Workers]) -> bool:
+        """Walk to the end; whether Ctrl-C came before."""
+        with workers as crowd:
+            try:
+                for i in range(len(self.chains)):
+                    self._send(crowd, i)
+                while self._waiting:
+                    self._take_finished(crowd)
+                    self.report(self.record())
+            except KeyboardInterrupt:
+                for future in wait(self._waiting).done:
+                    self._take(self._waiting.pop(future), future.result())
+                return True
+        return False
 
-    @property
-    def finished(self) -> bool:
-        """Whether nothing is left to do."""
-        return self.halt.is_set() or self.at >= self.tune + self.draws
+    def _send(self, crowd: Workers, i: int) -> None:
+        chain = self.chains[i]
+        if not chain.finished:
+            self._waiting[crowd.submit(chain.job, chain.here, chain.limit)] = i
 
-    def advance(self) -> None:
-        """One block of about TARGET_SECONDS."""
-        block = self.compiled.block
-        count = min(self.size, block.capacity, self._limit() - self.at)
-        begin = time.perf_counter()
-        outputs = self.compiled.executable(
-            np.bool_(self.at == 0),
-            np.int64(count),
-            self.start,
-            self.first_key,
-            self.key,
-            *self.state,
-            *part(self.phases, self.at, count, block.capacity),
-            *self.data,
-        )
-        seconds = max(time.perf_counter() - begin, 1e-6)
-        self.state = outputs[: len(self.state)]
-        # Positions of the warm-up are not wanted, and a long optimisation has many.
-        kept = count if self.at >= self.tune else 0
-        positions, *info = outputs[len(self.state) :]
-        thinned = positions[:kept][-self.drawn % self.thin :: self.thin]
-        self.reports.append([np.array(thinned), *(np.array(o[:count]) for o in info)])
-        self.at += count
-        self.latest = dict(zip(block.info, self.reports[-1][1:], strict=True))
-        if kept:
-            self.sums = {k: v + float(self.latest[k].sum()) for k, v in self.sums.items()}
-        self.size = max(1, int(count * min(TARGET_SECONDS / seconds, 10.0)))
-        self._maybe_end_warmup()
+    def _take_finished(self, crowd: Workers) -> None:
+        for future in wait(self._waiting, return_when=FIRST_COMPLETED).done:
+            i = self._waiting.pop(future)
+            here, reports = future.result()
+            self.chains[i].absorb(here, reports)
+            # The chain goes on before its draws are put away.
+            self._send(crowd, i)
+            self._keep(i, reports)
 
-    def _limit(self) -> int:
-        """Where this block must end: at the end of warm-up, at a check, or at the end."""
-        if self.at >= self.tune:
-            return self.tune + self.draws
-        every = self.kernel.check_every
-        return min(self.tune, (self.at // every + 1) * every) if every else self.tune
+    def _take(self, i: int, outcome: Outcome) -> None:
+        self.chains[i].absorb(*outcome)
+        self._keep(i, outcome[1])
 
-    def _maybe_end_warmup(self) -> None:
-        every = self.kernel.check_every
-        if every and self.at < self.tune and self.at % every == 0:
-            columns = zip(*(r[1:] for r in self.reports), strict=True)
-            info = {
-                name: np.concatenate(parts)
-                for name, parts in zip(self.compiled.block.info, columns, strict=True)
-            }
-            if self.kernel.finished(info):
-                self._end_warmup()
-
-    def _end_warmup(self) -> None:
-        self.tune = self.at
-        self.phases = schedule(self.at, self.draws)
+    def _keep(self, i: int, reports: Any) -> None:
+        thin = self.chains[i].job.thin
+        for report in reports:
+            if report.drawn is not None and len(report.positions):
+                self.keeper.append(i, *_kept(report, thin))
 
     def draw_from_here(self) -> None:
         """End an optimisation where it stands, and make the draws."""
-        if self.at < self.tune:
-            self._end_warmup()
-        while self.at < self.tune + self.draws:
-            self.advance()
+        for i, chain in enumerate(self.chains):
+            if chain.here.at < chain.here.tune:
+                chain.end_warmup()
+            while not chain.finished:
+                here, report = chain.job.advance(chain.here, chain.limit)
+                self._take(i, (here, [report]))
 
-    def joined(self) -> list[np.ndarray[Any, Any]]:
-        """All reports: positions after the warm-up, then statistics of all iterations in order."""
-        return [np.concatenate(parts) for parts in zip(*self.reports, strict=True)]
+    def record(self) -> Record:
+        """What is shown of the run after a block."""
+        return {
+            "done": sum(c.here.at for c in self.chains),
+            "total": sum(c.total for c in self.chains),
+            "iterations": [c.here.at for c in self.chains],
+            "drawn": [c.drawn for c in self.chains],
+            "seconds": [c.seconds for c in self.chains],
+            "latest": [c.latest for c in self.chains],
+            "sums": [c.sums for c in self.chains],
+        }
+
+    def collected(self, interrupted: bool, seconds: float) -> Run:
+        """The draws so far, chains cut to one length."""
+        chains = self.chains
+        count = common_length([c.drawn for c in chains])
+        chosen = [i for i, c in enumerate(chains) if c.drawn >= count]
+        kept = -(-count // chains[0].job.thin)
+        values, stats = self.keeper.collect(chosen, kept)
+        warmups = [chains[i].warmup() for i in chosen]
+        least = min(min(c.here.at, c.here.tune) for c in (chains[i] for i in chosen))
+        warmup = {n: np.stack([w[n][:least] for w in warmups]) for n in chains[0].job.block.info}
+        return Run(
+            values,
+            stats,
+            warmup,
+            (len(chosen), kept),
+            interrupted,
+            tuple(c.here.at for c in chains),
+            seconds,
+        )
 
 
-@contextmanager
-def one_blas_thread() -> Iterator[None]:
-    """Chains are threads; the matrix products inside them are not to start more."""
-    limits = import_module("threadpoolctl").threadpool_limits
-    with limits(1, user_api="blas"):
-        yield
+def _kept(report: Report, thin: int) -> tuple[int, Array, dict[str, Array]]:
+    """Index of the first kept draw of a block, and positions and statistics of those kept."""
+    drawn = report.drawn or 0
+    stats = {name: column[-drawn % thin :: thin] for name, column in report.info.items()}
+    return -(-drawn // thin), report.positions, stats
+
+
+def common_length(drawn: list[int]) -> int:
+    """The length to cut chains to; those that are shorter lag too far behind to be waited for."""
+    return min(n for n in drawn if 2 * n >= max(drawn))

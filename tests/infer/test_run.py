@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,7 +14,6 @@ from bayesdl.infer import run as loop
 from bayesdl.infer.mcmc.nuts import NUTS
 from bayesdl.model.density import build_density
 from bayesdl.model.statements import observe, sample
-from bayesdl.ops import random
 
 KEYS = np.array([[1, 2], [3, 4], [5, 6]], np.uint32)
 
@@ -118,7 +116,7 @@ def test_a_real_signal_stops_a_run(density: Any) -> None:
     ],
 )
 def test_chains_are_cut_to_one_length(drawn: list[int], length: int) -> None:
-    assert loop._common_length(drawn) == length
+    assert loop.common_length(drawn) == length
 
 
 def test_ctrl_c_in_the_warmup_leaves_no_draws_and_says_how_far_it_was(density: Any) -> None:
@@ -129,17 +127,6 @@ def test_ctrl_c_in_the_warmup_leaves_no_draws_and_says_how_far_it_was(density: A
     assert found.interrupted
     assert found.positions.shape == (3, 0, 2)
     assert all(0 < n < 60 for n in found.iterations)
-
-
-def test_first_states_have_a_stream_of_their_own(density: Any) -> None:
-    kernel = NUTS(max_treedepth=5)
-    compiled = loop.compile_kernel(kernel, density, 5)
-    chain = loop._Chain(
-        compiled, kernel, density, np.zeros(2), KEYS[0], (10, 10, 1), threading.Event()
-    )
-    of_steps = {tuple(np.asarray(random.fold_in(chain.key, i))) for i in range(-1000, 1000)}
-    assert tuple(chain.first_key) not in of_steps
-    assert tuple(chain.first_key) != tuple(KEYS[0])
 
 
 def test_records_count_draws_and_divergences_by_chain(density: Any) -> None:

@@ -1,0 +1,69 @@
+"""What becomes of the draws: keepers take them block by block, and give them back as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from .block import Block
+
+Array = np.ndarray[Any, Any]
+
+
+class Keeper(Protocol):
+    """Where draws go while a run is under way. It is called by one thread at a time."""
+
+    def append(self, chain: int, first: int, positions: Array, stats: Mapping[str, Array]) -> None:
+        """Take draws of a chain.
+
+        Parameters
+        ----------
+        chain : int
+        first : int
+            Index of the first of them among the chain's kept draws.
+        positions : array, shape (n, dim)
+        stats : mapping of name to array, shape (n,)
+        """
+        ...
+
+    def collect(self, chains: Sequence[int], count: int) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Values and statistics, shape (chains, count, …), of the first draws of some chains."""
+        ...
+
+
+class Positions:
+    """Keeps unconstrained positions in memory, under the name "position".
+
+    Parameters
+    ----------
+    block : Block
+        Whose draws these are.
+    """
+
+    def __init__(self, block: Block) -> None:
+        place = block.position_type
+        self._empty = np.empty((0, *place.shape), place.dtype)
+        self._no_stats = {n: np.empty(0, t.dtype) for n, t in block.info_types.items()}
+        self._parts: dict[int, list[tuple[Array, Mapping[str, Array]]]] = {}
+
+    def append(self, chain: int, first: int, positions: Array, stats: Mapping[str, Array]) -> None:
+        """Take draws of a chain."""
+        self._parts.setdefault(chain, []).append((positions, stats))
+
+    def collect(
+        self, chains: Sequence[int], count: int
+    ) -> tuple[dict[str, Array], dict[str, Array]]:
+        """Values and statistics of the first draws of some chains."""
+        parts = [self._parts.get(c, []) for c in chains]
+        positions = [
+            np.concatenate([self._empty, *(p for p, _ in found)])[:count] for found in parts
+        ]
+        stats = {
+            name: np.stack(
+                [np.concatenate([none, *(s[name] for _, s in p)])[:count] for p in parts]
+            )
+            for name, none in self._no_stats.items()
+        }
+        return {"position": np.stack(positions)}, stats
