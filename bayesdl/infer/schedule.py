@@ -31,7 +31,7 @@ def schedule(tune: int, draws: int) -> Phase:
     Examples
     --------
     >>> np.flatnonzero(schedule(1000, 0).window_end).tolist()
-    [9, 19, 29, 39, 52, 69, 92, 123, 164, 219, 292, 389, 519, 692]
+    [9, 19, 29, 39, 52, 69, 92, 123, 164, 219, 292, 389, 519, 692, 849]
     """
     iteration = np.arange(tune + draws, dtype=np.int64)
     tuning = iteration < tune
@@ -39,6 +39,8 @@ def schedule(tune: int, draws: int) -> Phase:
     stop = tune - int(STEP_SIZE_ONLY * tune) if tune >= 20 else 0
     slow[:stop] = True
     window_end[window_ends(stop)] = True
+    if stop:
+        window_end[stop - 1] = True
     fraction = np.minimum(iteration / max(tune, 1), 1.0)
     return Phase(tuning, slow, window_end, iteration, fraction)
 

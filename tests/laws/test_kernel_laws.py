@@ -33,9 +33,16 @@ def _example(kind: Any) -> Any:
     return kind()
 
 
-@pytest.fixture(scope="module", params=list(KERNELS), ids=str)
+KERNEL_CASES = {name: _example(kind) for name, kind in KERNELS.items()}
+for name in ("nuts", "hmc"):
+    for metric in ("low_rank", "dense"):
+        KERNEL_CASES[f"{name}-{metric}"] = replace(KERNEL_CASES[name], metric=metric)
+    KERNEL_CASES[f"{name}-blocks"] = replace(KERNEL_CASES[name], dense=((0, 2),))
+
+
+@pytest.fixture(scope="module", params=list(KERNEL_CASES), ids=str)
 def case(request: pytest.FixtureRequest) -> Any:
-    kernel = _example(KERNELS[request.param])
+    kernel = KERNEL_CASES[request.param]
     return kernel, *compiled(kernel, TARGET, 50)
 
 

@@ -145,3 +145,23 @@ def test_not_square_is_refused():
         trace_flat(
             lambda a, b: [linalg.solve(a, b)], [ArrayType((2, 2), F64), ArrayType((3,), F64)], "f"
         )
+
+
+def test_eigenvectors_rebuild_the_matrix_and_the_lower_triangle_alone_is_read():
+    a = definite(4)
+    spoiled = np.tril(a) + np.triu(np.full((4, 4), np.nan), 1)
+    values, vectors = linalg.eigh(spoiled)
+    np.testing.assert_allclose((vectors * values) @ vectors.T, a, rtol=1e-12)
+    assert (np.diff(values) > 0.0).all()
+
+
+def test_eigenvalues_of_what_is_not_finite_are_nan_and_spare_their_neighbours():
+    values, vectors = linalg.eigh(np.stack([definite(3), np.full((3, 3), np.nan)]))
+    assert np.isfinite(values[0]).all()
+    assert np.isnan(values[1]).all()
+    assert np.isnan(vectors[1]).all()
+
+
+def test_equal_eigenvalues_have_a_finite_derivative():
+    found = gradient(lambda a: linalg.norm(linalg.eigh(a)[0]), np.eye(3))
+    np.testing.assert_allclose(found, np.eye(3) / np.sqrt(3.0))

@@ -1,18 +1,35 @@
-"""Warm-up of Hamiltonian kernels: step size and mass, told by the phase what to do."""
+"""Warm-up of Hamiltonian kernels: step size and metric, told by the phase what to do."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
+from bayesdl._base.errors import ArgumentError
+from bayesdl._base.source import user_source
 from bayesdl.infer.kernel import Density, Phase
 from bayesdl.ops import numpy as bnp
 from bayesdl.tracing.flow import cond
 
+from .directions import LearnDirections
 from .integrator import Point
-from .mass import Scales, first_inverse_mass, inverse_mass, no_scales, see
-from .metric import Diagonal
+from .mass import LearnDiagonal
+from .metric import Metric
 from .step_size import DualAveraging, average, reasonable_step, start_averaging
+
+METRICS = ("diag", "low_rank", "dense")
+
+
+class Learner(Protocol):
+    """How a metric is learnt from the points of a warm-up."""
+
+    def start(self, gradient: Any) -> tuple[Any, Any]:
+        """What is known before the first point, and a first metric."""
+        ...
+
+    def learn(self, seen: Any, metric: Any, point: Point, window_end: Any) -> tuple[Any, Any]:
+        """What is known after one more point, and the metric to use from here on."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -22,28 +39,73 @@ class Adaptation:
     Parameters
     ----------
     step : DualAveraging
-    scales : Scales
-        Of the current window and the one before it.
-    coming : Scales
-        Of the current window, for the next one to start from.
-    metric : Diagonal
+    seen : Windows or Memory
+        Points, as the learner keeps them.
+    metric : Metric
         In use.
     """
 
     __tree__: ClassVar[bool] = True
 
     step: DualAveraging
-    scales: Scales
-    coming: Scales
-    metric: Diagonal
+    seen: Any
+    metric: Metric
 
 
-def start(key: Any, point: Point, density: Density) -> Adaptation:
-    """A first mass from the gradient, and a reasonable step size for it."""
-    metric = Diagonal(first_inverse_mass(point.gradient))
+def learner(metric: str, dense: tuple[tuple[int, ...], ...], dim: int) -> Learner:
+    """The learner of a kernel's settings.
+
+    Parameters
+    ----------
+    metric : {"diag", "low_rank", "dense"}
+    dense : tuple of tuple of int
+        Blocks of coordinates that are learnt densely, the others diagonally.
+    dim : int
+    """
+    if dense:
+        return LearnDirections(dense, low_rank=False)
+    if metric == "diag":
+        return LearnDiagonal()
+    return LearnDirections((tuple(range(dim)),), low_rank=metric == "low_rank")
+
+
+def check_metric(metric: str, dense: tuple[tuple[int, ...], ...]) -> None:
+    """A metric that there is, and blocks only where the rest is diagonal.
+
+    Raises
+    ------
+    ArgumentError
+    """
+    if metric not in METRICS:
+        raise ArgumentError(
+            f"there is no metric {metric!r}.",
+            facts=[("known", ", ".join(METRICS))],
+            fix="use one of them.",
+            where=user_source(),
+            code="A108",
+        )
+    if dense and metric != "diag":
+        raise ArgumentError(
+            f"dense blocks and metric={metric!r} exclude each other.",
+            fix="leave out one of them: what lies outside of the blocks is diagonal.",
+            where=user_source(),
+            code="A108",
+        )
+    places = [i for block in dense for i in block]
+    if len(set(places)) < len(places):
+        raise ArgumentError(
+            "a coordinate is in two dense blocks.",
+            fix="name each site once, sites that are to be learnt together in one tuple.",
+            where=user_source(),
+            code="A108",
+        )
+
+
+def start(key: Any, point: Point, density: Density, learner: Learner) -> Adaptation:
+    """A first metric from the gradient, and a reasonable step size for it."""
+    seen, metric = learner.start(point.gradient)
     log_step = reasonable_step(key, point, density, metric, bnp.zeros_like(point.value))
-    empty = no_scales(point.position)
-    return Adaptation(start_averaging(log_step), empty, empty, metric)
+    return Adaptation(start_averaging(log_step), seen, metric)
 
 
 def step_size(state: Adaptation, phase: Phase) -> Any:
@@ -52,7 +114,12 @@ def step_size(state: Adaptation, phase: Phase) -> Any:
 
 
 def adapt(
-    state: Adaptation, point: Point, acceptance: Any, phase: Phase, target: float
+    state: Adaptation,
+    point: Point,
+    acceptance: Any,
+    phase: Phase,
+    target: float,
+    learner: Learner,
 ) -> Adaptation:
     """Learn from one trajectory, where the phase says so.
 
@@ -66,32 +133,23 @@ def adapt(
     phase : Phase
     target : float
         Acceptance rate to reach.
+    learner : Learner
 
     Notes
     -----
-    The mass follows every draw. It is taken from the current window and the one before it, so that
-    it forgets the start of the chain and yet is never taken from a few points. The averaging of the
-    step size goes on without a restart: the mass changes little from draw to draw, and a restart
-    would cost the average its length.
+    The averaging of the step size goes on without a restart: the metric changes little from window
+    to window, and a restart would cost the average its length.
     """
 
     def learn(state: Adaptation) -> Adaptation:
         step = average(state.step, acceptance, target)
-        learnt = Adaptation(step, state.scales, state.coming, state.metric)
+        learnt = Adaptation(step, state.seen, state.metric)
         found: Adaptation = cond(phase.slow, rescale, lambda s: s, learnt)
         return found
 
     def rescale(state: Adaptation) -> Adaptation:
-        scales = see(state.scales, point.position, point.gradient)
-        coming = see(state.coming, point.position, point.gradient)
-        metric = Diagonal(inverse_mass(scales, state.metric.variance))
-        known = Adaptation(state.step, scales, coming, metric)
-        found: Adaptation = cond(phase.window_end, pass_on, lambda s: s, known)
-        return found
-
-    def pass_on(state: Adaptation) -> Adaptation:
-        empty = no_scales(point.position)
-        return Adaptation(state.step, state.coming, empty, state.metric)
+        seen, metric = learner.learn(state.seen, state.metric, point, phase.window_end)
+        return Adaptation(state.step, seen, metric)
 
     adapted: Adaptation = cond(phase.tuning, learn, lambda s: s, state)
     return adapted

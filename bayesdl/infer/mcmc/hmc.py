@@ -11,7 +11,7 @@ from bayesdl.ops import random
 from bayesdl.tracing.flow import while_loop
 
 from . import adaptation
-from .adaptation import Adaptation
+from .adaptation import Adaptation, Learner, check_metric, learner
 from .integrator import Point, energy, leapfrog, set_off
 
 DIVERGENCE = 1000.0
@@ -27,7 +27,7 @@ class HamiltonianState:
     position, value, gradient : Array
         Position (dim,), log density there, and its gradient (dim,).
     adaptation : Adaptation
-        Step size and mass.
+        Step size and metric.
     """
 
     __tree__: ClassVar[bool] = True
@@ -53,12 +53,13 @@ class HMCInfo:
     energy_error: Any
 
 
-def start(key: Any, position: Any, density: Density) -> HamiltonianState:
+def start(key: Any, position: Any, density: Density, learner: Learner) -> HamiltonianState:
     """State of a chain at its first position."""
     value, gradient = density(position)
     rest = bnp.zeros_like(position)
     point = Point(position, rest, rest, value, gradient)
-    return HamiltonianState(position, value, gradient, adaptation.start(key, point, density))
+    learnt = adaptation.start(key, point, density, learner)
+    return HamiltonianState(position, value, gradient, learnt)
 
 
 def depart(key: Any, state: HamiltonianState) -> Point:
@@ -82,6 +83,9 @@ class HMC(Kernel):
         Acceptance rate that the step size is adapted to.
     max_steps : int
         Leapfrog steps that no trajectory exceeds.
+    metric : {"diag", "low_rank", "dense"}
+    dense : tuple of tuple of int
+        As for NUTS.
 
     Notes
     -----
@@ -97,9 +101,14 @@ class HMC(Kernel):
     path_length: float = 1.5707963267948966
     target_accept: float = 0.8
     max_steps: int = 1000
+    metric: str = "diag"
+    dense: tuple[tuple[int, ...], ...] = ()
+
+    def __post_init__(self) -> None:
+        check_metric(self.metric, self.dense)
 
     def init(self, key: Any, position: Any, density: Density) -> HamiltonianState:
-        return start(key, position, density)
+        return start(key, position, density, learner(self.metric, self.dense, position.shape[0]))
 
     def step(self, key: Any, state: Any, density: Density, phase: Phase) -> tuple[Any, HMCInfo]:
         keys = random.split(key, 3)
@@ -117,7 +126,10 @@ class HMC(Kernel):
         acceptance = bnp.exp(-bnp.maximum(error, 0.0))
         accepted = random.uniform(keys[2], dtype=epsilon.dtype) < acceptance
         chosen = choose(accepted, there, here)
-        learnt = adaptation.adapt(state.adaptation, chosen, acceptance, phase, self.target_accept)
+        how = learner(self.metric, self.dense, state.position.shape[0])
+        learnt = adaptation.adapt(
+            state.adaptation, chosen, acceptance, phase, self.target_accept, how
+        )
         info = HMCInfo(
             lp=chosen.value,
             acceptance_rate=acceptance,

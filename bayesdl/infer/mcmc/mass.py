@@ -1,4 +1,4 @@
-"""The diagonal mass, from positions and gradients: what makes the target's scales look alike."""
+"""The diagonal metric, from positions and gradients: what makes the target's scales look alike."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from bayesdl.ops import numpy as bnp
+from bayesdl.tracing.flow import cond
+
+from .integrator import Point
+from .metric import Diagonal
 
 LEAST = 4.0
 """Points from which a scale is first taken."""
@@ -101,3 +105,52 @@ def inverse_mass(scales: Scales, previous: Any) -> Any:
     found = bnp.sqrt(scales.positions.squares / scales.gradients.squares)
     good = bnp.isfinite(found) & (found > 0.0) & (scales.positions.count >= LEAST)
     return bnp.where(good, found, previous)
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Two overlapping stretches of a warm-up.
+
+    Parameters
+    ----------
+    scales : Scales
+        Of the current window and the one before it.
+    coming : Scales
+        Of the current window, for the next one to start from.
+    """
+
+    __tree__: ClassVar[bool] = True
+
+    scales: Scales
+    coming: Scales
+
+
+@dataclass(frozen=True)
+class LearnDiagonal:
+    """The diagonal metric, anew at each point.
+
+    Notes
+    -----
+    It is taken from the current window and the one before it, so that it forgets the start of the
+    chain and yet is never taken from a few points.
+    """
+
+    def start(self, gradient: Any) -> tuple[Windows, Diagonal]:
+        """No point seen, and a first metric."""
+        empty = no_scales(gradient)
+        return Windows(empty, empty), Diagonal(first_inverse_mass(gradient))
+
+    def learn(
+        self, windows: Windows, metric: Diagonal, point: Point, window_end: Any
+    ) -> tuple[Windows, Diagonal]:
+        """One more point, and what it changes."""
+        scales = see(windows.scales, point.position, point.gradient)
+        coming = see(windows.coming, point.position, point.gradient)
+        passed = cond(
+            window_end,
+            lambda scales, coming: Windows(coming, no_scales(point.position)),
+            Windows,
+            scales,
+            coming,
+        )
+        return passed, Diagonal(inverse_mass(scales, metric.variance))

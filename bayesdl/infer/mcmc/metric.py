@@ -46,3 +46,41 @@ class Diagonal:
     def momentum(self, key: Any) -> Any:
         z = random.normal(key, self.variance.shape, self.variance.dtype)
         return z / bnp.sqrt(self.variance)
+
+
+@dataclass(frozen=True)
+class Stretched:
+    """M⁻¹ = diag(variance) + B diag(excess) Bᵀ: scaled coordinates, stretched along directions.
+
+    Parameters
+    ----------
+    variance : Array, shape (dim,)
+        σ².
+    basis : Array, shape (dim, rank)
+        B = σ U, where the columns of U are orthonormal.
+    excess : Array, shape (rank,)
+        λ − 1, where λ is the variance along a column of U after scaling.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> along = Stretched(np.ones(2), np.array([[0.6], [0.8]]), np.array([99.0]))
+    >>> along.velocity(np.array([0.6, 0.8])).round(6).tolist()
+    [60.0, 80.0]
+    """
+
+    __tree__: ClassVar[bool] = True
+
+    variance: Any
+    basis: Any
+    excess: Any
+
+    def velocity(self, momentum: Any) -> Any:
+        along = self.excess * (self.basis.T @ momentum)
+        return self.variance * momentum + self.basis @ along
+
+    def momentum(self, key: Any) -> Any:
+        z = random.normal(key, self.variance.shape, self.variance.dtype)
+        scale = bnp.sqrt(self.variance)
+        shrunk = (1.0 / bnp.sqrt(1.0 + self.excess) - 1.0) * (self.basis.T @ (z / scale))
+        return (z + (self.basis @ shrunk) / scale) / scale

@@ -10,6 +10,7 @@ from bayesdl.ops import numpy as bnp
 from bayesdl.ops import random
 
 from . import adaptation
+from .adaptation import check_metric, learner
 from .hmc import HamiltonianState, depart, start
 from .integrator import energy
 from .tree import grow
@@ -44,6 +45,12 @@ class NUTS(Kernel):
         Acceptance rate, averaged over a trajectory, that the step size is adapted to.
     max_treedepth : int
         Doublings that no trajectory exceeds: at most 2^max_treedepth − 1 leapfrog steps.
+    metric : {"diag", "low_rank", "dense"}
+        What the warm-up learns of the target's shape: the scales of its coordinates; these and the
+        directions along which it is longest or shortest; or all of its covariance.
+    dense : tuple of tuple of int
+        Blocks of coordinates whose covariance is learnt, where the metric is diagonal elsewhere;
+        ``fit`` takes names of sites.
 
     Notes
     -----
@@ -65,9 +72,14 @@ class NUTS(Kernel):
 
     target_accept: float = 0.8
     max_treedepth: int = 10
+    metric: str = "diag"
+    dense: tuple[tuple[int, ...], ...] = ()
+
+    def __post_init__(self) -> None:
+        check_metric(self.metric, self.dense)
 
     def init(self, key: Any, position: Any, density: Density) -> HamiltonianState:
-        return start(key, position, density)
+        return start(key, position, density, learner(self.metric, self.dense, position.shape[0]))
 
     def step(self, key: Any, state: Any, density: Density, phase: Phase) -> tuple[Any, NUTSInfo]:
         keys = random.split(key)
@@ -77,7 +89,10 @@ class NUTS(Kernel):
         tree = grow(keys[1], here, density, epsilon, metric, self.max_treedepth)
         acceptance = tree.acceptance / bnp.maximum(tree.n_steps, 1).astype(epsilon.dtype)
         chosen = tree.chosen
-        learnt = adaptation.adapt(state.adaptation, chosen, acceptance, phase, self.target_accept)
+        how = learner(self.metric, self.dense, state.position.shape[0])
+        learnt = adaptation.adapt(
+            state.adaptation, chosen, acceptance, phase, self.target_accept, how
+        )
         before, after = energy(here), energy(chosen)
         info = NUTSInfo(
             lp=chosen.value,

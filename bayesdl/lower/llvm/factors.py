@@ -287,6 +287,75 @@ def _slogdet(scope: Scope, equation: Equation) -> None:
                 scope.define(var, value)
 
 
+@emits("eigh")
+def _eigh(scope: Scope, equation: Equation) -> None:
+    """By columns our rows are the transpose: what LAPACK leaves there are vectors by rows."""
+    code, (a,), (values, vectors) = scope.code, equation.inputs, equation.outputs
+    (count, n), dtype = _batches(a.type), a.type.dtype
+    if not count:
+        return
+    sources, lists, targets = scope.pointer(a), scope.pointer(values), scope.pointer(vectors)
+    long, whole = 1 + 6 * n + 2 * n * n, 3 + 5 * n
+    rows, work, counts = scope.scratch(
+        n * n * dtype.itemsize, long * dtype.itemsize, whole * I32.itemsize
+    )
+    name = code.module.external(_letter_of(dtype) + "syevd", 11)
+    info, size = code.local("i32"), integer(code, n)
+    lengths = integer(code, long), integer(code, whole)
+    with code.loop(count) as loop:
+        start = code.scale(loop.index, n * n)
+        found = code.at(lists, code.scale(loop.index, n), dtype)
+        source = _Matrix(code, code.at(sources, start, dtype), n, dtype)
+        target = _Matrix(code, code.at(targets, start, dtype), n, dtype)
+        vector = _Matrix(code, rows, n, dtype)
+        bad = _symmetric(source, vector, n)
+        flags = [letter(code, "V"), letter(code, "L")]
+        # NaN sends LAPACK astray, and zeros stand in for it.
+        with when(code, bad):
+            _fill(code, rows, n * n, dtype, 0.0)
+        call(
+            code,
+            name,
+            [*flags, size, rows, size, found, work, lengths[0], counts, lengths[1], info],
+        )
+        failed = code.let(f"icmp ne i32 {code.load(info, '0', I32)}, 0")
+        _signed(vector, target, n)
+        with when(code, code.let(f"or i1 {bad}, {failed}")):
+            _fill(code, found, n, dtype, np.nan)
+            _fill(code, target.pointer, n * n, dtype, np.nan)
+
+
+def _symmetric(source: _Matrix, target: _Matrix, n: int) -> str:
+    """Put the lower triangle on both sides. Whether it holds a number that is not finite."""
+    code, dtype, kind = source.code, source.dtype, value_type(source.dtype)
+    with code.loop(n, [("i1", "false")]) as row:
+        with code.loop(code.add(row.index, "1"), [("i1", row.state[0])]) as column:
+            value = source.load(row.index, column.index)
+            target.store(value, row.index, column.index)
+            target.store(value, column.index, row.index)
+            rest = arithmetic(code, "sub", dtype, value, value)
+            odd = code.let(f"fcmp uno {kind} {rest}, {rest}")
+            column.next = [code.let(f"or i1 {column.state[0]}, {odd}")]
+        row.next = column.next
+    return row.next[0]
+
+
+def _signed(rows: _Matrix, target: _Matrix, n: int) -> None:
+    """Rows to columns, each with its largest component positive."""
+    code, dtype, kind = rows.code, rows.dtype, value_type(rows.dtype)
+    nothing, one = constant(0, dtype), constant(1, dtype)
+    with code.loop(n) as row:
+        with code.loop(n, [(kind, nothing)]) as column:
+            value, largest = rows.load(row.index, column.index), column.state[0]
+            sizes = [code.intrinsic("fabs", dtype, x) for x in (value, largest)]
+            larger = code.let(f"fcmp ogt {kind} {sizes[0]}, {sizes[1]}")
+            column.next = [code.let(f"select i1 {larger}, {kind} {value}, {kind} {largest}")]
+        unit = code.intrinsic("copysign", dtype, one, column.next[0])
+        with code.loop(n) as column:
+            value = arithmetic(code, "mul", dtype, unit, rows.load(row.index, column.index))
+            target.store(value, column.index, row.index)
+
+
 def _factorise(code: Code, source: str, lu: str, pivots: str, n: int, dtype: DType) -> str:
     """LU of the transpose, which is what LAPACK sees; whether a pivot is zero."""
     code.copy(lu, source, n * n * dtype.itemsize)

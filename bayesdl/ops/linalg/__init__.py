@@ -16,7 +16,7 @@ import numpy as np
 
 from .. import elementwise as ew
 from ..structural import reduce_sum, reshape
-from .factor import cholesky, slogdet, solve_columns, triangular_solve_columns
+from .factor import cholesky, eigh, slogdet, solve_columns, triangular_solve_columns
 from .product import (
     diagonal_of,
     dot_general,
@@ -32,6 +32,7 @@ __all__ = [
     "det",
     "diagonal_of",
     "dot_general",
+    "eigh",
     "identity_like",
     "inv",
     "logdet",

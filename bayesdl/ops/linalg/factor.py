@@ -279,3 +279,82 @@ slogdet = general(
         Case(("f64[40,40]",), values=(_general_matrix(40),)),
     ),
 )
+
+# --- eigh -------------------------------------------------------------------------------------
+
+
+def _eigh_type(a: ArrayType) -> tuple[ArrayType, ArrayType]:
+    _square("eigh", a)
+    return a.with_shape(a.shape[:-1]), a
+
+
+def _eigh_numpy(a: Any) -> tuple[Any, Any]:
+    a = np.asarray(a)
+    if a.ndim > 2:
+        found = [_eigh_numpy(one) for one in a]
+        return tuple(np.stack(parts) for parts in zip(*found, strict=True))  # type: ignore[return-value]
+    if not np.isfinite(np.tril(a)).all():
+        return np.full_like(a[..., 0], np.nan), np.full_like(a, np.nan)
+    values, vectors = np.linalg.eigh(a)
+    largest = np.abs(vectors).argmax(axis=0, keepdims=True)
+    return values, vectors * np.copysign(1.0, np.take_along_axis(vectors, largest, 0)).astype(
+        a.dtype
+    )
+
+
+def _over_gaps(values: Any, shape: tuple[int, ...]) -> Any:
+    """1 / (λⱼ − λᵢ) at (i, j); zero where they are equal."""
+    rank = len(shape)
+    columns = broadcast(values, shape=shape, axes=(rank - 2,))
+    gap = ew.sub(columns, broadcast(values, shape=shape, axes=(rank - 1,)))
+    none = ew.equal(gap, zeros_like(gap))
+    return ew.where(none, 0.0, ew.div(1.0, ew.where(none, 1.0, gap)))
+
+
+def _eigh_jvp(_: Any, args: Any, tangents: Any) -> Any:
+    """With Ṡ = Vᵀ Ȧ V: λ̇ = diag(Ṡ) and V̇ = V (F ∘ Ṡ), where F has 1 / (λⱼ − λᵢ)."""
+    values, vectors = eigh(args[0])
+    moved = ew.add(triangle(tangents[0]), matrix_transpose(triangle(tangents[0], diagonal=0.0)))
+    inner = matrix_product(matrix_product(vectors, moved, transpose_x=True), vectors)
+    turned = ew.mul(_over_gaps(values, np.shape(vectors)), inner)
+    return (values, vectors), (diagonal_of(inner), matrix_product(vectors, turned))
+
+
+def _eigh_vjp(_: Any, active: Any, args: Any) -> Any:
+    """Ā = V (diag(λ̄) + F ∘ Vᵀ V̄) Vᵀ, in the lower triangle, which alone is read."""
+    values, vectors = eigh(args[0])
+    shape = np.shape(vectors)
+
+    def pullback(cts: Any) -> Any:
+        inner = zeros_like(vectors)
+        if cts[0] is not None:
+            spread = broadcast(cts[0], shape=shape, axes=(len(shape) - 2,))
+            inner = ew.mul(identity_like(vectors), spread)
+        if cts[1] is not None:
+            turned = matrix_product(vectors, cts[1], transpose_x=True)
+            inner = ew.add(inner, ew.mul(_over_gaps(values, shape), turned))
+        full = matrix_product(matrix_product(vectors, inner), vectors, transpose_y=True)
+        return (triangle(ew.add(full, matrix_transpose(full)), diagonal=0.5),)
+
+    return (values, vectors), pullback
+
+
+def _distinct(n: int, *lead: int) -> np.ndarray[Any, Any]:
+    """A matrix whose eigenvalues lie well apart."""
+    return _definite(n, *lead) + 3.0 * np.diag(np.arange(n))
+
+
+eigh = general(
+    "eigh",
+    type=_eigh_type,
+    numpy=_eigh_numpy,
+    jvp=_eigh_jvp,
+    vjp=_eigh_vjp,
+    batch=lambda _, size, args, flags: (eigh(args[0]), (True, True)),
+    cases=(
+        Case(("f64[1,1]",), values=(_distinct(1),)),
+        Case(("f64[3,3]",), values=(_distinct(3),)),
+        Case(("f64[2,3,3]",), values=(_distinct(3, 2),)),
+        Case(("f32[3,3]",), values=(_distinct(3).astype(np.float32),)),
+    ),
+)

@@ -37,6 +37,16 @@ def slogdet(x: Any) -> Any:
     return la.slogdet(_float(x))
 
 
+@surface("linalg.eigh")
+def eigh(x: Any) -> Any:
+    """As ``numpy.linalg.eigh``, each vector with its largest component positive.
+
+    Only the lower triangle is read. The derivative of the vectors holds where no two values are
+    equal.
+    """
+    return la.eigh(_float(x))
+
+
 @surface("linalg.solve")
 def solve(a: Any, b: Any) -> Any:
     """As ``numpy.linalg.solve``: b is one vector, or matrices of columns."""

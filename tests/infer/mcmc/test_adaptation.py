@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bayesdl._base.errors import ArgumentError
 from bayesdl.infer.mcmc.hmc import HMC
 from bayesdl.infer.mcmc.nuts import NUTS
 from bayesdl.testing.kernels import Gaussian, compiled, walk
@@ -39,3 +40,32 @@ def test_the_step_size_stands_still_after_the_warmup() -> None:
     found = walk(block, executable, target, tune=200, draws=100, seed=3)
     assert np.unique(found.info["step_size"][200:]).size == 1
     assert np.unique(found.info["step_size"][:200]).size > 100
+
+
+@pytest.mark.parametrize("kind", [NUTS, HMC])
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"metric": "dens"}, "there is no metric 'dens'"),
+        ({"metric": "dense", "dense": ((0, 1),)}, "exclude each other"),
+        ({"dense": ((0, 1), (1, 2))}, "in two dense blocks"),
+    ],
+)
+def test_settings_that_contradict_one_another(kind: Any, settings: Any, message: str) -> None:
+    with pytest.raises(ArgumentError, match=message):
+        kind(**settings)
+
+
+@pytest.mark.parametrize("metric", ["low_rank", "dense"])
+def test_correlated_scales_are_learnt(metric: str) -> None:
+    """A rotated target of condition 1e6 takes trajectories as short as a round one does."""
+    turn = np.linalg.qr(np.random.default_rng(0).normal(size=(10, 10)))[0]
+
+    class Rotated(Gaussian):
+        def function(self, position: Any, *rest: Any) -> Any:
+            return super().function(turn @ position, *rest)
+
+    target = Rotated(np.zeros(10), np.logspace(-3.0, 3.0, 10))
+    block, executable = compiled(NUTS(metric=metric), target, 500)
+    found = walk(block, executable, target, tune=500, draws=500, seed=1)
+    assert found.info["n_steps"][500:].mean() < 15.0

@@ -90,3 +90,16 @@ def test_singular_matrices(same) -> None:
     assert np.isnan(x[0]).all()
     assert sign.tolist() == [0.0, -1.0]
     assert logarithm.tolist() == [-np.inf, 0.0]
+
+
+@pytest.mark.parametrize("n", [1, 3, 60])
+@pytest.mark.parametrize("dtype", ["f64", "f32"])
+def test_eigenvalues(same, n: int, dtype: str) -> None:
+    """Of a random matrix, and of one that is not finite."""
+    a = np.random.default_rng(n).normal(size=(3, n, n))
+    a[1, -1, 0] = np.inf
+    text = f"""program f(%a: {dtype}[3,{n},{n}]):
+  %w: {dtype}[3,{n}], %v: {dtype}[3,{n},{n}] = eigh %a
+  return %w %v"""
+    values, _ = same(text, a, rtol=1e-9, atol=1e-9)
+    assert np.isnan(values[1]).all()

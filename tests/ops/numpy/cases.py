@@ -204,6 +204,8 @@ case("einsum", "i,j,k->kij", Y, Y, Y)
 case("einsum", "ij,jk,k->i", X, M, np.ones(4))
 case("linalg.cholesky linalg.inv linalg.det linalg.slogdet", S)
 case("linalg.cholesky linalg.inv linalg.det linalg.slogdet", np.stack([S, 2.0 * S]))
+case("linalg.eigh", S)
+case("linalg.eigh", np.stack([S, 2.0 * S]))
 case("linalg.solve", S, X)
 case("linalg.solve", S, np.ones(2))
 case("linalg.solve", np.stack([S, S + 1.0]), X)
@@ -213,6 +215,12 @@ case("linalg.norm", X, axis=1)
 
 def _softmax(x: Any, axis: int = -1) -> Any:
     return special.softmax(x, axis=axis)
+
+
+def _eigh(x: Any) -> Any:
+    values, vectors = np.linalg.eigh(x)
+    largest = np.abs(vectors).argmax(axis=-2, keepdims=True)
+    return values, vectors * np.sign(np.take_along_axis(vectors, largest, -2))
 
 
 REFERENCE: dict[str, Callable[..., Any]] = {
@@ -225,6 +233,7 @@ REFERENCE: dict[str, Callable[..., Any]] = {
     "stop_gradient": lambda x: x,
     "linalg.cholesky": np.linalg.cholesky,
     "linalg.det": np.linalg.det,
+    "linalg.eigh": _eigh,
     "linalg.inv": np.linalg.inv,
     "linalg.norm": np.linalg.norm,
     "linalg.slogdet": np.linalg.slogdet,
