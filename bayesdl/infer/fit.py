@@ -16,6 +16,7 @@ from bayesdl._base.source import user_source
 from bayesdl.model.density import Density, build_density
 
 from .block import Target
+from .coordinates import coordinate_blocks
 from .draws import Draws
 from .each import EachDraw
 from .evidence import evidence_bounds, refuse_broken
@@ -107,7 +108,9 @@ def fit(
     dtype : dtype, optional
         float32 for a network by a method that optimises; float64 for all else.
     **options
-        The method's own: ``target_accept``, ``max_treedepth`` (nuts), ``path_length`` (hmc),
+        The method's own: ``target_accept``, ``metric`` (nuts, hmc: "diag", "low_rank" or
+        "dense"), ``dense`` (names of sites whose covariance is learnt beside a diagonal metric,
+        those in one tuple together), ``max_treedepth`` (nuts), ``path_length`` (hmc),
         ``rate``, ``batch_size`` (mc_dropout), ``guide``, ``objective``, ``samples``,
         ``learning_rate`` and more (vi, advi: see `infer.vi.vi.VI`).
 
@@ -180,6 +183,8 @@ def _kernel(
             where=user_source(),
             code="S104",
         )
+    if "dense" in settings:
+        settings = {**settings, "dense": coordinate_blocks(density, settings["dense"])}
     return kind.prepared(density, settings)
 
 

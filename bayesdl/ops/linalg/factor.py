@@ -341,7 +341,7 @@ def _eigh_vjp(_: Any, active: Any, args: Any) -> Any:
 
 def _distinct(n: int, *lead: int) -> np.ndarray[Any, Any]:
     """A matrix whose eigenvalues lie well apart."""
-    return _definite(n, *lead) + 3.0 * np.diag(np.arange(n))
+    return np.asarray(_definite(n, *lead) + 3.0 * np.diag(np.arange(n)))
 
 
 eigh = general(
