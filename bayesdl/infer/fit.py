@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import logging
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -49,7 +48,6 @@ SYNONYMS = {
     "init": "initvals",
     "thinning": "thin",
 }
-LOG = logging.getLogger("bayesdl")
 
 
 @dataclass(frozen=True)
@@ -253,7 +251,6 @@ def _attrs(
         found["warmup_gradients"] = int(result.warmup["n_steps"].sum())
     if "diverging" in stats:
         found["divergences"] = int(stats["diverging"].sum())
-        LOG.info("%d divergences", found["divergences"])
     return found
 
 
