@@ -93,6 +93,18 @@ def compiled(name: str, suffix: str, target: tuple[str, str] | None = None) -> L
     return Loop(address, 2 if name in BINARY else 1, dtype, text, (engine, machine))
 
 
+@pytest.mark.skipif(np.finfo(np.longdouble).nmant < 63, reason="needs numbers of 64 bits")
+@pytest.mark.parametrize("target", [None, OLD_X86] if platform.machine() == "x86_64" else [None])
+@pytest.mark.parametrize("suffix", list(TYPES))
+def test_tanh_in_a_dense_sweep(suffix: str, target: tuple[str, str] | None) -> None:
+    """The worst of a million arguments: a few thousand against mpmath miss it by half a unit."""
+    tanh = compiled("tanh", suffix, target)
+    points = np.random.default_rng(SEED).uniform(1e-3, 3.0, 1_000_000).astype(tanh.dtype)
+    truth = np.tanh(points.astype(np.longdouble))
+    units = np.spacing(truth.astype(tanh.dtype)).astype(np.longdouble)
+    assert np.max(np.abs(tanh(points) - truth) / units) <= ACCURACY["tanh"].f64
+
+
 # --- what is true ------------------------------------------------------------------------------
 
 

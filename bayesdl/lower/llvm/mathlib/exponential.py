@@ -148,18 +148,15 @@ def exp2(f: Formula, x: Real) -> Real:
     return Exponential(mantissa, *_halves(f, shifted, k)).times()
 
 
-def exponential_minus_one(
-    f: Formula, x: Real, *, moderate: bool = False
-) -> tuple[Real, Real, Real]:
-    """y, k + shift and k with eˣ - 1 = y · 2^k, for x from about -40 up; to 40 if `moderate`.
+def exponential_minus_one(f: Formula, x: Real) -> tuple[Real, Real, Real]:
+    """y, k + shift and k with eˣ - 1 = y · 2^k, for x from about -40 up.
 
     y = (1 - 2⁻ᵏ) + r + (eʳ - 1 - r), where the first two are added without error: for k = 1 they
     nearly cancel.
     """
     shifted, k, r, low = _reduce(f, x)
     one_over = power_of_two(f, f.bits(0) - shifted.bits())
-    if not moderate:
-        one_over = f.select(k > float(f.format.bias - 2), 0.0, one_over)
+    one_over = f.select(k > float(f.format.bias - 2), 0.0, one_over)
     q = f.polynomial(r, EXP_DOUBLE if f.double else EXP_SINGLE)
     tail = f.muladd(r * r, q, low)
     total, error = f.fast_two_sum(1.0 - one_over, r)
@@ -173,12 +170,6 @@ def expm1(f: Formula, x: Real) -> Real:
     y, shifted, k = exponential_minus_one(f, f.at_least(f.at_most(x, top), bottom))
     half, other_half = _halves(f, shifted, k)
     return f.copysign((y * half) * other_half, x)
-
-
-def exponential_minus_one_moderate(f: Formula, x: Real) -> Real:
-    """eˣ - 1 for |x| ≤ 40 in double, 20 in single: no overflow to care about."""
-    y, shifted, _ = exponential_minus_one(f, x, moderate=True)
-    return y * power_of_two(f, shifted)
 
 
 def decompose(f: Formula, x: Real) -> tuple[Real, Real]:

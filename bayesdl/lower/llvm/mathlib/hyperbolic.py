@@ -1,25 +1,46 @@
-"""Hyperbolic functions and their inverses, from expm1 and log1p for accuracy near zero."""
+"""Hyperbolic functions and their inverses, in forms that stay accurate near zero."""
 
 from __future__ import annotations
 
 from .catalogue import Accuracy, scalar
 from .exponential import (
+    LOG2_E,
     expm1,
     exponential,
-    exponential_minus_one_moderate,
     log1p,
 )
 from .formula import Formula, Real
 
 LN2 = 0.6931471805599453
+TANH_NEAR = 0.55
+
+# (tanh r / r - 1) / r² = v / q in r², r ≤ TANH_NEAR: the coefficients of v, and of q.
+TANH_DOUBLE = (
+    (-0.3333333333333333, -0.020501964963793903, -0.0001993183245513845),
+    (1.0, 0.4615058948913807, 0.02329555102548231, 0.0002066839880815247),
+)
+TANH_SINGLE = ((-0.33333331196499705, -0.0015591251790646166), (1.0, 0.4046735322756793))
 
 
 @scalar("tanh", Accuracy(2, 2))
 def tanh(f: Formula, x: Real) -> Real:
-    """t / (t + 2) with t = e²ˣ - 1, on |x|."""
+    """Below TANH_NEAR, tanh a = a + v / q with polynomials; above, 1 - 2 / (1 + e²ᵃ), a = |x|.
+
+    With a = k ln 2 / 2 + r, e²ᵃ = 2ᵏ (q + n) / (q - n), where n / q = tanh r by the same
+    polynomials. Both ways are a number and a fraction, so that they share the one division.
+    """
     a = f.at_most(f.absolute(x), 20.0 if f.double else 9.5)
-    t = exponential_minus_one_moderate(f, a + a)
-    return f.flip(t / (t + 2.0), x)
+    near = a < TANH_NEAR
+    shifted = f.muladd(a, -2.0 * LOG2_E, f.format.shift)
+    r = f.select(near, a, f.muladd(shifted - f.format.shift, 0.5 * LN2, a))
+    w = r * r
+    above, below = TANH_DOUBLE if f.double else TANH_SINGLE
+    q, v = f.polynomial(w, below), r * w * f.polynomial(w, above)
+    n = f.muladd(r, q, v)
+    # -2 · 2⁻ᵏ (q - n)
+    far = (q - n) * ((shifted.bits() << f.format.mantissa) + f.bits_of(-2.0)).real()
+    part = f.select(near, v, far) / f.select(near, q, f.muladd(far, -0.5, q + n))
+    return f.flip(f.select(near, a, 1.0) + part, x)
 
 
 @scalar("sinh", Accuracy(3, 3))
