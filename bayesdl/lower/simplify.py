@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -57,10 +58,42 @@ def _simplify(program: Program, done: dict[int, Program]) -> Program:
         defined.update((v, equation) for v in equation.outputs)
         kept.append(equation)
     outputs = substitute(program.outputs, mapping)
-    short = Program(program.name, program.inputs, tuple(kept), outputs)
+    short = Program(program.name, program.inputs, _turned(kept, outputs), outputs)
     result = Program(program.name, program.inputs, tuple(live_equations(short)), outputs)
     done[id(program)] = result
     return result
+
+
+def _turned(equations: list[Equation], outputs: tuple[Atom, ...]) -> tuple[Equation, ...]:
+    """Products in the order in which their results are wanted: (x y)ᵀ = yᵀ xᵀ.
+
+    A product of which only the transpose is read is made that way round, with the same sums.
+    """
+    made = {e.outputs[0]: e for e in equations if e.primitive.name == "dot_general"}
+    turns = [e for e in equations if e.primitive.name == "transpose" and e.inputs[0] in made]
+    if not turns:
+        return tuple(equations)
+    uses = Counter(a for e in equations for a in e.inputs if isinstance(a, Var))
+    uses.update(a for a in outputs if isinstance(a, Var))
+    found: dict[Equation, Equation] = {}
+    for turn in turns:
+        (source,) = turn.inputs
+        if not isinstance(source, Var) or uses[source] > 1:
+            continue
+        product = made[source]
+        if _swaps(product, turn.params["permutation"]):
+            params = {k: (v[1], v[0]) for k, v in product.params.items()}
+            found[turn] = _with(turn, product.inputs[::-1], "dot_general", params)
+    return tuple(found.get(e, e) for e in equations)
+
+
+def _swaps(product: Equation, permutation: tuple[int, ...]) -> bool:
+    """Whether a permutation puts the axes of a product's second operand before the first's."""
+    if product.params["batch"] != ((), ()):
+        return False
+    rank = len(permutation)
+    left = product.inputs[0].type.ndim - len(product.params["contract"][0])
+    return permutation == (*range(left, rank), *range(left))
 
 
 def _renewed(equation: Equation, mapping: dict[Var, Atom], done: dict[int, Program]) -> Equation:

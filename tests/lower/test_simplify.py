@@ -149,3 +149,33 @@ def test_rewrites_name_primitives() -> None:
     """A rewrite of a primitive that was renamed would never run."""
     from_here = simplify.__globals__
     assert set(from_here["REWRITES"]) | set(from_here["RECASTS"]) <= set(PRIMITIVES)
+
+
+TURNED = """program f(%x: f64[4,5], %y: f64[4,3]):
+  %p: f64[5,3] = dot_general %x %y batch=((),()) contract=((0),(0))
+  %t: f64[3,5] = transpose %p permutation=(1,0)
+  return %t"""
+
+
+def test_a_product_is_made_the_way_round_in_which_it_is_read() -> None:
+    program = from_text(TURNED)
+    short = simplify(program)
+    assert [e.primitive.name for e in short.equations] == ["dot_general"]
+    x, y = (np.random.default_rng(0).normal(size=(4, n)) for n in (5, 3))
+    same(evaluate(short, x, y), evaluate(program, x, y), rtol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("change", "to"),
+    [("return %t", "return %t %p"), ("batch=((),()) contract=((0),(0))", "")],
+)
+def test_a_product_that_is_read_both_ways_stays(change: str, to: str) -> None:
+    """So does one of a batch, whose axes no swap of the operands puts in that order."""
+    text = TURNED.replace(change, to)
+    if not to:
+        text = """program f(%x: f64[4,5], %y: f64[4,3]):
+  %p: f64[4,5,3] = dot_general %x %y batch=((0),(0)) contract=((),())
+  %t: f64[3,4,5] = transpose %p permutation=(2,0,1)
+  return %t"""
+    names = [e.primitive.name for e in simplify(from_text(text)).equations]
+    assert names == ["dot_general", "transpose"]

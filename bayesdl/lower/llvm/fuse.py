@@ -35,6 +35,7 @@ from .spaces import (
     squeezed,
     weight,
 )
+from .starts import with_starts
 
 WINDOWS = {"pad": (), "fold": (), "dynamic_update_slice": (0,), "scatter_add": (0,)}
 IN_MEMORY = {"gather": (0,), "dynamic_slice": (0,), "windows": (0,)} | WINDOWS
@@ -112,7 +113,7 @@ class Fusion:
         self, program: Program, is_inline: Callable[[Program], bool] = lambda _: True
     ) -> None:
         self.program, self.is_inline = program, is_inline
-        self.equations = numbers_first(live_equations(program))
+        self.equations = with_starts(program, numbers_first(live_equations(program)))
         self.made = {v: e for e in self.equations for v in e.outputs}
         self.consumers: dict[Var, list[Equation]] = {}
         self.alias: dict[Var, Var] = {}

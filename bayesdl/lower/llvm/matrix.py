@@ -46,3 +46,16 @@ def cover(size: int, tile: int) -> list[tuple[int, int, int]]:
     full, rest = divmod(size, tile)
     parts = [(0, tile, full)] if full else []
     return [*parts, (full * tile, rest, 1)] if rest else parts
+
+
+def share(size: int, tile: int) -> list[tuple[int, int, int]]:
+    """(start, width, count) of as few tiles as cover an axis, their widths at most one apart.
+
+    A narrow tile at the end would be short of sums that do not wait for one another.
+    """
+    turns = -(-size // tile)
+    wide = -(-size // turns)
+    narrow = turns * wide - size
+    first = turns - narrow
+    parts = [(0, wide, first), (first * wide, wide - 1, narrow)]
+    return [p for p in parts if p[2]]

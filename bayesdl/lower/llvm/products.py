@@ -13,9 +13,9 @@ from bayesdl.ir.program import Atom, Equation, Var
 
 from .code import Code, value_type
 from .emit import Scope, emits
-from .expression import Index, Node, identity, strides
+from .expression import Index, Node, identity, linear, strides
 from .lanes import Lanes
-from .matrix import Matrix, cover
+from .matrix import Matrix, share
 from .nests import Store, write_stores
 from .scalars import arithmetic, convert, extremum
 from .spaces import free_axes, is_thin
@@ -51,14 +51,19 @@ def _matrices(scope: Scope, equation: Equation) -> None:
     target = Matrix(scope.pointer(out), x.rows, y.columns, y.columns, 1, x.rows * y.columns)
     batch = out.type.size // (x.rows * y.columns)
     blas = dtype.kind == "f" and _is_large(x, y, dtype) and _is_plain(x) and _is_plain(y)
+    start = scope.pointer(equation.inputs[2]) if len(equation.inputs) > 2 else None
+    if blas and start is not None:
+        space = batch * x.rows, y.columns
+        row = Node(dtype, "load", (start, identity(space)[1]))
+        write_stores(scope, space, [Store(target.pointer, linear(identity(space), space), row)])
     if not blas and y.right != 1 and dtype.kind == "f":
         y = _packed(scope, y, batch, dtype)
     with code.loop(batch) as loop:
         a, b, c = (m.one(code, loop.index, dtype) for m in (x, y, target))
         if blas:
-            _call_blas(code, a, b, c, dtype)
+            _call_blas(code, a, b, c, dtype, adds=start is not None)
         elif dtype.kind == "f":
-            _tiles(code, a, b, c, dtype)
+            _tiles(code, a, b, c, dtype, start)
         else:
             _plain_loops(code, a, b, c, dtype)
 
@@ -111,14 +116,14 @@ def _operands(scope: Scope, equation: Equation) -> tuple[Matrix, Matrix]:
         (list(batch[1]), list(contract[1]), free[1]),
     ]
     pointers, needed = [], []
-    for atom, groups in zip(equation.inputs, orders, strict=True):
+    for atom, groups in zip(equation.inputs[:2], orders, strict=True):
         pointers.append(_address(scope, atom))
         rough = any(_step(atom.type.shape, g) is None for g in groups)
         needed.append(atom.type.size * atom.type.dtype.itemsize if rough else 0)
     room = scope.scratch(*needed)
     found = []
     for atom, groups, pointer, size, spare in zip(
-        equation.inputs, orders, pointers, needed, room, strict=True
+        equation.inputs[:2], orders, pointers, needed, room, strict=True
     ):
         shape = atom.type.shape
         if size:
@@ -221,17 +226,19 @@ def _tiles(
     Every row of the result starts from the row at `start`, or from zeros.
     """
     lanes = Lanes(code, dtype)
-    for column, width, turns in _columns(c.columns, lanes.count):
+    # Where all rows fit a tile of two registers, the right operand is read only once.
+    widest = 2 if HEIGHTS[WIDEST] < c.rows <= HEIGHTS[2] else WIDEST
+    for column, width, turns in _columns(c.columns, lanes.count, widest):
         registers = -(-width // lanes.count)
-        for row, height, rounds in cover(c.rows, HEIGHTS[registers]):
+        for row, height, rounds in share(c.rows, HEIGHTS[registers]):
             with code.loop(turns, rolled=True) as j, code.loop(rounds, rolled=True) as i:
                 left = code.add(code.scale(i.index, height), str(row))
                 top = code.add(code.scale(j.index, width), str(column))
                 _write_tile(lanes, (a, b, c), (left, top), (height, width), start)
 
 
-def _columns(size: int, lanes: int) -> list[tuple[int, int, int]]:
-    """(start, width, count) of tiles of up to three registers; none of one beside wider ones.
+def _columns(size: int, lanes: int, widest: int) -> list[tuple[int, int, int]]:
+    """(start, width, count) of tiles of a few registers; none of one beside those of three.
 
     The last register of a row overlaps the one before it rather than being narrower: what both
     hold is computed twice, alike.
@@ -239,20 +246,20 @@ def _columns(size: int, lanes: int) -> list[tuple[int, int, int]]:
     if size < lanes:
         return [(0, size, 1)]
     registers = -(-size // lanes)
-    threes, rest = divmod(registers, WIDEST)
-    shares = [WIDEST] * threes + [rest] * (rest > 0)
-    if rest == 1 and threes:
-        shares[-2:] = [2, 2]
+    full, rest = divmod(registers, widest)
+    runs = [widest] * full + [rest] * (rest > 0)
+    if rest == 1 and full and widest == WIDEST:
+        runs[-2:] = [2, 2]
     found, at = [], 0
-    for share in shares:
-        end = at + share * lanes
+    for run in runs:
+        end = at + run * lanes
         if end > size:
             found.append((at, size - at, 1))
-        elif found and found[-1][1] == share * lanes:
+        elif found and found[-1][1] == run * lanes:
             first, width, count = found.pop()
             found.append((first, width, count + 1))
         else:
-            found.append((at, share * lanes, 1))
+            found.append((at, run * lanes, 1))
         at = end
     return found
 
@@ -292,15 +299,15 @@ def _write_tile(
 # --- BLAS ---------------------------------------------------------------------------------------
 
 
-def _call_blas(code: Code, a: Matrix, b: Matrix, c: Matrix, dtype: DType) -> None:
-    """C = A B by rows is Cᵀ = Bᵀ Aᵀ by columns, as Fortran has it."""
+def _call_blas(code: Code, a: Matrix, b: Matrix, c: Matrix, dtype: DType, adds: bool) -> None:
+    """C = A B by rows is Cᵀ = Bᵀ Aᵀ by columns, as Fortran has it; added to C if it `adds`."""
     name = code.module.external("dgemm" if dtype.itemsize == 8 else "sgemm", 13)
     flags, steps = zip(*(_fortran(m.turned) for m in (b, a)), strict=True)
     m, n, k = (integer(code, size) for size in (c.columns, c.rows, a.columns))
     one, zero = (code.module.table(np.array([v], dtype)) for v in (1, 0))
     addresses = [
         *(letter(code, f) for f in flags), m, n, k, one, b.pointer, integer(code, steps[0]),
-        a.pointer, integer(code, steps[1]), zero, c.pointer, integer(code, c.down),
+        a.pointer, integer(code, steps[1]), one if adds else zero, c.pointer, integer(code, c.down),
     ]  # fmt: skip
     call(code, name, addresses)
 

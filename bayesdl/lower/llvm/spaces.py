@@ -130,7 +130,7 @@ def is_thin(equation: Equation) -> bool:
 
 def matrix_of(equation: Equation) -> Atom:
     """The larger operand of a thin product."""
-    x, y = equation.inputs
+    x, y = equation.inputs[:2]
     return x if x.type.size >= y.type.size else y
 
 

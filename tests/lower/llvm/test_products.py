@@ -8,8 +8,10 @@ import pytest
 from bayesdl.ir.text import from_text
 from bayesdl.lower.llvm import emitted_text, products
 from bayesdl.lower.llvm.fuse import Fusion, Products
+from bayesdl.lower.llvm.matrix import cover, share
 
 SIZES = [(1, 1, 2), (2, 3, 2), (4, 7, 12), (5, 10, 13), (9, 3, 50), (33, 17, 26), (353, 10, 7)]
+SIZES += [(m, 8, n) for m in (5, 6, 7, 14) for n in (3, 9, 12, 50)]
 SIZES += [(7, 9, n) for n in (4, 8, 16, 17, 24, 25, 36, 37, 41, 80)]
 
 
@@ -34,6 +36,19 @@ def test_layouts(same, monkeypatch, size, left: bool, right: bool, blas: bool) -
     monkeypatch.setattr(products, "NEAR", -1)
     for dtype in ("f64", "f32"):
         same(text(*size, left, right, dtype), *operands(*size, left, right), rtol=1e-11, atol=1e-11)
+
+
+@pytest.mark.parametrize("cut", [cover, share])
+def test_tiles_cover_an_axis_once(cut) -> None:
+    for size in range(1, 40):
+        for tile in range(1, 9):
+            parts = cut(size, tile)
+            ends = [a + i * w for a, w, n in parts for i in range(n)]
+            widths = [w for _, w, n in parts for _ in range(n)]
+            assert ends == [sum(widths[:i]) for i in range(len(widths))]
+            assert sum(widths) == size
+            assert 0 < min(widths) <= max(widths) <= tile
+            assert cut is cover or max(widths) - min(widths) <= 1
 
 
 @pytest.mark.parametrize("size", [(160, 160, 160), (64, 512, 128)], ids=str)
