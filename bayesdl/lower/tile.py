@@ -20,10 +20,11 @@ from bayesdl.ir.walk import live_equations, programs_in, substitute
 
 from .rows import Region, read_region
 
-# A loop over blocks pays where the values between would not stay in the nearest cache; a block is
-# meant to, in a number of rows that kernels like.
+# A loop over blocks pays where the values between would not stay in the second cache; a block is
+# meant to stay in the first, in a number of rows that kernels like. Where those would not even stay
+# in the second, as with images, each row is many rows to the kernels, and a block has fewer.
 CACHE, BLOCK = 640 * 1024, 96 * 1024
-FEWEST, MOST, UNIT = 32, 512, 8
+FEWEST, MOST, UNIT, LARGE = 32, 512, 8, 256 * 1024
 
 F64, I64 = np.dtype(np.float64), np.dtype(np.int64)
 
@@ -85,6 +86,8 @@ def _block(region: Region) -> int:
     if not region.sums or region.bytes <= CACHE:
         return 0
     wanted = min(max(BLOCK * region.rows // region.bytes, FEWEST), MOST)
+    if wanted * region.bytes > 2 * LARGE * region.rows:
+        wanted = max(LARGE * region.rows // region.bytes, UNIT)
     sizes = range(wanted // UNIT * UNIT, wanted // 2, -UNIT)
     even = next((n for n in sizes if region.rows % n == 0), sizes[0])
     return even if 2 * even <= region.rows else 0
