@@ -76,7 +76,8 @@ class Protocol:
     -----
     All networks of one shape share one compiled training and one compiled prediction. A step takes
     the next 128 rows of an endless series of permutations; there are as many steps as the protocol
-    has, whose last batch of an epoch is a smaller one.
+    has, whose last batch of an epoch is a smaller one. *Departs from the protocol in*: predictions
+    come from an average of the last ninth of the steps, where the protocol takes the last step.
 
     References
     ----------

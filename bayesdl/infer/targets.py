@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 from bayesdl._base.errors import ModelError
 from bayesdl._base.source import user_source
 from bayesdl.model.density import Density
-from bayesdl.model.handlers import Handler, dropout
+from bayesdl.model.handlers import Handler, Statement, dropout
 from bayesdl.ops import numpy as bnp
 from bayesdl.ops import random
 
@@ -30,14 +30,19 @@ class Weights:
         How many units enter the layer.
     width : int
         Weights of each of them.
-    unit : str
-        The name under which the layer says what enters it.
+    site : str
+        Name of their site.
     """
 
     start: int
     units: int
     width: int
-    unit: str = ""
+    site: str = ""
+
+    @property
+    def layer(self) -> str:
+        """Name of the layer."""
+        return self.site.rpartition(".")[0]
 
     @property
     def slice(self) -> slice:
@@ -75,27 +80,60 @@ def spread(values: Sequence[Any], weights: Sequence[Weights], dim: int, dtype: A
     """An array (dim,): `values[i]`, a scalar or (units, 1), at the i-th layer's weights; else 1."""
     parts, at = [], 0
     for value, w in zip(values, weights, strict=True):
-        here = bnp.broadcast_to(value, (w.units, w.width))
+        here = bnp.broadcast_to(bnp.asarray(value, dtype), (w.units, w.width))
         parts += [bnp.ones(w.start - at, dtype), bnp.reshape(here, (-1,))]
         at = w.slice.stop
     return bnp.concatenate([*parts, bnp.ones(dim - at, dtype)])
 
 
+def keep_units(position: Any, rates: Sequence[Any], weights: Sequence[Weights]) -> Any:
+    """The position where no unit is dropped: weights divided by 1 − rate."""
+    stretch = [1.0 / (1.0 - rate) for rate in rates]
+    return position * spread(stretch, weights, position.shape[0], position.dtype)
+
+
+def layers_of(weights: Sequence[Weights]) -> list[str]:
+    """Names of the layers, each once."""
+    return list(dict.fromkeys(w.layer for w in weights))
+
+
+class Perturbed(Handler):
+    """Changes the units that enter layers.
+
+    Parameters
+    ----------
+    layers : list of str
+    change : callable, (layer, count, x) -> x
+        `count` numbers the statements.
+    """
+
+    def __init__(self, layers: Sequence[str], change: Callable[[str, int, Any], Any]) -> None:
+        self.layers, self.change = layers, change
+        self.count = 0
+
+    def start(self) -> None:
+        self.count = 0
+
+    def before(self, statement: Statement) -> None:
+        if statement.kind == "units":
+            name = statement.name
+            layer = name if name in self.layers else name.rpartition(".")[0]
+            statement.value = self.change(layer, self.count, statement.value)
+            self.count += 1
+
+
 @dataclass(frozen=True)
-class DropoutTarget:
-    """The density of a network under dropout, estimated from a minibatch of rows.
+class NoisyTarget:
+    """The density of a network under noise, estimated from a minibatch of rows.
 
     Parameters
     ----------
     minibatch : MinibatchTarget
     weights : tuple of Weights
-    rate : float
-        Probability that a unit is dropped. An input of what is compiled.
     """
 
     minibatch: MinibatchTarget
     weights: tuple[Weights, ...]
-    rate: float
 
     @property
     def dim(self) -> int:
@@ -106,6 +144,38 @@ class DropoutTarget:
     def dtype(self) -> Any:
         """Of a position."""
         return self.minibatch.dtype
+
+    @property
+    def data(self) -> Sequence[Any]:
+        """All rows of the data."""
+        return self.minibatch.data
+
+    def key(self, turn: Turn) -> Any:
+        """Of the noise of one step."""
+        return random.fold_in(random.fold_in(turn.key, turn.step), 1)
+
+    def likelihood(self, position: Any, rows: Sequence[Any], *noise: Handler) -> Any:
+        """The log density of all but the weights, under noise and scaled to all rows."""
+        part, total = self.minibatch.part, bnp.zeros((), self.dtype)
+        noisy = replace(part, ambient=(*part.ambient, *noise))
+        sites = {w.site for w in self.weights}
+        for name, term in noisy.site_log_densities(position, *rows).items():
+            if name not in sites:
+                total = total + self.minibatch.weights.get(name, 1.0) * term
+        return bnp.asarray(total, self.dtype)
+
+
+@dataclass(frozen=True)
+class DropoutTarget(NoisyTarget):
+    """The density of a network under Bernoulli masks.
+
+    Parameters
+    ----------
+    rate : float
+        Probability that a unit is dropped. An input of what is compiled.
+    """
+
+    rate: float
 
     @property
     def data(self) -> Sequence[Any]:
@@ -120,29 +190,12 @@ class DropoutTarget:
         constant.
         """
         rows = self.minibatch.chosen(turn, data)
-        masks = dropout(random.fold_in(random.fold_in(turn.key, turn.step), 1), rate)
-        total = likelihood(self.minibatch, masks, position, rows)
-        stretch = spread(
-            [1.0 / (1.0 - rate)] * len(self.weights), self.weights, self.dim, self.dtype
-        )
-        kept = self.minibatch.part.site_log_densities(position * stretch, *rows)
-        for site in self.minibatch.full.sites.latent.values():
-            if site.role == "weight":
-                total = total + (1.0 - rate) * kept[site.name]
+        total = self.likelihood(position, rows, dropout(self.key(turn), rate))
+        stretched = keep_units(position, [rate] * len(self.weights), self.weights)
+        kept = self.minibatch.part.site_log_densities(stretched, *rows)
+        for w in self.weights:
+            total = total + (1.0 - rate) * kept[w.site]
         return total
-
-
-def likelihood(
-    minibatch: MinibatchTarget, noise: Handler, position: Any, rows: Sequence[Any]
-) -> Any:
-    """The log density of all but the weights, under noise and scaled to all rows."""
-    part, total = minibatch.part, bnp.zeros((), minibatch.dtype)
-    noisy = replace(part, ambient=(*part.ambient, noise))
-    for name, term in noisy.site_log_densities(position, *rows).items():
-        site = minibatch.full.sites.table.get(name)
-        if site is None or site.role != "weight" or site.observed:
-            total = total + minibatch.weights.get(name, 1.0) * term
-    return bnp.asarray(total, minibatch.dtype)
 
 
 def dropout_target(density: Density, rate: float, batch: int | None) -> DropoutTarget:
@@ -160,8 +213,13 @@ def dropout_target(density: Density, rate: float, batch: int | None) -> DropoutT
     ModelError
         If the model is no network, or the batch does not fit its rows.
     """
+    return DropoutTarget(*noisy_parts(density, batch), rate)
+
+
+def noisy_parts(density: Density, batch: int | None) -> tuple[MinibatchTarget, tuple[Weights, ...]]:
+    """What every target of the family is made of; `batch` as for `dropout_target`."""
     weights = weights_of(density)
-    return DropoutTarget(minibatch_target(density, usual_batch(density, batch)), weights, rate)
+    return minibatch_target(density, usual_batch(density, batch)), weights
 
 
 def usual_batch(density: Density, batch: int | None) -> int:

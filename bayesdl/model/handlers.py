@@ -12,7 +12,8 @@ from bayesdl.ops import random
 
 from ._stack import Handler as Handler
 from ._stack import surroundings as surroundings
-from ._statement import Statement, enter
+from ._statement import Statement as Statement
+from ._statement import enter
 
 Values = Mapping[str, Any]
 

@@ -3,51 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar
-
-import numpy as np
 
 from bayesdl.ops import numpy as bnp
 from bayesdl.ops import random
-from bayesdl.tracing.flow import cond
 
-from ..kernel import Density, Kernel, Phase, kernel, settled
-from ..minibatch import Turn
-from ..optim.adam import Moments, ascend, start_adam
-from ..optim.averaging import averaged
-from ..optim.rates import InverseRoot, Rate
-from ..targets import Weights, dropout_target, spread, weights_of
-
-
-@dataclass(frozen=True)
-class DropoutState:
-    """Position of the last draw, the trained one, an average of the trained ones, Adam's moments.
-
-    All positions have shape (dim,); `order` is the key of the order of the rows.
-    """
-
-    __tree__: ClassVar[bool] = True
-
-    position: Any
-    trained: Any
-    average: Any
-    moments: Moments
-    order: Any
-
-
-@dataclass(frozen=True)
-class DropoutInfo:
-    """What one step reports: the log density under fresh masks, in nats; an estimate."""
-
-    __tree__: ClassVar[bool] = True
-
-    lp_estimate: Any
+from ..kernel import Kernel, kernel
+from ..targets import dropout_target, weights_of
+from ._base import DropoutKernel
 
 
 @kernel
 @dataclass(frozen=True)
-class MCDropout(Kernel):
+class MCDropout(DropoutKernel):
     """Dropout as a variational distribution over a network's weights.
 
     While it tunes, each step trains by Adam under fresh masks on the units that enter each layer,
@@ -55,20 +24,7 @@ class MCDropout(Kernel):
     dropped unit are zero, the others are divided by 1 − rate. Predictions from the draws are
     stochastic, noise included.
 
-    Parameters
-    ----------
-    rate : float
-        Probability that a unit is dropped, in (0, 1).
-    learning_rate : float
-        Of Adam, at the first step.
-    schedule : Rate
-        How the learning rate changes.
-    batch_size : int, optional
-        Rows in each gradient; all of them up to 512, else 128, if not given.
-    averaging : bool
-        Whether draws come from an average of the last positions, or from the last one.
-    weights : tuple of Weights
-        Where the weights of each layer lie in a position.
+    The parameters are those of `DropoutKernel`; `rate` is the probability that a unit is dropped.
 
     Notes
     -----
@@ -88,55 +44,15 @@ class MCDropout(Kernel):
     """
 
     name: ClassVar[str] = "mc_dropout"
-    default_tune: ClassVar[int] = 20_000
-    default_chains: ClassVar[int] = 1
-    check_every: ClassVar[int] = 500
-    markov: ClassVar[bool] = False
-
-    rate: float = 0.05
-    learning_rate: float = 0.01
-    schedule: Rate = field(default_factory=InverseRoot)
-    batch_size: int | None = None
-    averaging: bool = True
-    weights: tuple[Weights, ...] = ()
 
     @classmethod
     def prepared(cls, density: Any, settings: Mapping[str, Any]) -> tuple[Kernel, Any]:
         kernel = cls(**settings, weights=weights_of(density))
         return kernel, dropout_target(density, kernel.rate, kernel.batch_size)
 
-    def init(self, key: Any, position: Any, density: Density) -> DropoutState:
-        return DropoutState(position, position, position, start_adam(position), key)
-
-    def step(
-        self, key: Any, state: DropoutState, density: Density, phase: Phase
-    ) -> tuple[Any, DropoutInfo]:
-        found: tuple[DropoutState, DropoutInfo] = cond(
-            phase.tuning,
-            lambda s: self._train(s, density, phase),
-            lambda s: self._draw(key, s),
-            state,
-        )
-        return found
-
-    def finished(self, info: Mapping[str, np.ndarray[Any, Any]]) -> bool:
-        return settled(info["lp_estimate"])
-
-    def _train(
-        self, state: DropoutState, density: Density, phase: Phase
-    ) -> tuple[Any, DropoutInfo]:
-        value, gradient = density(state.trained, Turn(state.order, phase.iteration))
-        rate = self.learning_rate * self.schedule(phase.iteration, phase.fraction)
-        moments, change = ascend(state.moments, gradient, bnp.asarray(rate, gradient.dtype))
-        trained = state.trained + change
-        average = averaged(state.average, trained, moments.count) if self.averaging else trained
-        return DropoutState(trained, trained, average, moments, state.order), DropoutInfo(value)
-
-    def _draw(self, key: Any, state: DropoutState) -> tuple[Any, DropoutInfo]:
-        trained = state.average
-        factors = []
+    def factors(self, key: Any, own: Any, dtype: Any) -> Any:
+        found = []
         for i, w in enumerate(self.weights):
-            draws = random.uniform(random.fold_in(key, i), (w.units, 1), trained.dtype)
-            factors.append(bnp.where(draws < self.rate, 0.0, 1.0 / (1.0 - self.rate)))
-        position = trained * spread(factors, self.weights, trained.shape[0], trained.dtype)
-        return replace(state, position=position), DropoutInfo(bnp.zeros((), trained.dtype))
+            draws = random.uniform(random.fold_in(key, i), (w.units, 1), dtype)
+            found.append(bnp.where(draws < self.rate, 0.0, 1.0 / (1.0 - self.rate)))
+        return found

@@ -1,0 +1,82 @@
+"""DropConnect: Bernoulli masks on single weights as a variational distribution over them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from bayesdl.ops import numpy as bnp
+from bayesdl.ops import random
+
+from ..kernel import Kernel, kernel
+from ..minibatch import Turn
+from ..targets import NoisyTarget, Weights, keep_units, noisy_parts, spread
+from ._base import DropoutKernel
+
+
+def masks(key: Any, weights: Sequence[Weights], rate: float, dtype: Any) -> list[Any]:
+    """For each layer an array (units, width): 0 with probability `rate`, else 1 / (1 − rate)."""
+    found = []
+    for i, w in enumerate(weights):
+        draws = random.uniform(random.fold_in(key, i), (w.units, w.width), dtype)
+        found.append(bnp.where(draws < rate, 0.0, 1.0 / (1.0 - rate)))
+    return found
+
+
+@dataclass(frozen=True)
+class DropConnectTarget(NoisyTarget):
+    """The density of a network whose weights are masked one by one, one mask a step.
+
+    Parameters
+    ----------
+    rate : float
+        Probability that a weight is dropped.
+    """
+
+    rate: float
+
+    def function(self, trained: Any, turn: Turn, *data: Any) -> Any:
+        """The objective under a fresh mask, nats."""
+        rows = self.minibatch.chosen(turn, data)
+        factors = masks(self.key(turn), self.weights, self.rate, self.dtype)
+        masked = trained * spread(factors, self.weights, self.dim, self.dtype)
+        kept = self.minibatch.part.site_log_densities(
+            keep_units(trained, [self.rate] * len(self.weights), self.weights), *rows
+        )
+        total = self.likelihood(masked, rows)
+        for w in self.weights:
+            total = total + (1.0 - self.rate) * kept[w.site]
+        return total
+
+
+@kernel
+@dataclass(frozen=True)
+class DropConnect(DropoutKernel):
+    """Dropout of single weights.
+
+    The parameters are those of `DropoutKernel`; `rate` is the probability that a weight is dropped.
+
+    Notes
+    -----
+    *Invariant distribution*: the guide, not the density. *Cost*: one gradient a step. One mask
+    serves all rows of a step, so gradients are noisier than those of `mc_dropout`, whose masks
+    differ from row to row. The objective is that of `mc_dropout`, weight by weight.
+
+    References
+    ----------
+    Wan, Zeiler, Zhang, LeCun & Fergus (2013), Regularization of neural networks using DropConnect;
+    as a variational distribution: Mobiny et al. (2021), DropConnect is effective in modeling
+    uncertainty of Bayesian deep networks (arXiv:1906.04569).
+    """
+
+    name: ClassVar[str] = "dropconnect"
+
+    @classmethod
+    def prepared(cls, density: Any, settings: Mapping[str, Any]) -> tuple[Kernel, Any]:
+        parts = noisy_parts(density, settings.get("batch_size"))
+        kernel = cls(**settings, weights=parts[1])
+        return kernel, DropConnectTarget(*parts, kernel.rate)
+
+    def factors(self, key: Any, own: Any, dtype: Any) -> Any:
+        return masks(key, self.weights, self.rate, dtype)
