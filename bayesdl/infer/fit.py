@@ -45,7 +45,6 @@ SYNONYMS = {
     "target_accept_prob": "target_accept",
     "max_tree_depth": "max_treedepth",
     "progress_bar": "progressbar",
-    "init": "initvals",
     "thinning": "thin",
 }
 
@@ -76,6 +75,7 @@ def fit(
     cores: int | None = None,
     thin: int = 1,
     random_seed: Any = None,
+    init: str = "jitter",
     initvals: Mapping[str, Any] | None = None,
     progressbar: Any = True,
     dtype: Any = None,
@@ -100,8 +100,11 @@ def fit(
     thin : int, default 1
         Keep every thin-th draw, with its statistics, for the sake of memory alone.
     random_seed : int, SeedSequence or Generator, optional
+    init : {"jitter", "prior", "map", "pathfinder"}, default "jitter"
+        Where each chain starts: near zero, the best of five; at a draw from the prior; at the mode;
+        at a draw from a normal approximation found on the way to the mode.
     initvals : mapping of site name to value, optional
-        Where all chains start.
+        Sites at which all chains start from these values.
     progressbar : bool, "text" or callable, default True
     dtype : dtype, optional
         float32 for a network by a method that optimises; float64 for all else.
@@ -135,8 +138,9 @@ def fit(
     tune = kind.default_tune if tune is None else tune
     chains = kind.default_chains if chains is None else chains
     starts, chain_keys = sequence.spawn(2)
-    positions = starting_positions(
-        density, chains, np.random.default_rng(starts), initvals, 1.0 if kind.markov else 0.1
+    jitter = 1.0 if kind.markov else 0.1
+    start = starting_positions(
+        density, chains, np.random.default_rng(starts), initvals, jitter, init
     )
     keys = chain_keys.generate_state(2 * chains, np.uint32).reshape(chains, 2)
     compiled = compile_kernel(kernel, target)
@@ -145,7 +149,7 @@ def fit(
         compiled,
         kernel,
         target,
-        positions,
+        start.positions,
         keys,
         tune=tune,
         draws=draws,
@@ -159,6 +163,7 @@ def fit(
     threads = min(chains, cores or usable_cores())
     attrs = _attrs(method, settings, compiled.seconds, result, sequence, (tune, threads))
     attrs["thin"] = thin
+    attrs["init"], attrs["init_retries"] = init, list(start.retries)
     return Fitted(density, Draws(_constrained(density, result.positions), result.stats, attrs))
 
 

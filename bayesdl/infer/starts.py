@@ -2,21 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from bayesdl._base.errors import SampleError
+from bayesdl._base.errors import ArgumentError, SampleError, did_you_mean
+from bayesdl._base.source import user_source
 from bayesdl.ir.program import Equation, Program, Var
 from bayesdl.ir.types import ArrayType
 from bayesdl.model.density import Density
+from bayesdl.model.predict import Simulator
+from bayesdl.ops import random
 from bayesdl.ops._bind import compute, evaluate
+from bayesdl.pipeline import compile
 from bayesdl.tracing import trace
 from bayesdl.transform.derived import value_and_grad
 
+from .climb import climb, pathfinder
+
 TRIES = 100
 CANDIDATES = 5
+INITS = ("jitter", "prior", "map", "pathfinder")
+Floats = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Starts:
+    """Where chains start.
+
+    Parameters
+    ----------
+    positions : array, shape (chains, dim)
+    retries : tuple of int
+        Of each chain: tries at which the density or its gradient was not finite.
+    """
+
+    positions: Floats
+    retries: tuple[int, ...]
 
 
 def starting_positions(
@@ -25,7 +49,8 @@ def starting_positions(
     rng: np.random.Generator,
     initvals: Mapping[str, Any] | None = None,
     jitter: float = 1.0,
-) -> np.ndarray[Any, Any]:
+    init: str = "jitter",
+) -> Starts:
     """A position for each chain at which the log density and its gradient are finite.
 
     The best of five that are uniform on (−jitter, jitter), so that few chains begin near a minor
@@ -42,13 +67,18 @@ def starting_positions(
     jitter : float, default 1.0
         Chains that are to be compared start apart. An optimisation starts near zero: from a large
         scale of the noise, a network's weights would decay before they are learned.
+    init : {"jitter", "prior", "map", "pathfinder"}
+        As above; a draw from the prior; the mode that L-BFGS reaches from a start as above; a draw
+        from the best normal approximation that it meets on the way.
 
     Returns
     -------
-    array, shape (chains, dim)
+    Starts
 
     Raises
     ------
+    ArgumentError
+        For an init that there is not, or a prior that cannot be drawn from.
     SampleError
         If no finite position is found in 100 tries: a row per site, and the first operation that is
         not finite.
@@ -63,22 +93,34 @@ def starting_positions(
     ----------
     LeCun, Bottou, Orr & Müller (1998), Efficient BackProp, section 4.6.
     """
+    _check_init(init)
     kind = ArrayType((density.dim,), density.dtype)
     program = trace(value_and_grad(density.function), kind, *density.data, name="start").program
     scale = _scales(density, jitter)
-    return np.array([_start(density, program, rng, scale, initvals or {}) for _ in range(chains)])
+    candidate = _prior(density) if init == "prior" else _uniform(density, scale)
+    enough = 1 if init == "prior" else CANDIDATES
+    found = [
+        _start(density, program, rng, candidate, enough, initvals or {}) for _ in range(chains)
+    ]
+    positions = [position for position, _ in found]
+    if init in ("map", "pathfinder"):
+        positions = _climbed(density, program, positions, rng, init)
+    return Starts(np.array(positions), tuple(retries for _, retries in found))
 
 
 def _start(
     density: Density,
     program: Program,
     rng: np.random.Generator,
-    scale: np.ndarray[Any, Any],
+    candidate: Callable[[np.random.Generator], Floats],
+    enough: int,
     initvals: Mapping[str, Any],
-) -> np.ndarray[Any, Any]:
-    finite: list[tuple[float, np.ndarray[Any, Any]]] = []
-    for _ in range(TRIES):
-        position = (rng.uniform(-1.0, 1.0, density.dim) * scale).astype(density.dtype)
+) -> tuple[Floats, int]:
+    """The best of so many finite candidates, and how many were not finite."""
+    finite: list[tuple[float, Floats]] = []
+    retries = 0
+    while retries < TRIES and len(finite) < enough:
+        position = candidate(rng)
         if initvals:
             here = density.constrain(position, *density.data)
             values = {name: here[name] for name in density.sites.latent}
@@ -87,11 +129,62 @@ def _start(
         value, gradient = evaluate(program, position, *density.data)
         if np.isfinite(value) and np.isfinite(gradient).all():
             finite.append((float(value), position))
-        if len(finite) == CANDIDATES:
-            break
+        else:
+            retries += 1
     if not finite:
         raise not_finite(density, position, float(value), gradient)
-    return max(finite, key=lambda one: one[0])[1]
+    return max(finite, key=lambda one: one[0])[1], retries
+
+
+def _check_init(init: Any) -> None:
+    if init in INITS:
+        return
+    guess = did_you_mean(init, INITS) if isinstance(init, str) else None
+    raise ArgumentError(
+        f"there is no init {init!r}.",
+        facts=[("known", ", ".join(INITS))],
+        fix=f"did you mean {guess!r}?" if guess else "values of sites go to initvals=...",
+        where=user_source(),
+        code="A108",
+    )
+
+
+def _uniform(density: Density, scale: Floats) -> Callable[[np.random.Generator], Floats]:
+    return lambda rng: (rng.uniform(-1.0, 1.0, density.dim) * scale).astype(density.dtype)
+
+
+def _prior(density: Density) -> Callable[[np.random.Generator], Floats]:
+    names = tuple(density.sites.latent)
+    simulate = Simulator(
+        density.model, density.arguments, names, "draw", density.dtype, density.ambient
+    )
+
+    def draw(rng: np.random.Generator) -> Floats:
+        key = random.key(int(rng.integers(2**63)))
+        values = simulate({}, key, *density.data)
+        return np.asarray(density.unconstrain(values, *density.data), density.dtype)
+
+    return draw
+
+
+def _climbed(
+    density: Density, program: Program, starts: list[Floats], rng: np.random.Generator, init: str
+) -> list[Floats]:
+    """Compiled: a climb takes hundreds of evaluations."""
+    executable = compile(program)
+    data = [np.asarray(d, order="C") for d in density.data]
+
+    def both(position: Floats) -> tuple[float, Floats]:
+        value, gradient = executable(np.asarray(position, density.dtype), *data)
+        return float(value), np.asarray(gradient, dtype=float)
+
+    found = []
+    for start in starts:
+        path = climb(both, start)
+        end = path[-1][0] if init == "map" else pathfinder(path, both, rng)
+        finite = np.isfinite(both(end)[0])
+        found.append(end.astype(density.dtype) if finite else start)
+    return found
 
 
 def _scales(density: Density, jitter: float) -> np.ndarray[Any, Any]:

@@ -9,7 +9,7 @@ import pytest
 
 import bayesdl as bdl
 from bayesdl import dist, nn
-from bayesdl._base.errors import SampleError
+from bayesdl._base.errors import ArgumentError, SampleError
 from bayesdl.infer.starts import starting_positions
 from bayesdl.model.density import build_density
 
@@ -20,7 +20,9 @@ def test_starts_differ_and_repeat() -> None:
         bdl.sample("y", dist.Normal(mu[0], 1.0), obs=y)
 
     density = build_density(model, (1.0,))
-    one, same = (starting_positions(density, 4, np.random.default_rng(1)) for _ in range(2))
+    one, same = (
+        starting_positions(density, 4, np.random.default_rng(1)).positions for _ in range(2)
+    )
     np.testing.assert_array_equal(one, same)
     assert one.shape == (4, 3)
     assert np.unique(one).size == 12
@@ -35,7 +37,7 @@ def test_weights_of_networks_start_at_the_scale_of_their_fan_in() -> None:
 
     density = build_density(model, (np.ones((4, 100)), np.zeros(4)))
     for jitter in (1.0, 0.1):
-        (start,) = starting_positions(density, 1, np.random.default_rng(1), jitter=jitter)
+        (start,) = starting_positions(density, 1, np.random.default_rng(1), jitter=jitter).positions
         weights = start[density.sites["mlp.0.weight"].slice]
         assert 0.172 < np.abs(weights).max() < np.sqrt(0.03)
         assert 1.0 < np.abs(start[density.sites["mlp.0.bias"].slice]).max() < np.sqrt(3.0)
@@ -47,7 +49,7 @@ def test_an_optimisation_starts_near_zero() -> None:
         bdl.sample("y", dist.Normal(mu, 1.0), obs=y)
 
     density = build_density(model, (np.ones(50),))
-    (start,) = starting_positions(density, 1, np.random.default_rng(1), jitter=0.1)
+    (start,) = starting_positions(density, 1, np.random.default_rng(1), jitter=0.1).positions
     assert 0.05 < np.abs(start).max() < 0.1
 
 
@@ -58,8 +60,9 @@ def test_a_start_is_tried_again_until_it_is_finite() -> None:
         bdl.sample("y", dist.Normal(mu, 1.0), obs=y)
 
     starts = starting_positions(build_density(model, (1.0,)), 8, np.random.default_rng(0))
-    assert (starts > 0.5).all()
-    assert len(np.unique(starts)) == 8
+    assert (starts.positions > 0.5).all()
+    assert len(np.unique(starts.positions)) == 8
+    assert min(starts.retries) > 0
 
 
 def test_initial_values_are_taken() -> None:
@@ -68,7 +71,7 @@ def test_initial_values_are_taken() -> None:
         bdl.sample("y", dist.Normal(0.0, s), obs=y)
 
     density = build_density(model, (1.0,))
-    (start,) = starting_positions(density, 1, np.random.default_rng(0), {"s": 2.5})
+    (start,) = starting_positions(density, 1, np.random.default_rng(0), {"s": 2.5}).positions
     np.testing.assert_allclose(density.constrain(start, *density.data)["s"], 2.5)
 
 
@@ -80,7 +83,7 @@ def test_sites_without_an_initial_value_start_at_random() -> None:
 
     starts = starting_positions(
         build_density(model, (1.0,)), 3, np.random.default_rng(0), {"b": 0.25}
-    )
+    ).positions
     assert (starts[:, 1] == 0.25).all()
     assert len(np.unique(starts[:, 0])) == 3
 
@@ -97,3 +100,55 @@ def test_the_error_says_which_site_and_which_line_without_a_warning() -> None:
     assert "bad" in text
     assert "`log`" in text
     assert "np.log(-1.0 - mu * mu)" in text
+
+
+RNG = np.random.default_rng(7)
+DATA = 40.0 + 2.0 * RNG.normal(size=50)
+
+
+def far(y: Any) -> None:
+    """A location forty prior units from where jitter starts."""
+    mu = bdl.sample("mu", dist.Normal(35.0, 10.0))
+    s = bdl.sample("s", dist.HalfNormal(5.0))
+    with bdl.plate("row", y.shape[0]):
+        bdl.sample("y", dist.Normal(mu, s), obs=y)
+
+
+def test_the_mode_is_a_start() -> None:
+    density = build_density(far, (DATA,))
+    starts = starting_positions(density, 3, np.random.default_rng(0), init="map").positions
+    found = [density.constrain(start, *density.data) for start in starts]
+    np.testing.assert_allclose([f["mu"] for f in found], DATA.mean(), atol=0.1)
+    np.testing.assert_allclose([f["s"] for f in found], DATA.std(), rtol=0.1)
+
+
+def test_pathfinder_starts_among_the_posterior() -> None:
+    """Within seven posterior sds of its mean (false alarm far below 1e-6), all different."""
+    density = build_density(far, (DATA,))
+    starts = starting_positions(density, 4, np.random.default_rng(0), init="pathfinder").positions
+    mu = starts[:, density.sites["mu"].slice]
+    assert np.abs(mu - DATA.mean()).max() < 7.0 * DATA.std() / np.sqrt(50)
+    assert np.unique(mu).size == 4
+
+
+def test_the_prior_is_a_start() -> None:
+    """200 draws: mean and sd within five standard errors (false alarm 1e-6), seed 0."""
+    density = build_density(far, (DATA,))
+    starts = starting_positions(density, 200, np.random.default_rng(0), init="prior").positions
+    mu = starts[:, density.sites["mu"].slice]
+    assert abs(mu.mean() - 35.0) < 5.0 * 10.0 / np.sqrt(200)
+    assert abs(mu.std() / 10.0 - 1.0) < 5.0 / np.sqrt(400)
+
+
+@pytest.mark.parametrize("init", ["pior", {"mu": 1.0}])
+def test_an_init_that_there_is_not(init: Any) -> None:
+    with pytest.raises(ArgumentError, match="there is no init"):
+        starting_positions(build_density(far, (DATA,)), 1, np.random.default_rng(0), init=init)
+
+
+def test_a_fit_says_where_it_started() -> None:
+    post = bdl.fit(
+        far, DATA, draws=10, tune=30, chains=2, init="map", random_seed=0, progressbar=False
+    )
+    assert post.draws.attrs["init"] == "map"
+    assert post.draws.attrs["init_retries"] == [0, 0]

@@ -1,0 +1,157 @@
+"""Starts that are found by climbing: the mode, and a draw from a normal fitted along the way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+Floats = np.ndarray[Any, np.dtype[np.float64]]
+Gradient = Callable[[Floats], tuple[float, Floats]]
+
+STEPS, PAIRS, DRAWS = 200, 6, 10
+"""Most steps of a climb; changes of the gradient that a curvature is taken from; draws per ELBO."""
+WORST = 1e100
+"""What the optimiser is told where there is no finite density."""
+
+
+@dataclass(frozen=True)
+class Normal:
+    """N(mean, D + B C Bᵀ), D diagonal, as an inverse Hessian of limited memory gives it.
+
+    Parameters
+    ----------
+    mean, scale : array, shape (dim,)
+        √D.
+    basis : array, shape (dim, rank)
+        An orthonormal basis of the columns of B / √D.
+    factor : array, shape (rank, rank)
+        The Cholesky factor of the covariance in this basis.
+    """
+
+    mean: Floats
+    scale: Floats
+    basis: Floats
+    factor: Floats
+
+    def sample(self, rng: np.random.Generator) -> tuple[Floats, float]:
+        """A draw and its log density."""
+        z = rng.standard_normal(len(self.mean))
+        along = self.basis.T @ z
+        whole = z + self.basis @ (self.factor @ along - along)
+        log_det = np.log(self.scale).sum() + np.log(np.diag(self.factor)).sum()
+        log_density = -0.5 * (z @ z) - log_det - 0.5 * len(z) * np.log(2.0 * np.pi)
+        return self.mean + self.scale * whole, float(log_density)
+
+
+def climb(value_and_grad: Gradient, start: Floats) -> list[tuple[Floats, Floats]]:
+    """Positions and gradients of L-BFGS on its way up from a position, the start first.
+
+    Parameters
+    ----------
+    value_and_grad : callable
+        Log density and its gradient.
+    start : array, shape (dim,)
+
+    References
+    ----------
+    Byrd, Lu, Nocedal & Zhu (1995), A limited memory algorithm for bound constrained optimization.
+    """
+
+    def fall(position: Floats) -> tuple[float, Floats]:
+        value, gradient = value_and_grad(position)
+        if not np.isfinite(value) or not np.isfinite(gradient).all():
+            return WORST, np.zeros_like(position)
+        return -float(value), -np.asarray(gradient, dtype=float)
+
+    path = [np.array(start, dtype=float)]
+    import_module("scipy.optimize").minimize(
+        fall,
+        path[0],
+        jac=True,
+        method="L-BFGS-B",
+        callback=lambda position: path.append(np.array(position)),
+        options={"maxiter": STEPS, "maxcor": PAIRS},
+    )
+    return [(position, -fall(position)[1]) for position in path]
+
+
+def pathfinder(
+    path: list[tuple[Floats, Floats]], value_and_grad: Gradient, rng: np.random.Generator
+) -> Floats:
+    """A draw from the best normal approximation along a climb, the one of the largest ELBO.
+
+    Parameters
+    ----------
+    path : list of (array, array)
+        From `climb`.
+    value_and_grad : callable
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    array, shape (dim,)
+        The end of the path, where no approximation has a finite ELBO.
+
+    References
+    ----------
+    Zhang, Carpenter, Gelman & Vehtari (2022), Pathfinder, algorithms 1 to 4 (arXiv:2108.03782).
+    """
+    best, chosen = -np.inf, path[-1][0]
+    variance = np.ones_like(chosen)
+    pairs: list[tuple[Floats, Floats]] = []
+    for (before, old), (position, gradient) in pairwise(path):
+        move, change = position - before, old - gradient
+        if move @ change > 1e-12 * (change @ change):
+            variance = _diagonal(variance, move, change)
+            pairs = [*pairs, (move, change)][-PAIRS:]
+        normal = _normal(position, gradient, variance, pairs)
+        elbo, draw = (-np.inf, chosen) if normal is None else _elbo(normal, value_and_grad, rng)
+        if elbo > best:
+            best, chosen = elbo, draw
+    return chosen
+
+
+def _elbo(
+    normal: Normal, value_and_grad: Gradient, rng: np.random.Generator
+) -> tuple[float, Floats]:
+    draws = [normal.sample(rng) for _ in range(DRAWS)]
+    gains = [value_and_grad(position)[0] - log_density for position, log_density in draws]
+    mean = float(np.mean(gains))
+    return (mean if np.isfinite(mean) else -np.inf), draws[0][0]
+
+
+def _diagonal(variance: Floats, move: Floats, change: Floats) -> Floats:
+    """The diagonal of an inverse Hessian after one more step."""
+    a, b = change @ (variance * change), change @ move
+    c = move @ (move / variance)
+    updated: Floats = 1.0 / (
+        a / (b * variance) + change**2 / b - a * move**2 / (b * c * variance**2)
+    )
+    return updated
+
+
+def _normal(
+    position: Floats, gradient: Floats, variance: Floats, pairs: list[tuple[Floats, Floats]]
+) -> Normal | None:
+    """Around a Newton step from the position; None where the curvature is not positive."""
+    if not pairs or not (variance > 0.0).all():
+        return None
+    moves, changes = (np.column_stack(columns) for columns in zip(*pairs, strict=True))
+    scale = np.sqrt(variance)
+    upper = np.linalg.inv(np.triu(moves.T @ changes))
+    middle = np.diag(np.sum(moves * changes, axis=0)) + changes.T @ (variance[:, None] * changes)
+    none = np.zeros_like(upper)
+    core = np.block([[none, -upper], [-upper.T, upper.T @ middle @ upper]])
+    columns = np.column_stack([variance[:, None] * changes, moves])
+    basis, rest = np.linalg.qr(columns / scale[:, None])
+    try:
+        factor = np.linalg.cholesky(np.eye(len(rest)) + rest @ core @ rest.T)
+    except np.linalg.LinAlgError:
+        return None
+    mean = position + variance * gradient + columns @ (core @ (columns.T @ gradient))
+    return Normal(mean, scale, basis, factor)
