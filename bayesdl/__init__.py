@@ -9,6 +9,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from bayesdl._base.pause import garbage_later
 from bayesdl._base.version import VERSION as __version__
 
 if TYPE_CHECKING:
@@ -99,9 +100,9 @@ def __getattr__(name: str) -> Any:
     home = _HOME_OF.get(name)
     if home is None:
         raise AttributeError(f"module 'bayesdl' has no attribute {name!r}")
-    found = (
-        import_module(f"{home}.{name}") if home in _MODULES else getattr(import_module(home), name)
-    )
+    with garbage_later():
+        inside = import_module(f"{home}.{name}" if home in _MODULES else home)
+    found = inside if home in _MODULES else getattr(inside, name)
     globals()[name] = found
     return found
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from bayesdl._base.config import config
 from bayesdl._base.errors import ArgumentError
+from bayesdl._base.pause import garbage_later
 from bayesdl._base.source import user_source
 from bayesdl._base.tree import Tree, flatten, unflatten
 from bayesdl.ir.builder import Handle
@@ -34,7 +35,7 @@ PASSES: list[tuple[str, Callable[[Program], Program]]] = [
 ]
 
 
-def compile(program: Program, backend: str | None = None) -> Executable:
+def compile(program: Program, backend: str | None = None, brief: bool = False) -> Executable:
     """Run the passes and lower a Program to something that can be called.
 
     Parameters
@@ -42,6 +43,8 @@ def compile(program: Program, backend: str | None = None) -> Executable:
     program : Program
     backend : {"llvm", "interpret"}, optional
         The configured one (``BAYESDL_BACKEND``) if not given.
+    brief : bool, default False
+        Whether it runs so seldom that code made quickly is better than quick code.
 
     Returns
     -------
@@ -53,19 +56,23 @@ def compile(program: Program, backend: str | None = None) -> Executable:
     CompileError
         If a pass or the backend fails; the message carries the Program.
     """
-    name = backend or config.backend
-    make = _backend(name)
+    with garbage_later():
+        return _compiled(program, backend or config.backend, brief)
+
+
+def _compiled(program: Program, name: str, brief: bool) -> Executable:
+    make = _backend(name, brief)
     _observe("trace", program)
     watched = config.dump - {"timings"}
     cache = import_module(CACHES[name]) if name in CACHES and not watched else None
-    key = cache.key(program) if cache is not None else None
+    key = cache.key(program, brief) if cache is not None else None
     executable = cache.recall(program, key) if cache is not None and key is not None else None
     if executable is None:
         executable = _lowered(program, make)
         _show_code(executable, name)
         if cache is not None and key is not None:
             cache.keep(key, executable)
-    executable.recipe = compile, (program, name)
+    executable.recipe = compile, (program, name, brief)
     executable.timings = {**_spent_before(program), **executable.timings}
     if "timings" in config.dump:
         print(f"--- timings of {program.name}\n{executable.timings_text()}", file=sys.stderr)
@@ -172,7 +179,7 @@ BACKENDS = {
 CACHES = {"llvm": "bayesdl.lower.llvm.cache"}
 
 
-def _backend(name: str) -> Callable[[Program], Executable]:
+def _backend(name: str, brief: bool) -> Callable[[Program], Executable]:
     if name not in BACKENDS:
         raise ArgumentError(
             f"there is no backend {name!r}.",
@@ -182,5 +189,7 @@ def _backend(name: str) -> Callable[[Program], Executable]:
             code="A101",
         )
     module, function = BACKENDS[name]
+    # The interpreter has no effort to spare.
+    effort = {"brief": brief} if name in CACHES else {}
     # Not before it is called: with its code in the cache a Program needs no compiler.
-    return lambda program: getattr(import_module(module), function)(program)
+    return lambda program: getattr(import_module(module), function)(program, **effort)

@@ -24,6 +24,8 @@ SCRIPTS = Path(__file__).parent / "peers"
 ONE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1"
 )
+# An installed package comes with its byte code; that of a checkout is written in the first round.
+BYTE_CODE = {"PYTHONDONTWRITEBYTECODE": ""}
 XLA_ONE_THREAD = {"XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"}
 # What each competitor needs to be importable; the first is also its name in tables.
 NEEDS = {
@@ -98,7 +100,7 @@ def run_script(
         try:
             run = subprocess.run(
                 [python, str(SCRIPTS / script), str(told), str(answer)],
-                env={**os.environ, **(environment or {})},
+                env={**os.environ, **BYTE_CODE, **(environment or {})},
                 capture_output=True,
                 text=True,
                 timeout=timeout,

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from bayesdl._base.tree import flatten, unflatten
+from bayesdl.ir.program import Equation, Program
 from bayesdl.ir.types import ArrayType
+from bayesdl.ir.walk import programs_in
 from bayesdl.lower.executable import Executable
 from bayesdl.ops import numpy as bnp
 from bayesdl.pipeline import compile
@@ -17,6 +20,8 @@ from bayesdl.tracing.flow import scan
 
 PIECE_BYTES = 64_000_000
 PIECE_DRAWS = 256
+# Numbers computed for all draws, up to which code made quickly takes less time in all.
+BRIEF = 20_000_000
 
 
 class EachDraw:
@@ -82,4 +87,21 @@ class EachDraw:
 
             types = [ArrayType((size, *t.shape), t.dtype) for t in kinds]
             program = trace(many, types, *given, name="each_draw").program
-        return compile(program), single.tree, size
+        return compile(program, brief=n * _work(single.program) <= BRIEF), single.tree, size
+
+
+def _work(program: Program) -> float:
+    """About how many numbers a Program computes; a term of a product is one."""
+    return sum(_work_of(equation) for equation in program.equations)
+
+
+def _work_of(equation: Equation) -> float:
+    inner = sum(map(_work, programs_in(equation)))
+    if equation.primitive.name == "while_loop":
+        return math.inf
+    if inner:
+        return inner * float(equation.params.get("length", 1))
+    sizes = [a.type.size for a in (*equation.inputs, *equation.outputs)]
+    if equation.primitive.name in ("dot_general", "convolution"):
+        return math.sqrt(math.prod(sizes))
+    return max(sizes)

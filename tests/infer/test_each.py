@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from bayesdl import pipeline
 from bayesdl.infer import each
 from bayesdl.infer.each import EachDraw
+from bayesdl.ops import numpy as bnp
 
 
 @pytest.mark.parametrize("size", [1, 4, 100])
@@ -22,3 +24,20 @@ def test_equals_a_loop(
     found = function({"x": x, "y": y}, [data])
     np.testing.assert_allclose(found["a"], x * data + y[:, None])
     np.testing.assert_array_equal(found["b"], y)
+
+
+@pytest.mark.parametrize(("count", "brief"), [(4, True), (40_000, False)])
+def test_code_for_few_draws_is_made_quickly(
+    count: int, brief: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bool] = []
+
+    def compile(program, brief):
+        asked.append(brief)
+        return pipeline.compile(program, brief=brief)
+
+    monkeypatch.setattr(each, "compile", compile)
+    weights = np.ones((20, 30))
+    found = EachDraw(lambda x, w: (x * bnp.ones(20)) @ w, np.float64)(np.ones(count), [weights])
+    assert asked == [brief]
+    np.testing.assert_array_equal(found[:3], np.full((3, 30), 20.0))

@@ -37,8 +37,8 @@ def store() -> Store | None:
     return Store(os.path.abspath(config.cache), config.cache_megabytes * 1_000_000)
 
 
-def key(program: Program) -> str | None:
-    """The name under which a Program's code is kept; None if it must not be kept.
+def key(program: Program, brief: bool = False) -> str | None:
+    """The name under which a Program's code is kept, by LLVM's effort; None if it must not be kept.
 
     That is the case where the cache is off, for Programs with primitives from outside the package
     (their rules are not part of the key), and while the package itself is being edited.
@@ -46,7 +46,7 @@ def key(program: Program) -> str | None:
     maker = _maker()
     if config.cache == "off" or maker is None or _foreign(program):
         return None
-    parts = (fingerprint(program), maker, description().encode())
+    parts = (fingerprint(program), maker, description().encode(), bytes([brief]))
     return blake2b(b"".join(parts), digest_size=16).hexdigest()
 
 

@@ -10,6 +10,7 @@ from .emit import Unit
 # Turns × lines. A loop up to this gains too little from LLVM's loop passes to pay for them in code
 # that surrounds the functions where the time goes (docs/design/0005-compile-time.md).
 SHORT = 2000
+_INLINED, _CALLED = "alwaysinline nounwind", "noinline nounwind"
 
 
 @dataclass(frozen=True)
@@ -20,14 +21,14 @@ class Part:
     ----------
     text : str
     hot : bool
-        Whether it gets all of LLVM's passes.
+        Whether it gets all of LLVM's passes, and its best code generator.
     """
 
     text: str
     hot: bool
 
 
-def parts(unit: Unit) -> list[Part]:
+def parts(unit: Unit, brief: bool = False) -> list[Part]:
     """The modules that a Program's code is compiled in.
 
     A Program that is used in several places, as the gradient inside a sampler is, is hot. What
@@ -38,13 +39,22 @@ def parts(unit: Unit) -> list[Part]:
     ----------
     unit : Unit
         Already written.
+    brief : bool, default False
+        Whether all of it runs too seldom to be hot.
     """
     *functions, entry = unit.module.functions
+    if brief:
+        return [_light(unit.module.text())]
     if not functions or unit.entry_loop > SHORT:
         return [Part(unit.module.text(), True)]
     visible = [f.replace("define internal ", "define ", 1) for f in functions]
     heads = [re.sub("^define (.*) {$", r"declare \1", f.split("\n", 1)[0]) for f in visible]
     return [
         Part(unit.module.text(visible), True),
-        Part(unit.module.text([*heads, entry]), False),
+        _light(unit.module.text([*heads, entry])),
     ]
+
+
+def _light(text: str) -> Part:
+    """Code that is called keeps its registers to itself: written out, it would crowd the caller."""
+    return Part(text.replace(_INLINED, _CALLED), False)

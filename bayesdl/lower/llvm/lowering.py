@@ -15,12 +15,14 @@ from .native import Native, NativeExecutable
 FAMILIES = (control, factors, products, routines, windows)
 
 
-def compile_program(program: Program) -> NativeExecutable:
+def compile_program(program: Program, brief: bool = False) -> NativeExecutable:
     """Compile a Program to machine code for this processor.
 
     Parameters
     ----------
     program : Program
+    brief : bool, default False
+        Whether it runs so seldom that code made quickly is better than quick code.
 
     Returns
     -------
@@ -36,7 +38,8 @@ def compile_program(program: Program) -> NativeExecutable:
     unit.text()
     timings = dict(unit.timings)
     try:
-        codes = tuple(optimise.object_code(p.text, p.hot, timings) for p in effort.parts(unit))
+        parts = effort.parts(unit, brief)
+        codes = tuple(optimise.object_code(p.text, p.hot, timings) for p in parts)
         module = unit.module
         externals, constants = tuple(sorted(module.externals)), tuple(module.constants)
         seconds = sum(timings.values())
@@ -51,7 +54,7 @@ def compile_program(program: Program) -> NativeExecutable:
             code="C103",
         ) from error
     executable.timings = {**timings, **executable.timings}
-    executable.recipe = compile_program, (program,)
+    executable.recipe = compile_program, (program, brief)
     return executable
 
 

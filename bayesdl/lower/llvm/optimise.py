@@ -11,9 +11,8 @@ from .machine import LOCK, target_machine
 # Above so many lines of text the last level of optimisation costs more time than it saves.
 LONG = 60_000
 
-# What code outside of hot loops gets: it is inlined, folded, and common values are computed once.
+# What code outside of hot loops gets: it is folded, and common values are computed once.
 LIGHT = (
-    "always_inliner",
     "global_dead_code_eliminate",
     "simplify_cfg",
     "instruction_combine",
@@ -65,7 +64,7 @@ def assembly_text(text: str, hot: bool) -> str:
 
 
 def _optimised(text: str, hot: bool) -> tuple[llvm.ModuleRef, llvm.TargetMachine]:
-    module, machine = llvm.parse_assembly(text), target_machine(3 if hot else 1)
+    module, machine = llvm.parse_assembly(text), target_machine(3 if hot else 0)
     module.triple, module.data_layout = machine.triple, str(machine.target_data)
     options = llvm.create_pipeline_tuning_options(speed_level=2 if text.count("\n") > LONG else 3)
     options.loop_vectorization = options.slp_vectorization = options.loop_interleaving = True

@@ -79,6 +79,12 @@ def test_other_programs_are_other_entries(folder: Path) -> None:
     assert len(files(folder)) == 2
 
 
+def test_code_made_quickly_is_another_entry(folder: Path) -> None:
+    quick, best = (pipeline.compile(program(), brief=b)(X)[0] for b in (True, False))
+    assert len(files(folder)) == 2
+    np.testing.assert_allclose(quick, best, rtol=1e-13)
+
+
 @pytest.mark.parametrize("damage", ["cut", "bit", "foreign"])
 def test_a_damaged_file_is_rebuilt(folder: Path, damage: str) -> None:
     want = pipeline.compile(program())(X)

@@ -49,3 +49,23 @@ def test_parts_are_one_program(size: int) -> None:
         compile_program(compiled)(x), interpret_program(compiled)(x), strict=True
     ):
         np.testing.assert_allclose(have, want, rtol=1e-12, atol=1e-12)
+
+
+def test_what_is_brief_is_light_and_the_same() -> None:
+    x, compiled = np.linspace(-1.0, 2.0, 8), program(8)
+    unit = Unit(compiled)
+    unit.text()
+    assert [part.hot for part in parts(unit, brief=True)] == [False]
+    for have, want in zip(
+        compile_program(compiled, brief=True)(x), interpret_program(compiled)(x), strict=True
+    ):
+        np.testing.assert_allclose(have, want, rtol=1e-12, atol=1e-12)
+
+
+def test_light_code_calls_its_functions() -> None:
+    unit = Unit(program(8))
+    unit.text()
+    hot, light = parts(unit)
+    assert "alwaysinline" in hot.text
+    assert "alwaysinline" not in light.text
+    assert "noinline" in light.text
