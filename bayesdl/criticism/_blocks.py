@@ -18,7 +18,8 @@ def rhat(block: Floats) -> Floats:
     if block.shape[1] < 2:
         return np.full(len(block), np.nan)
     halves = _split(block)
-    median = np.median(halves.reshape(len(block), -1), axis=1)
+    # Not np.median, which loads masked arrays first: 10 ms of every process.
+    median = np.quantile(halves.reshape(len(block), -1), 0.5, axis=1)
     folded = np.abs(halves - median[:, None, None])
     # Draws of two values fold into one, which has no R-hat: the other version then decides.
     return np.fmax(_rhat_of_scores(_normal_scores(halves)), _rhat_of_scores(_normal_scores(folded)))
