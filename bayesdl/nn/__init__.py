@@ -1,5 +1,8 @@
 """Network layers whose weights are sample sites with priors scaled to the fan-in."""
 
+from . import heads as heads
+from . import priors as priors
+
 # isort: split
 # --- exports: written by `make exports`, do not edit ---
 from .attention import MultiHeadAttention as MultiHeadAttention
@@ -38,5 +41,7 @@ __all__ = [
     "MultiHeadAttention",
     "Residual",
     "Sequential",
+    "heads",
+    "priors",
 ]
 # --- end of exports ---

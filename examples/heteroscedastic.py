@@ -1,0 +1,45 @@
+"""Noise that grows with x: a network that says its own scale, by concrete dropout.
+
+Gal, Hron & Kendall (2017), Concrete dropout; Depeweg et al. (2018), for the two parts of the
+variance. The noise is known to be 0.05 + 0.3 |x| on the data, which lie in [−2, 2]; at 4 there are
+none, and the epistemic part says so.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+
+import bayesdl as bdl
+from bayesdl import nn
+from bayesdl.criticism.uncertainty import of_regression
+
+
+@bdl.model
+def regression(x, y=None):
+    f = nn.MLP(hidden=(50,), out=2, activation="relu")(x)
+    bdl.deterministic("variance", nn.heads.heteroscedastic(f).variance)
+    with bdl.plate("rows", x.shape[0]):
+        bdl.sample("y", nn.heads.heteroscedastic(f), obs=y)
+
+
+if __name__ == "__main__":
+    small = "--small" in sys.argv
+    rng = np.random.default_rng(0)
+    x = rng.uniform(-2.0, 2.0, size=(500, 1))
+    y = np.sin(2.0 * x[:, 0]) + (0.05 + 0.3 * np.abs(x[:, 0])) * rng.standard_normal(500)
+    post = bdl.fit(
+        regression,
+        x,
+        y,
+        method="concrete_dropout",
+        tune=500 if small else 20_000,
+        draws=50 if small else 1000,
+        random_seed=1,
+    )
+    at = np.array([[0.0], [1.0], [2.0], [4.0]])
+    found = post.predict(at, kind="mean")
+    parts = of_regression(found["y"][0], found["variance"][0])
+    for row, noise, model in zip(at[:, 0], parts.aleatoric, parts.epistemic, strict=True):
+        print(f"x = {row:4.1f}   noise sd {noise**0.5:.3f}   model sd {model**0.5:.3f}")
