@@ -19,7 +19,7 @@ from bayesdl.tracing import Traced, trace
 from bayesdl.tracing.flow import cond, scan, shared
 from bayesdl.transform.derived import value_and_grad
 
-from .kernel import Kernel, Phase
+from .kernel import DensityOn, Kernel, Phase
 
 KEY = ArrayType((2,), np.dtype(np.uint32))
 BOOL, INT = ArrayType((), np.dtype(np.bool_)), ArrayType((), np.dtype(np.int64))
@@ -173,7 +173,7 @@ def _traced_parts(kernel: Kernel, target: Target) -> tuple[Traced, Traced]:
     both = shared(value_and_grad(target.function))
 
     def density_of(data: Sequence[Any]) -> Any:
-        return lambda position, *extra: both(position, *extra, *data)
+        return DensityOn(both, data)
 
     def init(key: Any, position: Any, *data: Any) -> Any:
         return kernel.init(key, position, density_of(data))

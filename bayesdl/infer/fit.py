@@ -12,6 +12,7 @@ import numpy as np
 
 from bayesdl._base.errors import ArgumentError, SampleError, did_you_mean
 from bayesdl._base.source import user_source
+from bayesdl.model.arguments import frame
 from bayesdl.model.density import Density, build_density
 
 from .block import Target
@@ -261,7 +262,7 @@ def _attrs(
 
 def _plain(value: Any) -> Any:
     """A setting as it can stand in a file."""
-    return value if isinstance(value, str | int | float | None) else repr(value)
+    return value if isinstance(value, str | int | float | None) else frame(value)
 
 
 def _method(name: str) -> type[Kernel]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, TypeVar
 
@@ -14,6 +14,23 @@ from bayesdl._base.registry import Registry
 
 Density = Callable[..., tuple[Any, Any]]
 """A position (dim,) to the log density in nats and its gradient (dim,)."""
+
+
+@dataclass(frozen=True)
+class DensityOn:
+    """A log density with its gradient, on the data of a run: what kernels are handed.
+
+    Parameters
+    ----------
+    function : callable, (position, *extra, *data) -> (log density, gradient)
+    data : sequence of Array
+    """
+
+    function: Callable[..., tuple[Any, Any]]
+    data: Sequence[Any]
+
+    def __call__(self, position: Any, *extra: Any) -> tuple[Any, Any]:
+        return self.function(position, *extra, *self.data)
 
 
 class State(Protocol):

@@ -135,15 +135,16 @@ class Density:
         for name in values:
             self.sites[name]
         reader = _Inverse(values)
-        self._run(reader, data)
+        self.run(reader, data)
         return self._joined(reader.parts)
 
     def _read(self, position: Any, data: Sequence[Any]) -> _AtPosition:
         reader = _AtPosition(self.sites, bnp.asarray(position))
-        self._run(reader, data)
+        self.run(reader, data)
         return reader
 
-    def _run(self, reader: Handler, data: Sequence[Any]) -> None:
+    def run(self, reader: Handler, data: Sequence[Any]) -> None:
+        """Run the model on data under a handler that supplies what has no value."""
         with bnp.using_dtype(self.dtype), running([reader], self.ambient):
             self.arguments.call(self.model, data)
 

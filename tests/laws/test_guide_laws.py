@@ -28,7 +28,7 @@ def model(y: Any) -> None:
 @pytest.fixture(scope="module", params=list(GUIDES), ids=str)
 def case(request: pytest.FixtureRequest) -> Any:
     """A guide and parameters that are nowhere special."""
-    guide = GUIDES[request.param]().fitted_to(build_density(model, (0.0,)).sites)
+    guide = GUIDES[request.param]().fitted_to(build_density(model, (0.0,)))
     params = guide.start(random.key(1), np.array([0.3, -1.0, 0.0, 2.0]), 0.5)
     leaves, tree = flatten(params)
     rng = np.random.default_rng(3)

@@ -11,7 +11,7 @@ from bayesdl.infer.optim.optimisers import OPTIMISERS
 from bayesdl.infer.optim.rates import RATES
 
 from .estimators import ESTIMATORS
-from .guides import GUIDES, Delta
+from .guides import GUIDES, Delta, Guide, ModelGuide
 from .objectives import OBJECTIVES, Renyi
 
 NAMED: dict[str, Mapping[str, Any]] = {
@@ -50,6 +50,8 @@ def read_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     for name, known in NAMED.items():
         if isinstance(settings.get(name), str):
             found[name] = _named(name, settings[name], known)()
+    if "guide" in found:
+        found["guide"] = _as_guide(found["guide"])
     _check_estimator(found)
     if isinstance(found.get("guide"), Delta):
         found.setdefault("samples", 1)
@@ -62,6 +64,15 @@ def _named(what: str, given: str, known: Mapping[str, Any]) -> Any:
     guess = did_you_mean(given, known)
     fix = f"did you mean {guess!r}?" if guess else "use one of them."
     raise _wrong(what, given, ", ".join(known), fix)
+
+
+def _as_guide(given: Any) -> Guide:
+    if isinstance(given, Guide):
+        return given
+    if callable(given) and not isinstance(given, type):
+        return ModelGuide(given)
+    fix = f"write {given.__name__}()." if isinstance(given, type) else "use one of them."
+    raise _wrong("guide", given, f"{', '.join(GUIDES)}, a Guide, or a model function", fix)
 
 
 def _check_estimator(found: Mapping[str, Any]) -> None:

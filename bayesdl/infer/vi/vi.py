@@ -81,7 +81,8 @@ class VI(Kernel):
     ----------
     guide : Guide
         The family: ``"mean_field"``, ``"structured"``, ``"full_rank"``, ``"low_rank"``,
-        ``"planar"``, ``"iaf"``, ``"coupling"``, ``"map"``, or a guide with settings of its own.
+        ``"planar"``, ``"iaf"``, ``"coupling"``, ``"map"``, a guide with settings of its own, or a
+        model function of yours (`guides.model.ModelGuide`).
     objective : Renyi
         ``"elbo"``, ``"iwae"`` (importance weighted, on `samples` samples), or ``Renyi(alpha)``.
     estimator : str, optional
@@ -145,16 +146,16 @@ class VI(Kernel):
     @classmethod
     def prepared(cls, density: Any, settings: Mapping[str, Any]) -> tuple[Kernel, Any]:
         kernel = cls(**read_settings(settings))
-        kernel = replace(kernel, guide=kernel.guide.fitted_to(density.sites))
+        kernel = replace(kernel, guide=kernel.guide.fitted_to(density))
         plain = kernel.batch_size is None and not kernel.kl_warmup
         return kernel, density if plain else minibatch_target(density, kernel.batch_size)
 
-    def init(self, key: Any, position: Any, density: Density) -> VIState:
-        params = self.guide.start(key, position, self.init_sd)
+    def init(self, key: Any, position: Any, density: Any) -> VIState:
+        params = self.guide.given(density.data).start(key, position, self.init_sd)
         return VIState(position, params, params, self.optimiser.start(params), key)
 
     def step(
-        self, key: Any, state: VIState, density: Density, phase: Phase
+        self, key: Any, state: VIState, density: Any, phase: Phase
     ) -> tuple[Any, VIInfo | VIEstimates]:
         found: tuple[VIState, VIInfo] = cond(
             phase.tuning,
@@ -179,13 +180,13 @@ class VI(Kernel):
         return "elbo" if self.batch_size is None else "elbo_estimate"
 
     def _improve(
-        self, key: Any, state: VIState, density: Density, phase: Phase
+        self, key: Any, state: VIState, density: Any, phase: Phase
     ) -> tuple[Any, VIInfo | VIEstimates]:
         warmth = self._warmth(phase, state.position.dtype)
         seen = estimate(
             ESTIMATORS[self.estimator or self.guide.estimator],
             self.objective,
-            self.guide,
+            self.guide.given(density.data),
             state.params,
             keys_of(key, self.samples),
             self._here(density, state, phase, warmth),
@@ -206,9 +207,10 @@ class VI(Kernel):
         return moved, self._info(seen.log_density, seen.bound)
 
     def _draw(
-        self, key: Any, state: VIState, density: Density, phase: Phase
+        self, key: Any, state: VIState, density: Any, phase: Phase
     ) -> tuple[Any, VIInfo | VIEstimates]:
-        position, log_guide = self.guide.sample_and_log_prob(state.average, key)
+        guide = self.guide.given(density.data)
+        position, log_guide = guide.sample_and_log_prob(state.average, key)
         value, _ = self._here(density, state, phase, self._warmth(phase, position.dtype))(position)
         weight = value - log_guide if self.guide.has_density else bnp.full_like(value, np.nan)
         return replace(state, position=position), self._info(value, weight)

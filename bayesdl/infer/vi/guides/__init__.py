@@ -10,6 +10,7 @@ from .full_rank import FullRank as FullRank
 from .iaf import InverseAutoregressive as InverseAutoregressive
 from .low_rank import LowRank as LowRank
 from .mean_field import MeanField as MeanField
+from .model import ModelGuide as ModelGuide
 from .planar import Planar as Planar
 from .structured import Structured as Structured
 
@@ -22,6 +23,7 @@ __all__ = [
     "InverseAutoregressive",
     "LowRank",
     "MeanField",
+    "ModelGuide",
     "Planar",
     "Structured",
 ]

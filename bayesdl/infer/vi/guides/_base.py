@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, Self, TypeVar
+from collections.abc import Sequence
+from typing import Any, ClassVar, TypeVar
 
 from bayesdl._base.registry import Registry
-from bayesdl.model.sites import Sites
+from bayesdl.model.density import Density
 
 LOG_2PI = math.log(2.0 * math.pi)
 
@@ -23,16 +24,22 @@ class Guide(ABC):
         What ``fit(method="vi", guide=…)`` calls it.
     estimator : str
         Of its gradient, where the user does not choose one.
-    has_density : bool
-        Whether its draws have weights against the density.
     """
 
     name: ClassVar[str] = ""
     estimator: ClassVar[str] = "sticking_the_landing"
-    has_density: ClassVar[bool] = True
 
-    def fitted_to(self, sites: Sites) -> Self:
+    @property
+    def has_density(self) -> bool:
+        """Whether its draws have weights against the density."""
+        return True
+
+    def fitted_to(self, density: Density) -> Guide:
         """The same guide with what it needs to know of a model."""
+        return self
+
+    def given(self, data: Sequence[Any]) -> Guide:
+        """The same guide on the data of a run: those that the log density takes."""
         return self
 
     @abstractmethod

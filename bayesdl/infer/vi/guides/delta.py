@@ -20,7 +20,10 @@ class Delta(Guide):
 
     name: ClassVar[str] = "map"
     estimator: ClassVar[str] = "reparametrised"
-    has_density: ClassVar[bool] = False
+
+    @property
+    def has_density(self) -> bool:
+        return False
 
     def start(self, key: Any, position: Any, sd: float) -> Any:
         return {"mean": position}

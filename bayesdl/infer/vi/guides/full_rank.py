@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import ClassVar
 
-from bayesdl.model.sites import Sites
+from bayesdl.model.density import Density
 
 from ._base import guide
 from .structured import Span, Structured
@@ -24,7 +24,7 @@ class FullRank(Structured):
 
     name: ClassVar[str] = "full_rank"
 
-    def fitted_to(self, sites: Sites) -> Self:
+    def fitted_to(self, density: Density) -> FullRank:
         return self
 
     def dense(self, dim: int) -> tuple[Span, ...]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 
+from bayesdl.model.density import Density
 from bayesdl.model.sites import Site, Sites
 from bayesdl.ops import numpy as bnp
 from bayesdl.ops import random
@@ -47,8 +48,8 @@ class Structured(Guide):
     largest: int = 200
     spans: tuple[Span, ...] = ()
 
-    def fitted_to(self, sites: Sites) -> Self:
-        spans = (s for s in _blocks(sites, self.within) if 1 < s[1] - s[0] <= self.largest)
+    def fitted_to(self, density: Density) -> Structured:
+        spans = (s for s in _blocks(density.sites, self.within) if 1 < s[1] - s[0] <= self.largest)
         return replace(self, spans=tuple(spans))
 
     def start(self, key: Any, position: Any, sd: float) -> Any:
