@@ -72,6 +72,21 @@ LOG_DOUBLE = (
 )
 LOG_SINGLE = (0.6666667, 0.40000123, 0.28550822, 0.2333048)
 
+# The same for 0 ≤ w ≤ 1/9, which is log(1 + z) for all of 0 ≤ z ≤ 1.
+LOG_WIDE_DOUBLE = (
+    0.6666666666666666,
+    0.40000000000014583,
+    0.28571428567108757,
+    0.22222222717427863,
+    0.18181789436132858,
+    0.15385570064958623,
+    0.13314144209654936,
+    0.12001072809590713,
+    0.08800738486144674,
+    0.16164045611943532,
+)
+LOG_WIDE_SINGLE = (0.666666673, 0.399997063, 0.28592358, 0.217065758, 0.232243292)
+
 
 @dataclass(frozen=True, slots=True)
 class Exponential:
@@ -188,8 +203,12 @@ def decompose(f: Formula, x: Real) -> tuple[Real, Real]:
     return biased - f.select(tiny, offset + width + 2, offset), m
 
 
-def defect_of_logarithm(f: Formula, g: Real, addend: Real) -> Real:
+def defect_of_logarithm(
+    f: Formula, g: Real, addend: Real, coefficients: tuple[float, ...] | None = None
+) -> Real:
     """g - log(1 + g) - addend for √½ - 1 ≤ g ≤ √2 - 1; `addend` is small, or zero where g is small.
+
+    Other coefficients serve another interval.
 
     With s = g / (2 + g), log(1 + g) = g - (g²/2 - s (g²/2 + R(s²))), so that rounding touches only
     terms that are small beside g (Tang 1990, Table-driven implementation of the logarithm function;
@@ -198,7 +217,7 @@ def defect_of_logarithm(f: Formula, g: Real, addend: Real) -> Real:
     s = g / (g + 2.0)
     w = s * s
     half_square = g * g * 0.5
-    series = w * f.polynomial(w, LOG_DOUBLE if f.double else LOG_SINGLE)
+    series = w * f.polynomial(w, coefficients or (LOG_DOUBLE if f.double else LOG_SINGLE))
     return half_square - f.muladd(s, half_square + series, addend)
 
 
@@ -279,4 +298,5 @@ def sigmoid(f: Formula, x: Real) -> Real:
 def softplus(f: Formula, x: Real) -> Real:
     """log(1 + eˣ) = max(x, 0) + log1p(e^-|x|), with full relative accuracy in the lower tail."""
     z = exponential(f, -f.absolute(x)).times()
-    return f.at_least(x, 0.0) + logarithm_of_one_plus(f, z)
+    wide = LOG_WIDE_DOUBLE if f.double else LOG_WIDE_SINGLE
+    return f.at_least(x, 0.0) + (z - defect_of_logarithm(f, z, f.real(0.0), wide))
