@@ -25,7 +25,9 @@ BLOCK = 256  # terms of float32 that are summed in float32
 # in units of an addition, keeps the processor busy by itself; of cheaper ones several are done
 # at once.
 SHORT, DEAR, DEAR_AT_ONCE, LIGHT_AT_ONCE = 256, 12, 2, 4
-DEEPEST = 3  # loops within one another that LLVM may unroll
+# Loops around an innermost one of so many turns, or more loops than these within one another, stay
+# loops: written out, they are thousands of lines for LLVM and no faster.
+FULL, DEEPEST = 8, 3
 
 
 class Scope(Protocol):
@@ -296,6 +298,11 @@ class Writer:
             totals = self._loop(depth, start, rest, totals, int(is_dear), is_dear)
         return totals
 
+    def _is_long(self) -> bool:
+        """Whether the loops around the innermost one shall not be written out."""
+        inner = prod(self.space[a] for a in self.loops[-1])
+        return inner >= FULL or len(self.loops) > DEEPEST
+
     def _lanes(self, depth: int) -> tuple[int, bool]:
         """Elements that an innermost loop does at once, and whether they cost much."""
         inside = [n for n in self.order if self.levels[n] == depth + 1 and n.kind == "element"]
@@ -323,8 +330,7 @@ class Writer:
             for r in active
         ]
         group = self.group if innermost else None
-        # Windows within windows: written out, they are thousands of lines and no faster.
-        rolled = not innermost and len(self.loops) > DEEPEST
+        rolled = not innermost and self._is_long()
         with self.code.loop(count, state, group, rolled, at_once, masked) as loop:
             self.counters[axes[-1]] = self.code.add(loop.index, first)
             self.code.looping = innermost and count > self.code.module.short_loop
