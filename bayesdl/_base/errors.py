@@ -13,6 +13,7 @@ BayesdlError
 ├── CapacityError     more memory is needed than there is
 ├── CompileError      a pass or a backend failed: our fault; the message carries the Program as text
 └── SampleError       a run could not start or go on
+    └── RunError      it stopped on its way; what it had drawn is in `posterior`
 """
 
 from __future__ import annotations
@@ -119,6 +120,12 @@ class CompileError(BayesdlError):
 
 class SampleError(BayesdlError):
     """A run could not start or could not go on."""
+
+
+class RunError(SampleError):
+    """A run stopped on its way; what it had drawn is in `posterior`, None before the first draw."""
+
+    posterior: object = None
 
 
 def did_you_mean(

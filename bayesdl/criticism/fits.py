@@ -10,12 +10,14 @@ from typing import Any, ParamSpec
 
 import numpy as np
 
+from bayesdl._base.errors import RunError
 from bayesdl.export import storage
 from bayesdl.export.arviz import attributes
 from bayesdl.export.functions import Functions, ModelFunctions
 from bayesdl.export.records import from_record
 from bayesdl.infer import fit as inference
 from bayesdl.infer.draws import Draws
+from bayesdl.infer.handle import Handle
 from bayesdl.model import as_model
 
 from .posterior import Arrays, Posterior
@@ -29,23 +31,39 @@ def _posterior(run: Callable[P, inference.Fitted]) -> Callable[P, Posterior]:
 
     @wraps(run)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> Posterior:
-        fitted = run(*args, **kwargs)
-        density, sites = fitted.density, fitted.density.sites
-        weights = [name for name, site in sites.latent.items() if site.role]
-        draws = replace(fitted.draws, attrs={**fitted.draws.attrs, "weights": weights})
-        found = Posterior(
-            draws,
-            ModelFunctions(density.model, density.dtype, density.arguments.given, density.ambient),
-            latent=tuple(sites.latent),
-            dims={name: site.dims for name, site in sites.items()},
-            coords=sites.coords,
-            observed=dict(sites.data),
-            data=dict(zip(density.arguments.labels, density.data, strict=True)),
-            reference=storage.model_reference(density.model.function),
-        )
-        return _judged(found)
+        try:
+            fitted: Any = run(*args, **kwargs)
+        except RunError as error:
+            raise _with_posterior(error) from error.__cause__
+        if isinstance(fitted, Handle):
+            handle: Any = fitted.then(_of_fitted, _with_posterior)
+            return handle  # type: ignore[no-any-return]
+        return _of_fitted(fitted)
 
     return wrapped
+
+
+def _with_posterior(error: RunError) -> RunError:
+    if isinstance(error.posterior, inference.Fitted):
+        error.posterior = _of_fitted(error.posterior)
+    return error
+
+
+def _of_fitted(fitted: inference.Fitted) -> Posterior:
+    density, sites = fitted.density, fitted.density.sites
+    weights = [name for name, site in sites.latent.items() if site.role]
+    draws = replace(fitted.draws, attrs={**fitted.draws.attrs, "weights": weights})
+    found = Posterior(
+        draws,
+        ModelFunctions(density.model, density.dtype, density.arguments.given, density.ambient),
+        latent=tuple(sites.latent),
+        dims={name: site.dims for name, site in sites.items()},
+        coords=sites.coords,
+        observed=dict(sites.data),
+        data=dict(zip(density.arguments.labels, density.data, strict=True)),
+        reference=storage.model_reference(density.model.function),
+    )
+    return _judged(found)
 
 
 def _judged(posterior: Posterior) -> Posterior:

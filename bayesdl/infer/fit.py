@@ -4,27 +4,30 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 
-from bayesdl._base.errors import ArgumentError, SampleError, did_you_mean
+from bayesdl._base.errors import ArgumentError, RunError, SampleError, did_you_mean
 from bayesdl._base.source import user_source
 from bayesdl.model.arguments import frame
 from bayesdl.model.density import Density, build_density
 
 from .block import Target
+from .checkpoint import recorded
 from .coordinates import coordinate_blocks
 from .draws import Draws
 from .each import EachDraw
 from .evidence import evidence_bounds, refuse_broken
+from .handle import Gate, Handle
+from .hosting import Hosting, identity, split
 from .kernel import Kernel
 from .machine import peak_megabytes, usable_cores, versions
 from .methods import KERNELS
 from .progress import progress
-from .run import Run, compile_kernel, run
+from .run import Host, Run, compile_kernel, run
 from .starts import starting_positions
 
 # What other libraries call our arguments.
@@ -110,6 +113,9 @@ def fit(
     dtype : dtype, optional
         float32 for a network by a method that optimises; float64 for all else.
     **options
+        Of the run: ``checkpoint``, a folder that is written every two seconds and from which the
+        same call goes on; ``executor``, any ``concurrent.futures.Executor`` in the place of
+        threads; ``blocking=False`` for a handle with ``inspect pause resume abort wait``.
         The method's own: ``target_accept``, ``metric`` (nuts, hmc: "diag", "low_rank" or
         "dense"), ``dense`` (names of sites whose covariance is learnt beside a diagonal metric,
         those in one tuple together), ``max_treedepth`` (nuts), ``path_length`` (hmc),
@@ -129,13 +135,17 @@ def fit(
         For a model or data that are wrong; before anything is sampled.
     SampleError
         If no finite start is found.
+    RunError
+        If the run cannot go on: a full disk, dead workers. Its ``posterior`` has what was drawn.
     """
     kind = _method(method)
     _check_counts(draws, tune, chains, cores, thin)
-    settings = _checked_options(kind, options)
+    hosting, own = split(options)
+    settings = _checked_options(kind, own)
     density = _density(kind, model, data, dtype)
+    shown = dict(settings)
     kernel, target = _kernel(kind, density, settings)
-    sequence = _seed_sequence(random_seed)
+    sequence = _seed_sequence(_seed(random_seed, hosting))
     tune = kind.default_tune if tune is None else tune
     chains = kind.default_chains if chains is None else chains
     starts, chain_keys = sequence.spawn(2)
@@ -144,28 +154,78 @@ def fit(
         density, chains, np.random.default_rng(starts), initvals, jitter, init
     )
     keys = chain_keys.generate_state(2 * chains, np.uint32).reshape(chains, 2)
+    lengths = {"chains": chains, "tune": tune, "draws": draws, "thin": thin}
     compiled = compile_kernel(kernel, target)
     show = progress(progressbar, f"{method}: {chains} × ({tune} + {draws})")
-    result = run(
-        compiled,
-        kernel,
-        target,
-        start.positions,
-        keys,
-        tune=tune,
-        draws=draws,
-        cores=cores,
-        thin=thin,
-        report=show,
+    call = identity(
+        compiled, target.data, start.positions, keys, {"method": method, **lengths, **shown}
     )
-    refuse_broken(kernel, density, result)
-    if result.interrupted:
-        _say_what_is_left(result, (chains, tune, draws))
-    threads = min(chains, cores or usable_cores())
-    attrs = _attrs(method, settings, compiled.seconds, result, sequence, (tune, threads))
-    attrs["thin"] = thin
-    attrs["init"], attrs["init_retries"] = init, list(start.retries)
-    return Fitted(density, Draws(_constrained(density, result.positions), result.stats, attrs))
+    call["entropy"] = str(sequence.entropy)
+    checkpoint = hosting.open_checkpoint(call)
+
+    def go(gate: Gate) -> Run:
+        return run(
+            compiled,
+            kernel,
+            target,
+            start.positions,
+            keys,
+            tune=tune,
+            draws=draws,
+            cores=cores,
+            thin=thin,
+            report=show,
+            host=Host(executor=hosting.executor, checkpoint=checkpoint, gate=gate),
+        )
+
+    def look(result: Run) -> Fitted:
+        threads = min(chains, cores or usable_cores())
+        attrs = _attrs(method, settings, compiled.seconds, result, sequence, (tune, threads))
+        attrs["thin"] = thin
+        attrs["init"], attrs["init_retries"] = init, list(start.retries)
+        return Fitted(density, Draws(_constrained(density, result.positions), result.stats, attrs))
+
+    def finish(result: Run) -> Fitted:
+        refuse_broken(kernel, density, result)
+        if result.failure is not None:
+            raise _stopped(result, look, hosting) from result.failure
+        if result.interrupted:
+            _say_what_is_left(result, (chains, tune, draws))
+        return look(result)
+
+    if not hosting.blocking:
+        handle: Any = Handle(go, finish, look)
+        return handle  # type: ignore[no-any-return]
+    return finish(go(Gate()))
+
+
+def _seed(given: Any, hosting: Hosting) -> Any:
+    """Of a run that was begun without a seed, the one that it took."""
+    if given is not None or hosting.checkpoint is None:
+        return given
+    known = recorded(hosting.checkpoint)
+    return None if known is None else int(known["entropy"])
+
+
+def _stopped(result: Run, look: Callable[[Run], Fitted], hosting: Hosting) -> RunError:
+    """The error of a run that could not go on, with what it had drawn."""
+    chains, count = result.shape
+    again = hosting.checkpoint is not None
+    error = RunError(
+        "the run could not go on.",
+        facts=[
+            ("cause", f"{type(result.failure).__name__}: {result.failure}"),
+            ("iterations", ", ".join(map(str, result.iterations))),
+            ("kept", f"{chains} chains of {count} draws, in this error's `posterior`"),
+        ],
+        fix="remove the cause and make the same call again: it goes on from its checkpoint."
+        if again
+        else "remove the cause; with checkpoint=folder the same call would go on from here.",
+        where=user_source(),
+        code="S120",
+    )
+    error.posterior = look(result) if count else None
+    return error
 
 
 def _density(kind: type[Kernel], model: Any, data: tuple[Any, ...], dtype: Any) -> Density:
@@ -285,7 +345,8 @@ def _common() -> list[str]:
 
 
 def _checked_options(kind: type[Kernel], options: dict[str, Any]) -> dict[str, Any]:
-    own = [f.name for f in fields(kind) if f.name != "weights"]  # type: ignore[arg-type]
+    own = [f.name for f in fields(Hosting)]
+    own += [f.name for f in fields(kind) if f.name != "weights"]  # type: ignore[arg-type]
     for name in options:
         if name not in own:
             known = [*_common(), *own]

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from concurrent.futures import FIRST_COMPLETED, Future, wait
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    BrokenExecutor,
+    CancelledError,
+    Future,
+    wait,
+)
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,12 +22,15 @@ from bayesdl.pipeline import compile
 
 from .block import Block, Target, build_block
 from .chain import Chain, Report, jobs
-from .executors import Outcome, Workers, one_blas_thread, threads
+from .checkpoint import Checkpoint
+from .executors import Workers, one_blas_thread, workers
+from .handle import Gate
 from .keep import Keeper, Positions
 from .kernel import Kernel
 from .machine import usable_cores
 
 CAPACITY = 100
+RETRIES = 3
 Record = dict[str, Any]
 Array = np.ndarray[Any, Any]
 
@@ -63,6 +72,8 @@ class Run:
         How far each chain went, warm-up counted.
     seconds : float
         Wall time.
+    failure : exception, optional
+        What stopped it: a disk that took no more, a worker that died too often.
     """
 
     values: dict[str, Any]
@@ -72,12 +83,37 @@ class Run:
     interrupted: bool
     iterations: tuple[int, ...]
     seconds: float
+    failure: BaseException | None = None
 
     @property
     def positions(self) -> Array:
         """Unconstrained positions, shape (chains, draws, dim), where these were kept."""
         found: Array = self.values["position"]
         return found
+
+
+class LostWorkerError(RuntimeError):
+    """A chain's worker died more often than it is given another."""
+
+
+@dataclass
+class Host:
+    """Where the draws of a run go, who runs its blocks, and who may look on.
+
+    Parameters
+    ----------
+    keeper : Keeper, optional
+        Positions are kept in memory if not given.
+    executor : Executor or callable that gives one, optional
+        Threads of this process if not given.
+    checkpoint : Checkpoint, optional
+    gate : Gate
+    """
+
+    keeper: Keeper | None = None
+    executor: Any = None
+    checkpoint: Checkpoint | None = None
+    gate: Gate = field(default_factory=Gate)
 
 
 def compile_kernel(kernel: Kernel, target: Target, capacity: int = CAPACITY) -> Compiled:
@@ -111,8 +147,7 @@ def run(
     cores: int | None = None,
     thin: int = 1,
     report: Callable[[Record], None] = lambda record: None,
-    keeper: Keeper | None = None,
-    workers: AbstractContextManager[Workers] | None = None,
+    host: Host | None = None,
 ) -> Run:
     """Run one chain per starting position.
 
@@ -139,16 +174,16 @@ def run(
         Gets a record after each block, in the main thread: iterations "done" and "total" over all
         chains, and by chain "iterations", "drawn", "seconds" of computing, the "latest" block's
         Info, and "sums" of the Info over the draws.
-    keeper : Keeper, optional
-        Where draws go; positions are kept in memory if not given.
-    workers : context manager of Workers, optional
-        Who runs the blocks; threads if not given.
+    host : Host, optional
+        Where draws go and who runs the blocks; memory and threads if not given.
     """
     begin = time.perf_counter()
     found = jobs(compiled.block, compiled.executable, target.data, positions, keys, draws, thin)
     chains = [Chain(job, kernel, tune) for job in found]
-    walk = Walk(chains, keeper or Positions(compiled.block), report)
-    crowd = workers or threads(min(len(chains), cores or usable_cores()))
+    host = host or Host()
+    walk = Walk(chains, host.keeper or Positions(compiled.block), host, report)
+    host.gate.collect = lambda: walk.collected(False, time.perf_counter() - begin)
+    crowd = workers(host.executor, min(len(chains), cores or usable_cores()))
     interrupted = walk.through(crowd)
     if interrupted and not kernel.markov:
         with one_blas_thread():
@@ -163,50 +198,107 @@ class Walk:
     ----------
     chains : list of Chain
     keeper : Keeper
+    host : Host
     report : callable
         Gets a record after each block.
     """
 
     def __init__(
-        self, chains: list[Chain], keeper: Keeper, report: Callable[[Record], None]
+        self, chains: list[Chain], keeper: Keeper, host: Host, report: Callable[[Record], None]
     ) -> None:
-        self.chains, self.keeper, self.report = chains, keeper, report
-        self._waiting: dict[Future[Outcome], int] = {}
+        self.chains, self.keeper, self.host, self.report = chains, keeper, host, report
+        self.failure: BaseException | None = None
+        self._waiting: dict[Future[Any], int] = {}
+        self._lost = [0] * len(chains)
 
-    def through(self, workers: AbstractContextManager[Workers]) -> bool:
-        """Walk to the end; whether Ctrl-C came before."""
-        with workers as crowd:
+    def through(self, crowd: AbstractContextManager[Workers]) -> bool:
+        """Walk to the end, or to a failure; whether Ctrl-C came before."""
+        checkpoint, interrupted = self.host.checkpoint, False
+        if checkpoint is not None:
+            checkpoint.restore(self.chains, self._keep)
+        with crowd as workers:
             try:
                 for i in range(len(self.chains)):
-                    self._send(crowd, i)
+                    self._send(workers, i)
                 while self._waiting:
-                    self._take_finished(crowd)
+                    self._take_finished(workers)
                     self.report(self.record())
+                    self.host.gate.pass_through()
             except KeyboardInterrupt:
-                for future in wait(self._waiting).done:
-                    self._take(self._waiting.pop(future), future.result())
-                return True
-        return False
+                interrupted = True
+            except (OSError, LostWorkerError) as error:
+                self.failure = error
+            self._take_rest()
+        return interrupted
 
-    def _send(self, crowd: Workers, i: int) -> None:
+    def _send(self, workers: Workers, i: int, whole: bool = False) -> None:
         chain = self.chains[i]
-        if not chain.finished:
-            self._waiting[crowd.submit(chain.job, chain.here, chain.limit)] = i
+        if chain.finished:
+            return
+        try:
+            future = workers.submit(chain.job, chain.here, chain.limit, whole=whole)
+        except BrokenExecutor as error:
+            raise LostWorkerError(str(error) or type(error).__name__) from error
+        self._waiting[future] = i
 
-    def _take_finished(self, crowd: Workers) -> None:
+    def _take_finished(self, workers: Workers) -> None:
         for future in wait(self._waiting, return_when=FIRST_COMPLETED).done:
             i = self._waiting.pop(future)
-            here, reports = future.result()
-            self.chains[i].absorb(here, reports)
-            # The chain goes on before its draws are put away.
-            self._send(crowd, i)
-            self._keep(i, reports)
+            outcome = self._outcome(workers, i, future)
+            if outcome is None:
+                self._send(workers, i, whole=True)
+                continue
+            with self.host.gate.turn:
+                self.chains[i].absorb(*outcome)
+                # The chain goes on before its draws are put away.
+                self._send(workers, i)
+                self._put_away(i, outcome[1])
 
-    def _take(self, i: int, outcome: Outcome) -> None:
-        self.chains[i].absorb(*outcome)
-        self._keep(i, outcome[1])
+    def _outcome(self, workers: Workers, i: int, future: Future[Any]) -> Any:
+        """What a task gave; None if it is to be sent again."""
+        error = future.exception() if not future.cancelled() else CancelledError()
+        if error is not None and not workers.can_lose:
+            raise error
+        if error is not None:
+            self._lost[i] += 1
+            if self._lost[i] > RETRIES:
+                raise LostWorkerError(str(error) or type(error).__name__) from error
+            return None
+        found = future.result()
+        if isinstance(found, Exception):
+            raise found
+        self._lost[i] = 0 if found is not None else self._lost[i]
+        return found
 
-    def _keep(self, i: int, reports: Any) -> None:
+    def _take_rest(self) -> None:
+        """What the blocks in flight give, and a last checkpoint."""
+        try:
+            for future in wait(self._waiting).done:
+                i, found = self._waiting[future], None
+                if not future.cancelled() and future.exception() is None:
+                    found = future.result()
+                if isinstance(found, tuple):
+                    with self.host.gate.turn:
+                        self.chains[i].absorb(*found)
+                        self._note(i, found[1])
+                        with suppress(OSError):
+                            self._keep(i, found[1])
+            if self.host.checkpoint is not None:
+                self.host.checkpoint.write(self.chains, now=True)
+        except OSError as error:
+            self.failure = self.failure or error
+
+    def _put_away(self, i: int, reports: Sequence[Report]) -> None:
+        self._note(i, reports)
+        self._keep(i, reports)
+        if self.host.checkpoint is not None:
+            self.host.checkpoint.write(self.chains)
+
+    def _note(self, i: int, reports: Sequence[Report]) -> None:
+        if self.host.checkpoint is not None:
+            self.host.checkpoint.note(i, reports)
+
+    def _keep(self, i: int, reports: Sequence[Report]) -> None:
         thin = self.chains[i].job.thin
         for report in reports:
             if report.drawn is not None and len(report.positions):
@@ -219,7 +311,8 @@ class Walk:
                 chain.end_warmup()
             while not chain.finished:
                 here, report = chain.job.advance(chain.here, chain.limit)
-                self._take(i, (here, [report]))
+                chain.absorb(here, [report])
+                self._keep(i, [report])
 
     def record(self) -> Record:
         """What is shown of the run after a block."""
@@ -251,6 +344,7 @@ class Walk:
             interrupted,
             tuple(c.here.at for c in chains),
             seconds,
+            self.failure,
         )
 
 

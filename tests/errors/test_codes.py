@@ -25,6 +25,7 @@ WITHOUT_EXAMPLE = {
     "E104": "a file of a model that is gone, without Programs",
     "E106": "a damaged file",
     "S103": "Ctrl-C",
+    "S120": "a full disk or dead workers",
 }
 
 

@@ -2,16 +2,141 @@
 
 from __future__ import annotations
 
+import os
+import signal
+from concurrent.futures import (
+    BrokenExecutor,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    ThreadPoolExecutor,
+)
+from multiprocessing import get_context
+from typing import Any
+
+import numpy as np
+import pytest
 from threadpoolctl import threadpool_info
 
-from bayesdl.infer.executors import one_blas_thread, threads
+import bayesdl as bdl
+from bayesdl import dist
+from bayesdl._base.errors import ArgumentError, RunError
+from bayesdl.infer import executors
+from bayesdl.infer.executors import Threads, one_blas_thread, workers
 
 
 def test_threads_take_one_blas_thread_each_and_give_it_back() -> None:
     before = [p["num_threads"] for p in threadpool_info() if p["user_api"] == "blas"]
-    with threads(2) as crowd:
+    with workers(None, 2) as crowd:
+        assert isinstance(crowd, Threads)
         inside = crowd.pool.submit(threadpool_info).result()
         assert all(p["num_threads"] == 1 for p in inside if p["user_api"] == "blas")
     assert before == [p["num_threads"] for p in threadpool_info() if p["user_api"] == "blas"]
     with one_blas_thread():
         assert all(p["num_threads"] == 1 for p in threadpool_info() if p["user_api"] == "blas")
+
+
+def gaussian() -> None:
+    bdl.sample("x", dist.Normal(0.0, 1.0))
+
+
+ASKED: dict[str, Any] = {"draws": 200, "tune": 50, "random_seed": 1, "progressbar": False}
+
+
+@pytest.fixture(scope="module")
+def local() -> Any:
+    return bdl.fit(gaussian, **ASKED)["x"]
+
+
+def test_processes_give_the_same_bits_for_a_model_that_cannot_be_pickled(local: Any) -> None:
+    scale = 1.0
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        post = bdl.fit(lambda: bdl.sample("x", dist.Normal(0.0, scale)), executor=pool, **ASKED)
+    np.testing.assert_array_equal(post["x"], local)
+
+
+class Dying:
+    """Threads in the place of processes, some of whose tasks are lost."""
+
+    def __init__(self, lost: int) -> None:
+        self.pool, self.lost, self.tasks = ThreadPoolExecutor(2), lost, 0
+
+    def __call__(self) -> Executor:
+        self.pool = ThreadPoolExecutor(2)
+        submit = self.pool.submit
+
+        def sometimes(function: Any, *args: Any) -> Any:
+            self.tasks += 1
+            if self.tasks <= self.lost:
+                future: Future[Any] = Future()
+                future.set_exception(BrokenExecutor("the worker died"))
+                return future
+            return submit(function, *args)
+
+        self.pool.submit = sometimes  # type: ignore[method-assign]
+        return self.pool
+
+
+def test_a_lost_task_is_done_again(local: Any) -> None:
+    post = bdl.fit(gaussian, executor=Dying(3), **ASKED)
+    np.testing.assert_array_equal(post["x"], local)
+
+
+def test_workers_that_die_again_and_again_end_the_run() -> None:
+    with pytest.raises(RunError, match="could not go on") as caught:
+        bdl.fit(gaussian, executor=Dying(10_000), **ASKED)
+    assert "the worker died" in str(caught.value)
+    assert caught.value.posterior is None
+
+
+def test_a_process_that_dies_leaves_its_chain_to_the_next_ones(
+    local: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(executors, "REMOTE_SECONDS", 0.0)
+    pools: list[ProcessPoolExecutor] = []
+
+    def fresh() -> ProcessPoolExecutor:
+        pools.append(ProcessPoolExecutor(1, mp_context=get_context("spawn")))
+        return pools[-1]
+
+    def kill(record: dict[str, Any]) -> None:
+        if len(pools) == 1 and record["done"] > 100:
+            for process in list(pools[0]._processes.values()):
+                process.kill()
+
+    post = bdl.fit(gaussian, executor=fresh, **{**ASKED, "progressbar": kill})
+    for pool in pools:
+        pool.shutdown()
+    assert len(pools) == 2
+    np.testing.assert_array_equal(post["x"], local)
+
+
+def test_what_is_no_executor_is_refused() -> None:
+    with pytest.raises(ArgumentError, match="executor cannot be a str"):
+        bdl.fit(gaussian, executor="dask", **ASKED)
+
+
+@pytest.mark.slow
+@pytest.mark.ci
+@pytest.mark.filterwarnings("ignore")
+def test_a_dask_cluster_that_loses_a_worker_gives_the_same_draws() -> None:
+    distributed = pytest.importorskip("distributed")
+    asked = {**ASKED, "draws": 40_000}
+    local = bdl.fit(gaussian, **asked)["x"]
+    killed: list[int] = []
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        pids = client.run(os.getpid)
+
+        def kill(record: dict[str, Any]) -> None:
+            if not killed and record["done"] > 1000:
+                killed.append(next(iter(pids.values())))
+                os.kill(killed[0], signal.SIGKILL)
+
+        post = bdl.fit(gaussian, executor=client.get_executor(), **{**asked, "progressbar": kill})
+    assert killed
+    np.testing.assert_array_equal(post["x"], local)
