@@ -163,12 +163,12 @@ import bayesdl as bdl
 from bayesdl.infer import checkpoint
 import kill_model
 checkpoint.Checkpoint.__init__.__defaults__ = (0.0,)
-bdl.fit(kill_model.model, kill_model.Y, draws=40000, tune=200, chains=4, random_seed=7,
+bdl.fit(kill_model.model, kill_model.Y, draws=int(sys.argv[2]), tune=200, chains=4, random_seed=7,
         progressbar=False, checkpoint=sys.argv[1])
 """
 
 
-def killed(tmp_path: Path, path: Path, seconds: float) -> bool:
+def killed(tmp_path: Path, path: Path, seconds: float, draws: int) -> bool:
     """Start the run, kill it so many seconds after its first write; whether it was alive then."""
     before = len(list(path.glob("0*.npz")))
     text = Path(__file__).read_text().split("Y = np.linspace")[0].split("def model")[1]
@@ -177,7 +177,7 @@ def killed(tmp_path: Path, path: Path, seconds: float) -> bool:
         f"from bayesdl import dist\ndef model{text}\nY = np.linspace(-1.0, 2.0, 9)\n"
     )
     process = subprocess.Popen(
-        [sys.executable, "-c", SCRIPT.format(tests=str(tmp_path)), str(path)]
+        [sys.executable, "-c", SCRIPT.format(tests=str(tmp_path)), str(path), str(draws)]
     )
     while process.poll() is None and len(list(path.glob("0*.npz"))) == before:
         time.sleep(0.01)
@@ -186,14 +186,14 @@ def killed(tmp_path: Path, path: Path, seconds: float) -> bool:
     return process.wait() == -signal.SIGKILL
 
 
-def _survives(tmp_path: Path, kills: int, seed: int) -> None:
+def _survives(tmp_path: Path, kills: int, draws: int, seed: int) -> None:
     waits = np.random.default_rng(seed).uniform(0.0, 0.5, kills)
-    whole = bdl.fit(model, Y, draws=40_000, tune=200, chains=4, **QUIET)
+    whole = bdl.fit(model, Y, draws=draws, tune=200, chains=4, **QUIET)
     path, alive = tmp_path / "run", 0
     for seconds in waits:
-        alive += killed(tmp_path, path, seconds)
+        alive += killed(tmp_path, path, seconds, draws)
     assert alive == kills, "the run is too short for so many kills"
-    again = bdl.fit(model, Y, draws=40_000, tune=200, chains=4, **QUIET, checkpoint=path)
+    again = bdl.fit(model, Y, draws=draws, tune=200, chains=4, **QUIET, checkpoint=path)
     assert digest(again) == digest(whole)
     assert json.loads((path / folder.RUN).read_text())["method"] == "'nuts'"
 
@@ -203,11 +203,11 @@ def _survives(tmp_path: Path, kills: int, seed: int) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is of other systems")
 def test_killed_twice_at_random_moments_the_draws_are_the_same(tmp_path: Path) -> None:
     """Moments from seed 1."""
-    _survives(tmp_path, 2, seed=1)
+    _survives(tmp_path, 2, 15_000, seed=1)
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is of other systems")
 def test_killed_ten_times_at_random_moments_the_draws_are_the_same(tmp_path: Path) -> None:
     """Moments from seed 2."""
-    _survives(tmp_path, 10, seed=2)
+    _survives(tmp_path, 10, 40_000, seed=2)
