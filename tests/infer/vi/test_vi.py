@@ -108,6 +108,14 @@ def test_map_is_the_mode() -> None:
     assert post.khat is None
 
 
+def test_map_by_lbfgs_alone_is_the_mode() -> None:
+    """The start is the mode, and no step follows."""
+    settings: dict[str, Any] = {"guide": "map", "init": "map", "tune": 0, "draws": 1}
+    post = bdl.fit(correlated, 0.0, method="vi", **settings, **QUIET)
+    np.testing.assert_allclose(post["x"][0, 0], MEAN, atol=1e-3)
+    assert post.draws.attrs["optimisation_steps"] == 0
+
+
 def test_it_is_finished_when_the_bound_no_longer_climbs(rng: np.random.Generator) -> None:
     noise = rng.normal(size=4000)
     assert VI().finished({"elbo": noise - noise.mean()})

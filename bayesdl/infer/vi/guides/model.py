@@ -10,10 +10,9 @@ from typing import Any, ClassVar
 from bayesdl._base.errors import SiteError
 from bayesdl._base.source import user_source
 from bayesdl.model import as_model
-from bayesdl.model._statement import Statement
 from bayesdl.model.arguments import read_arguments
 from bayesdl.model.density import Density
-from bayesdl.model.handlers import Handler, surroundings
+from bayesdl.model.handlers import Handler, Statement, surroundings
 from bayesdl.model.sites import Site, Sites, sites_of
 from bayesdl.ops import numpy as bnp
 from bayesdl.ops import random
