@@ -271,7 +271,7 @@ def _say_what_is_left(result: Run, asked: tuple[int, int, int]) -> None:
             f"stopped by hand: {kept} of {chains} chains are kept, {count} of {draws} draws each; "
             "the whole run would begin with these.",
             RuntimeWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
         return
     done = ", ".join(str(n) for n in result.iterations)
