@@ -5,6 +5,7 @@ from __future__ import annotations
 import linecache
 import os
 import sys
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,6 +56,12 @@ def user_source() -> Source | None:
             return Source(file, frame.f_lineno)
         frame = frame.f_back  # type: ignore[assignment]
     return None
+
+
+def warn_user(message: str, category: type[Warning] = RuntimeWarning) -> None:
+    """Warn at the user's line, however deep the call."""
+    place = user_source() or Source(__file__, 0)
+    warnings.warn_explicit(message, category, place.file, place.line)
 
 
 def _is_generated(names: dict[str, Any], file: str) -> bool:

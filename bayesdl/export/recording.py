@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from bayesdl._base.errors import BayesdlError
+from bayesdl._base.source import warn_user
 from bayesdl.ir.program import Program
 from bayesdl.ir.text import to_text
 from bayesdl.ir.types import ArrayType
@@ -61,10 +61,10 @@ def record(functions: ModelFunctions, latent: Types) -> StoredFunctions | None:
         try:
             table[kind] = _recorded(functions, kind, latent)
         except MisfitError as error:
-            warnings.warn(
+            warn_user(
                 f"the file will need the source of model {model.name} to predict: its structure "
                 f"depends on the number of rows; {error}.",
-                stacklevel=3,
+                UserWarning,
             )
             return None
         except BayesdlError as error:

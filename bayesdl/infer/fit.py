@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from bayesdl._base.errors import ArgumentError, RunError, SampleError, did_you_mean
-from bayesdl._base.source import user_source
+from bayesdl._base.source import user_source, warn_user
 from bayesdl.model.arguments import frame
 from bayesdl.model.density import Density, build_density
 
@@ -267,11 +266,9 @@ def _say_what_is_left(result: Run, asked: tuple[int, int, int]) -> None:
     chains, tune, draws = asked
     kept, count = result.shape
     if count:
-        warnings.warn(
+        warn_user(
             f"stopped by hand: {kept} of {chains} chains are kept, {count} of {draws} draws each; "
-            "the whole run would begin with these.",
-            RuntimeWarning,
-            stacklevel=5,
+            "the whole run would begin with these."
         )
         return
     done = ", ".join(str(n) for n in result.iterations)

@@ -28,7 +28,7 @@ class CountingNUTS(NUTS):  # type: ignore[misc]
 
     def sample(self, state: Any, model_args: Any, model_kwargs: Any) -> Any:
         """One iteration."""
-        after = super().sample(state, model_args, model_kwargs)
+        after = NUTS.sample(self, state, model_args, model_kwargs)
         return after._replace(num_steps=state.num_steps + after.num_steps)
 
 

@@ -22,7 +22,7 @@ class Metric(Protocol):
 
 
 @dataclass(frozen=True)
-class Diagonal:
+class Diagonal(Metric):
     """M⁻¹ = diag(variance).
 
     Parameters
@@ -49,7 +49,7 @@ class Diagonal:
 
 
 @dataclass(frozen=True)
-class Stretched:
+class Stretched(Metric):
     """M⁻¹ = diag(variance) + B diag(excess) Bᵀ: scaled coordinates, stretched along directions.
 
     Parameters

@@ -198,9 +198,9 @@ class _Planner:
         storage: dict[Var, Storage] = {}
         placed: list[tuple[int, int, _Room]] = []
         size = 0
-        for room in sorted(
-            set(self.rooms.values()), key=lambda r: (-_bytes(r.tenants[0]), r.start)
-        ):
+        # A set has another order in each process, and its ties would lay buffers out differently.
+        rooms = dict.fromkeys(self.rooms.values())
+        for room in sorted(rooms, key=lambda r: (-_bytes(r.tenants[0]), r.start)):
             if room.target is not None:
                 storage.update(dict.fromkeys(room.tenants, Target(room.target)))
                 continue

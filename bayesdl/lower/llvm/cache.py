@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import time
-import warnings
 from collections.abc import Iterator
 from functools import cache
 from hashlib import blake2b
@@ -16,6 +15,7 @@ from hashlib import blake2b
 import numpy as np
 
 from bayesdl._base.config import STARTED, config
+from bayesdl._base.source import warn_user
 from bayesdl._base.store import Store
 from bayesdl._base.version import VERSION
 from bayesdl.ir.fingerprint import fingerprint
@@ -75,11 +75,9 @@ def keep(key: str, executable: NativeExecutable) -> None:
 
 @cache
 def _warn(folder: str, cause: str) -> None:
-    warnings.warn(
+    warn_user(
         f"compiled code cannot be kept in {folder} ({cause}); every process compiles anew. "
-        "Set BAYESDL_CACHE to a folder that can be written, or to off.",
-        RuntimeWarning,
-        stacklevel=2,
+        "Set BAYESDL_CACHE to a folder that can be written, or to off."
     )
 
 
