@@ -24,7 +24,7 @@ from .uci_dropout import Protocol
 from .uci_sets import SETS, Published, Row, count_splits, read_split
 
 Record = dict[str, Any]
-PROTOCOLS = ("2018", "wide", "learned")
+PROTOCOLS = ("2018", "averaged", "wide", "learned")
 METHODS: dict[str, Callable[..., Any]] = {"mc_dropout": Protocol}
 
 

@@ -1,4 +1,4 @@
-"""MC dropout by the protocol that its published figures come from, and two wider ones."""
+"""MC dropout by the protocol that its published figures come from, and by three others."""
 
 from __future__ import annotations
 
@@ -66,9 +66,10 @@ class Protocol:
     ----------
     name : str
         Of the set.
-    kind : {"2018", "wide", "learned"}
-        The published grid of precisions; one that goes on by factors of two; or, for each rate, the
-        precision under which the validation rows are likeliest.
+    kind : {"2018", "averaged", "wide", "learned"}
+        The published protocol; the same with an average of the last weights; a grid of precisions
+        that goes on by factors of two; or, for each rate, the precision under which the validation
+        rows are likeliest.
     epochs, passes : int, optional
         The protocol's own if not given.
 
@@ -76,8 +77,14 @@ class Protocol:
     -----
     All networks of one shape share one compiled training and one compiled prediction. A step takes
     the next 128 rows of an endless series of permutations; there are as many steps as the protocol
-    has, whose last batch of an epoch is a smaller one. *Departs from the protocol in*: predictions
-    come from an average of the last ninth of the steps, where the protocol takes the last step.
+    has, whose last batch of an epoch is a smaller one. All kinds but one predict from the weights
+    of the last step, as the protocol does.
+
+    *"averaged" departs from the protocol*: it predicts from an average of about the last ninth of
+    the steps. It was chosen after the test scores of yacht under the exact protocol had been seen
+    (RMSE 0.763, log likelihood −1.287 at the time, where 0.666 and −1.250 are published), so its
+    scores on these sets are no fair test of it. Nor is it needed: with other random numbers, those
+    of today, the exact protocol gives 0.680 and −1.267 there, and averaging 0.673 and −1.266.
 
     References
     ----------
@@ -90,7 +97,9 @@ class Protocol:
     ) -> None:
         self.set, self.kind, self.passes = SETS[name], kind, passes
         self.epochs = epochs or self.set.epochs
-        self.kernel = MCDropout(rate=0.0, learning_rate=1e-3, schedule=Constant(), averaging=False)
+        self.kernel = MCDropout(
+            rate=0.0, learning_rate=1e-3, schedule=Constant(), averaging=kind == "averaged"
+        )
         self._trainings: dict[int, Compiled] = {}
         self._predictions: dict[tuple[int, int], EachDraw] = {}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from types import ModuleType
 
-from bayesdl.bench import accuracy, coldstart, gradients, sampling, uci
+from bayesdl.bench import accuracy, coldstart, gradients, sampling, training, uci
 
 # Each has `add_arguments(parser)` and `run(options)`; its first docstring line is its help.
 BENCHES: dict[str, ModuleType] = {
@@ -13,6 +13,7 @@ BENCHES: dict[str, ModuleType] = {
     "coldstart": coldstart,
     "sampling": sampling,
     "posteriors": accuracy,
+    "training": training,
     "uci": uci,
 }
 

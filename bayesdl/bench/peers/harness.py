@@ -18,9 +18,14 @@ STEP = 1e-12
 
 def one_core() -> None:
     """Keep this process on one core, so that no library can use more."""
+    use_cores(1)
+
+
+def use_cores(count: int) -> None:
+    """Keep this process on so many cores."""
     pin = getattr(os, "sched_setaffinity", None)
     if pin is not None:
-        pin(0, {max(os.sched_getaffinity(0))})
+        pin(0, set(sorted(os.sched_getaffinity(0))[-count:]))
 
 
 def request() -> dict[str, Any]:
@@ -101,6 +106,36 @@ def measure(make: Callable[[str, Any, list[Any], Any], Any]) -> None:
             "difference": float(value) - float(other),
             "gradient": np.asarray(gradient, dtype=float).tolist(),
             "memory_mb": memory,
+        }
+    reply(found)
+
+
+def train(make: Callable[[str, str, Any, int], Any]) -> None:
+    """Answer a request for training steps.
+
+    Parameters
+    ----------
+    make : callable, (method, net, dtype, cores) -> (steps, nll) or None
+        `steps(count)` trains so many steps; `nll` is of all rows at the first weights. None where
+        the library has nothing of the kind.
+    """
+    asked = request()
+    found: dict[str, Any] = {}
+    for case in asked["cases"]:
+        method, _, net = case.partition("/")
+        start = time.perf_counter()
+        made = make(method, net, np.dtype(asked["dtype"]), asked["cores"])
+        if made is None:
+            continue
+        steps, nll = made
+        steps(1)
+        ready = time.perf_counter() - start
+        microseconds, spread = median_microseconds(steps, asked["repeats"], asked["seconds"])
+        found[case] = {
+            "steps_per_second": 1e6 / microseconds,
+            "spread": spread / microseconds,
+            "ready_seconds": ready,
+            "nll": nll,
         }
     reply(found)
 

@@ -1,0 +1,84 @@
+"""Training by JAX: one jitted loop of steps on flat weights."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))
+from harness import request, train, use_cores
+
+use_cores(request()["cores"])
+import jax  # noqa: E402
+import jax.numpy as jnp  # noqa: E402
+from nets_jax import masks_of, nll, outputs  # noqa: E402
+from training_nets import BATCH, FIRST_SD, LEARNING_RATE, NETS, RATE  # noqa: E402
+
+
+def objective(method: str, net: Any, dtype: Any) -> Any:
+    """What is minimised: a function (position, key, x, y)."""
+    precision = jnp.asarray(net.precision(), dtype)
+
+    def energy(weights: Any, masks: Any, x: Any, y: Any) -> Any:
+        f = outputs(net, net.parts(weights), x, masks)
+        prior = 0.5 * jnp.sum(precision * weights * weights)
+        return net.rows / BATCH * nll(net, f, y) + prior
+
+    def plain(theta: Any, key: Any, x: Any, y: Any) -> Any:
+        return energy(theta, None, x, y)
+
+    def mc_dropout(theta: Any, key: Any, x: Any, y: Any) -> Any:
+        return energy(theta, masks_of(net, key, BATCH, RATE, dtype), x, y)
+
+    def mean_field(theta: Any, key: Any, x: Any, y: Any) -> Any:
+        mean, log_sd = theta
+        noise = jax.random.normal(key, mean.shape, dtype)
+        return energy(mean + jnp.exp(log_sd) * noise, None, x, y) - jnp.sum(log_sd)
+
+    return {"plain": plain, "mc_dropout": mc_dropout, "mean_field": mean_field}[method]
+
+
+def adam(theta: Any, m: Any, v: Any, g: Any, count: Any) -> Any:
+    """One step of Adam on one array."""
+    m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g * g
+    size = LEARNING_RATE / (1.0 - 0.9**count)
+    change = size * m / (jnp.sqrt(v / (1.0 - 0.999**count)) + 1e-8)
+    return theta - change, m, v
+
+
+def make(method: str, name: str, dtype: Any, cores: int) -> Any:
+    """The run of so many steps, and the mean negative log likelihood at the start."""
+    jax.config.update("jax_enable_x64", dtype.itemsize == 8)
+    net = NETS[name]
+    x, y = (jnp.asarray(a) for a in net.data(dtype))
+    start = jnp.asarray(net.start(), dtype)
+    theta = (start,)
+    if method == "mean_field":
+        theta = (start, jnp.full_like(start, jnp.log(FIRST_SD)))
+    loss = objective(method, net, dtype)
+    gradient = jax.grad(lambda t, *rest: loss(t if len(t) == 2 else t[0], *rest))
+
+    @jax.jit
+    def loop(count: Any, theta: Any, key: Any, x: Any, y: Any) -> Any:
+        def turn(i: Any, carry: Any) -> Any:
+            here, m, v, key = carry
+            key, rows, noise = jax.random.split(key, 3)
+            chosen = jax.random.randint(rows, (BATCH,), 0, net.rows)
+            g = gradient(here, noise, x[chosen], y[chosen])
+            number = (i + 1).astype(dtype)
+            moved = [adam(*each, number) for each in zip(here, m, v, g, strict=True)]
+            return *(tuple(part) for part in zip(*moved, strict=True)), key
+
+        zeros = jax.tree.map(jnp.zeros_like, theta)
+        return jax.lax.fori_loop(0, count, turn, (theta, zeros, zeros, key))
+
+    def steps(count: int) -> None:
+        jax.block_until_ready(loop(count, theta, jax.random.PRNGKey(0), x, y))
+
+    f = outputs(net, net.parts(start), x)
+    return steps, float(nll(net, f, y)) / net.rows
+
+
+if __name__ == "__main__":
+    train(make)
