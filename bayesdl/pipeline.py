@@ -90,7 +90,7 @@ def _spent_before(program: Program) -> dict[str, float]:
 
 def _show_code(executable: Executable, backend: str) -> None:
     """Print the native code at the stages that were asked for."""
-    wanted = [s for s in ("llvm", "optimised", "asm") if s in config.dump]
+    wanted = [s for s in ("fuse", "plan", "llvm", "optimised", "asm") if s in config.dump]
     if backend == "llvm" and wanted:
         write = import_module("bayesdl.lower.llvm").emitted_text
         for stage in wanted:

@@ -23,7 +23,8 @@ class Config:
     check : bool
         Verify every Program after every pass (``BAYESDL_CHECK=1``).
     dump : frozenset of str
-        Stages that are printed (``BAYESDL_DUMP=trace,simplify,llvm,optimised,asm,timings``).
+        Stages that are printed
+        (``BAYESDL_DUMP=trace,simplify,fuse,plan,llvm,optimised,asm,timings``).
     backend : str
         ``"llvm"`` or ``"interpret"`` (``BAYESDL_BACKEND``).
     cache : str

@@ -20,7 +20,7 @@ from bayesdl.pipeline import PASSES
 from bayesdl.tracing import trace
 from bayesdl.transform.derived import value_and_grad
 
-_CODE = ("llvm", "optimised", "asm")
+_CODE = ("fuse", "plan", "llvm", "optimised", "asm")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

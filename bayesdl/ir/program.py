@@ -121,7 +121,7 @@ def to_text(program: Program, indent: str = "") -> str:
     names: dict[Var, str] = {}
 
     def define(var: Var) -> str:
-        names[var] = f"%{_label(len(names))}"
+        names[var] = f"%{label(len(names))}"
         return f"{names[var]}: {var.type}"
 
     def atom(a: Atom) -> str:
@@ -140,7 +140,8 @@ def to_text(program: Program, indent: str = "") -> str:
     return "\n".join(lines)
 
 
-def _label(index: int) -> str:
+def label(index: int) -> str:
+    """The index-th name: a to z, aa, ab, …."""
     letters = ""
     index += 1
     while index:

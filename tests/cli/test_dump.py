@@ -53,7 +53,7 @@ def script(tmp_path: Path) -> str:
 def test_all_stages_of_a_script(script: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["dump", f"{script}:line", "x", "y"]) == 0
     printed = capsys.readouterr().out
-    titles = ["trace", "simplify", "llvm", "optimised", "asm"]
+    titles = ["trace", "simplify", "fuse", "plan", "llvm", "optimised", "asm"]
     places = [printed.index(f"--- {title}\n") for title in titles]
     assert places == sorted(places)
     assert "program line(%a: f64[1], %b: f64[3], %c: f64[3])" in printed

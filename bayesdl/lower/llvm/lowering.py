@@ -7,7 +7,7 @@ from collections.abc import Callable
 from bayesdl._base.errors import CompileError
 from bayesdl.ir.program import Program
 
-from . import control, effort, factors, optimise, products, routines, windows
+from . import control, effort, factors, listing, optimise, products, routines, windows
 from .emit import Unit
 from .native import Native, NativeExecutable
 
@@ -64,15 +64,23 @@ def emitted_text(program: Program, stage: str = "llvm") -> str:
     Parameters
     ----------
     program : Program
-    stage : {"llvm", "optimised", "asm"}, default "llvm"
-        LLVM IR as written, LLVM IR after the passes, or assembly.
+    stage : {"fuse", "plan", "llvm", "optimised", "asm"}, default "llvm"
+        Steps and loops; buffers; LLVM IR as written, LLVM IR after the passes, or assembly.
     """
     unit = Unit(program)
     whole = unit.text()
     if stage == "llvm":
         return whole
+    if stage in DECISIONS:
+        return DECISIONS[stage](unit)
     write = STAGES[stage]
     return "\n".join(write(part.text, part.hot) for part in effort.parts(unit))
+
+
+DECISIONS: dict[str, Callable[[Unit], str]] = {
+    "fuse": listing.fused_text,
+    "plan": listing.planned_text,
+}
 
 
 STAGES: dict[str, Callable[[str, bool], str]] = {
