@@ -9,7 +9,6 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from bayesdl._base.pause import garbage_later
 from bayesdl._base.version import VERSION as __version__
 
 if TYPE_CHECKING:
@@ -100,8 +99,7 @@ def __getattr__(name: str) -> Any:
     home = _HOME_OF.get(name)
     if home is None:
         raise AttributeError(f"module 'bayesdl' has no attribute {name!r}")
-    with garbage_later():
-        inside = import_module(f"{home}.{name}" if home in _MODULES else home)
+    inside = import_module(f"{home}.{name}" if home in _MODULES else home)
     found = inside if home in _MODULES else getattr(inside, name)
     globals()[name] = found
     return found

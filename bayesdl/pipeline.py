@@ -11,7 +11,6 @@ from typing import Any
 
 from bayesdl._base.config import config
 from bayesdl._base.errors import ArgumentError
-from bayesdl._base.pause import garbage_later
 from bayesdl._base.source import user_source
 from bayesdl._base.tree import Tree, flatten, unflatten
 from bayesdl.ir.builder import Handle
@@ -56,11 +55,7 @@ def compile(program: Program, backend: str | None = None, brief: bool = False) -
     CompileError
         If a pass or the backend fails; the message carries the Program.
     """
-    with garbage_later():
-        return _compiled(program, backend or config.backend, brief)
-
-
-def _compiled(program: Program, name: str, brief: bool) -> Executable:
+    name = backend or config.backend
     make = _backend(name, brief)
     _observe("trace", program)
     watched = config.dump - {"timings"}

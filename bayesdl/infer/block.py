@@ -8,7 +8,6 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from bayesdl._base.pause import garbage_later
 from bayesdl._base.tree import Tree, flatten, unflatten
 from bayesdl.ir.program import Program
 from bayesdl.ir.types import ArrayType
@@ -111,7 +110,7 @@ def build_block(kernel: Kernel, target: Target, capacity: int) -> Block:
     so draws
     depend neither on the capacity nor on where one block ends and the next begins.
     """
-    with garbage_later(), bnp.using_dtype(target.dtype):
+    with bnp.using_dtype(target.dtype):
         first, step = _traced_parts(kernel, target)
         state_types = list(first.program.output_types)
         names = _info_names(step)
