@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import ctypes
+import os
+import sys
 from collections.abc import Iterable
 from functools import cache
+from importlib import import_module
+from importlib.machinery import EXTENSION_SUFFIXES, ExtensionFileLoader, FileFinder
+from importlib.util import module_from_spec
+from types import ModuleType
+from typing import Any
 
 import llvmlite.binding as llvm
 
@@ -57,9 +64,8 @@ def _routine(name: str) -> int:
     ImportError
         If its integers are not 32 bits wide, which is what the calls are written for.
     """
-    from scipy.linalg import cython_blas, cython_lapack
-
-    found = {**cython_lapack.__pyx_capi__, **cython_blas.__pyx_capi__}[name]
+    blas = _functions("cython_blas")
+    found = blas[name] if name in blas else _functions("cython_lapack")[name]
     signature = ctypes.pythonapi.PyCapsule_GetName
     signature.restype, signature.argtypes = ctypes.c_char_p, [ctypes.py_object]
     text = signature(found)
@@ -68,3 +74,41 @@ def _routine(name: str) -> int:
     address = ctypes.pythonapi.PyCapsule_GetPointer
     address.restype, address.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
     return int(address(found, text))
+
+
+@cache
+def _functions(name: str) -> dict[str, Any]:
+    """The C functions of a module of ``scipy.linalg``, in capsules."""
+    try:
+        module = _alone(name)
+    except ImportError:
+        module = import_module(f"scipy.linalg.{name}")
+    found: dict[str, Any] = module.__pyx_capi__
+    return found
+
+
+def _alone(name: str) -> ModuleType:
+    """A compiled module of ``scipy.linalg`` without the package around it, which takes 0.2 s.
+
+    Raises
+    ------
+    ImportError
+        If it has no file of its own, or needs its package.
+    """
+    whole = f"scipy.linalg.{name}"
+    if "scipy.linalg" in sys.modules:
+        return import_module(whole)
+    # On Windows this also says where SciPy's libraries lie.
+    folders = import_module("scipy").__path__
+    for folder in folders:
+        finder = FileFinder(
+            os.path.join(folder, "linalg"), (ExtensionFileLoader, EXTENSION_SUFFIXES)
+        )
+        spec = finder.find_spec(whole)
+        if spec is not None and spec.loader is not None:
+            module = module_from_spec(spec)
+            spec.loader.exec_module(module)
+            # Listed while its package is not, it would never become the package's attribute.
+            sys.modules.pop(whole, None)
+            return module
+    raise ImportError(f"{whole} has no file of its own", name=whole)
