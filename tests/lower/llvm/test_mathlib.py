@@ -105,6 +105,25 @@ def test_tanh_in_a_dense_sweep(suffix: str, target: tuple[str, str] | None) -> N
     assert np.max(np.abs(tanh(points) - truth) / units) <= ACCURACY["tanh"].f64
 
 
+@pytest.mark.parametrize("target", [None, OLD_X86] if platform.machine() == "x86_64" else [None])
+@pytest.mark.parametrize("name", ["ndtri", "erfinv"])
+def test_single_quantiles_in_a_dense_sweep(name: str, target: tuple[str, str] | None) -> None:
+    """The worst of a million arguments, in both ranges, against the same function in double."""
+    rng, half = np.random.default_rng(SEED), 500_000
+    if name == "ndtri":
+        points = np.concatenate(
+            [rng.uniform(2.0**-24, 1.0, half), 10 ** rng.uniform(-44, -2, half)]
+        )
+    else:
+        points = np.concatenate([rng.uniform(-1.0, 1.0, half), 1 - 10 ** rng.uniform(-7, -2, half)])
+    points = points.astype(np.float32)
+    points = points[np.abs(points) < 1]
+    truth = getattr(special, name)(points.astype(float))
+    units = np.spacing(np.abs(truth).astype(np.float32)).astype(float)
+    found = compiled(name, "f32", target)(points)
+    assert np.max(np.abs(found - truth) / units) <= ACCURACY[name].f32
+
+
 # --- what is true ------------------------------------------------------------------------------
 
 
