@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import wraps
+from pathlib import Path
 from typing import Any, ParamSpec
 
 import numpy as np
@@ -18,6 +19,7 @@ from bayesdl.export.records import from_record
 from bayesdl.infer import fit as inference
 from bayesdl.infer.draws import Draws
 from bayesdl.infer.handle import Handle
+from bayesdl.infer.store import opened
 from bayesdl.model import as_model
 
 from .posterior import Arrays, Posterior
@@ -45,7 +47,8 @@ def _posterior(run: Callable[P, inference.Fitted]) -> Callable[P, Posterior]:
 
 def _with_posterior(error: RunError) -> RunError:
     if isinstance(error.posterior, inference.Fitted):
-        error.posterior = _of_fitted(error.posterior)
+        # What failed may be the disk: nothing more is written to it.
+        error.posterior = _of_fitted(replace(error.posterior, store=None))
     return error
 
 
@@ -63,7 +66,10 @@ def _of_fitted(fitted: inference.Fitted) -> Posterior:
         data=dict(zip(density.arguments.labels, density.data, strict=True)),
         reference=storage.model_reference(density.model.function),
     )
-    return _judged(found)
+    judged = _judged(found)
+    if fitted.store is not None:
+        judged.complete(fitted.store)
+    return judged
 
 
 def _judged(posterior: Posterior) -> Posterior:
@@ -102,7 +108,12 @@ def load(path: Any, model: Any = None) -> Posterior:
     saved = storage.load(path)
     tree, kept = saved.tree, saved.record
     data = {label: np.asarray(tree[g][name].values) for label, (g, name) in kept["data"].items()}
-    draws = Draws(_arrays(tree, "posterior"), _arrays(tree, "sample_stats"), attributes(tree))
+    values, stats = (
+        opened(path)
+        if Path(path).is_dir()
+        else (_arrays(tree, "posterior"), _arrays(tree, "sample_stats"))
+    )
+    draws = Draws(values, stats, attributes(tree))
     reference = str(tree.attrs.get("model", ""))
     functions: Functions | None = None
     if model is None and kept["model"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ from bayesdl.export.records import to_record
 from bayesdl.export.stored import StoredFunctions
 from bayesdl.infer.draws import Draws
 from bayesdl.infer.each import EachDraw
+from bayesdl.infer.store import Lazy
 from bayesdl.ir.types import ArrayType
 from bayesdl.ops import random
 
@@ -28,6 +30,8 @@ from .verdict import Verdict, of_approximation, of_chains
 Arrays = dict[str, np.ndarray[Any, Any]]
 # Numbers among the predictions that a verdict looks at.
 ENOUGH = 20_000_000
+# Numbers that are read at once of draws on disk, for a verdict.
+ENOUGH_FROM_DISK = 5_000_000
 
 
 class Posterior:
@@ -121,6 +125,7 @@ class Posterior:
 
         Chains: R-hat, ESS, divergences and the sites that set them apart, tree depth, E-BFMI; of a
         network, R-hat and ESS are those of its predictions at the fitted data, not of its weights.
+        Of very many draws on disk, a part is judged: their ESS is then a lower bound.
         Approximations: k-hat, where it is known.
 
         Returns
@@ -133,13 +138,22 @@ class Posterior:
             return of_approximation(self.khat)
         weights = tuple(attrs.get("weights", ()))
         settings = attrs.get("settings", {})
+        factor = self._from_disk()
+        seen = self.thin(factor) if factor > 1 else self
         return of_chains(
-            {name: self.draws.values[name] for name in self.latent},
+            {name: seen.draws.values[name] for name in self.latent},
             self.draws.stats,
-            predictions=self._means() if weights and self.functions else None,
+            predictions=seen._means() if weights and self.functions else None,
             weights=weights,
             max_treedepth=settings.get("max_treedepth"),
+            thinned=factor,
         )
+
+    def _from_disk(self) -> int:
+        """One draw in so many is looked at where reading all of them would fill the memory."""
+        values = (self.draws.values[name] for name in self.latent)
+        numbers = sum(math.prod(v.shape) for v in values if isinstance(v, Lazy))
+        return max(1, -(-numbers // ENOUGH_FROM_DISK))
 
     def _means(self) -> Arrays:
         """Predictive means at the fitted data, of as many draws as can be looked at."""
@@ -288,10 +302,20 @@ class Posterior:
         functions = self.functions
         if isinstance(functions, ModelFunctions):
             functions = record(functions, self._latent_types())
+        storage.save(self._saved(self.to_xarray(), functions), path, overwrite=overwrite)
+
+    def complete(self, path: Any) -> None:
+        """Add to the folder of streamed draws what `load` needs besides them."""
+        functions = self.functions
+        if isinstance(functions, ModelFunctions):
+            functions = record(functions, self._latent_types())
+        tree = self._with(Draws({}, {}, self.draws.attrs)).to_xarray()
+        storage.complete(self._saved(tree, functions), path)
+
+    def _saved(self, tree: Any, functions: Functions | None) -> storage.Saved:
         stored, arrays = (
             to_record(functions) if isinstance(functions, StoredFunctions) else ({}, [])
         )
-        tree = self.to_xarray()
         constant = tree.children["constant_data"].data_vars if "constant_data" in tree else ()
         kept = {
             "latent": list(self.latent),
@@ -299,7 +323,7 @@ class Posterior:
             "data": {label: self._place(label, constant) for label in self.data},
             "model": stored,
         }
-        storage.save(storage.Saved(tree, kept, arrays), path, overwrite=overwrite)
+        return storage.Saved(tree, kept, arrays)
 
     def _place(self, label: str, constant: Any) -> tuple[str, str]:
         """The group and variable in which the data of an argument are."""
@@ -342,8 +366,8 @@ class Posterior:
         return {name: flat[name] for name in self.latent}
 
     def _latent_types(self) -> dict[str, ArrayType]:
-        flat = self._flat().items()
-        return {name: ArrayType(value.shape[1:], value.dtype) for name, value in flat}
+        values = {name: self.draws.values[name] for name in self.latent}
+        return {name: ArrayType(v.shape[2:], v.dtype) for name, v in values.items()}
 
     def _each(self, prepared: Prepared, draws: Any) -> Arrays:
         """Results by chain and draw; compiled once for all data of the same types."""

@@ -110,6 +110,7 @@ def of_chains(
     predictions: Arrays | None = None,
     weights: tuple[str, ...] = (),
     max_treedepth: int | None = None,
+    thinned: int = 1,
 ) -> Verdict:
     """Judge the draws of Markov chains.
 
@@ -126,6 +127,8 @@ def of_chains(
         them and agree in everything that matters. They are not judged if predictions are given.
     max_treedepth : int, optional
         That of the run.
+    thinned : int, default 1
+        The values are those of one draw in so many of the statistics.
 
     Returns
     -------
@@ -150,7 +153,7 @@ def of_chains(
     findings = [*_mixing(judged), *_hamiltonian(stats, max_treedepth)]
     return Verdict(
         tuple(findings),
-        apart(values, stats["diverging"]) if "diverging" in stats else (),
+        apart(values, stats["diverging"][:, ::thinned]) if "diverging" in stats else (),
         layers(values, weights),
         tuple(map(float, convergence.bfmi(stats["energy"]))) if "energy" in stats else (),
     )

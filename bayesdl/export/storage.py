@@ -74,8 +74,19 @@ def save(saved: Saved, path: Any, *, overwrite: bool = False) -> None:
         partial.unlink(missing_ok=True)
 
 
+def complete(saved: Saved, path: Any) -> None:
+    """Add to a folder of streamed draws what `save` would write beside draws."""
+    groups = {f"/{n}": c.to_dataset() for n, c in saved.tree.children.items()}
+    zarr = import_module("zarr")
+    root = _with_record(saved).to_dataset()
+    root.attrs.update(zarr.open_group(str(path), mode="r").attrs)
+    for group, dataset in {"/": root, **groups}.items():
+        dataset.to_zarr(path, group=group, mode="a", consolidated=False, zarr_format=2)
+    zarr.consolidate_metadata(str(path), zarr_format=2)
+
+
 def load(path: Any) -> Saved:
-    """Read what `save` wrote, all of it into memory.
+    """Read what `save` wrote, all of it into memory; of a folder, all but the draws.
 
     Raises
     ------
@@ -91,8 +102,11 @@ def load(path: Any) -> Saved:
             where=user_source(),
             code="E103",
         )
-    with import_module("xarray").open_datatree(target, engine="h5netcdf") as tree:
-        tree.load()
+    if target.is_dir():
+        tree = import_module("xarray").open_datatree(target, engine="zarr", chunks=None)
+    else:
+        with import_module("xarray").open_datatree(target, engine="h5netcdf") as tree:
+            tree.load()
     record = _record(tree)
     if record.get("version") != VERSION:
         raise ArgumentError(

@@ -5,7 +5,10 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
+from hashlib import blake2b
+from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 
@@ -26,8 +29,9 @@ from .kernel import Kernel
 from .machine import peak_megabytes, usable_cores, versions
 from .methods import KERNELS
 from .progress import progress
-from .run import Host, Run, compile_kernel, run
+from .run import Compiled, Host, Run, compile_kernel, run
 from .starts import starting_positions
+from .store import Store
 
 # What other libraries call our arguments.
 SYNONYMS = {
@@ -62,10 +66,13 @@ class Fitted:
         The model and its data.
     draws : Draws
         Values of the latent and deterministic sites.
+    store : path, optional
+        Folder that the draws are in.
     """
 
     density: Density
     draws: Draws
+    store: Path | None = None
 
 
 def fit(
@@ -113,8 +120,10 @@ def fit(
         float32 for a network by a method that optimises; float64 for all else.
     **options
         Of the run: ``checkpoint``, a folder that is written every two seconds and from which the
-        same call goes on; ``executor``, any ``concurrent.futures.Executor`` in the place of
-        threads; ``blocking=False`` for a handle with ``inspect pause resume abort wait``.
+        same call goes on; ``store``, a zarr folder to which draws go while they are drawn, read
+        lazily afterwards; ``max_memory``, bytes of draws in memory at most; ``executor``, any
+        ``concurrent.futures.Executor`` in the place of threads; ``blocking=False`` for a handle
+        with ``inspect pause resume abort wait``.
         The method's own: ``target_accept``, ``metric`` (nuts, hmc: "diag", "low_rank" or
         "dense"), ``dense`` (names of sites whose covariance is learnt beside a diagonal metric,
         those in one tuple together), ``max_treedepth`` (nuts), ``path_length`` (hmc),
@@ -160,7 +169,10 @@ def fit(
         compiled, target.data, start.positions, keys, {"method": method, **lengths, **shown}
     )
     call["entropy"] = str(sequence.entropy)
+    shape = chains, -(-draws // thin)
+    hosting.require_room(_bytes_per_draw(density, compiled), shape)
     checkpoint = hosting.open_checkpoint(call)
+    store = _store(hosting, density, compiled, shape, repr(sorted(call.items())))
 
     def go(gate: Gate) -> Run:
         return run(
@@ -174,7 +186,7 @@ def fit(
             cores=cores,
             thin=thin,
             report=show,
-            host=Host(executor=hosting.executor, checkpoint=checkpoint, gate=gate),
+            host=Host(keeper=store, executor=hosting.executor, checkpoint=checkpoint, gate=gate),
         )
 
     def look(result: Run) -> Fitted:
@@ -182,7 +194,8 @@ def fit(
         attrs = _attrs(method, settings, compiled.seconds, result, sequence, (tune, threads))
         attrs["thin"] = thin
         attrs["init"], attrs["init_retries"] = init, list(start.retries)
-        return Fitted(density, Draws(_constrained(density, result.positions), result.stats, attrs))
+        values = result.values if store else _constrained(density, result.positions)
+        return Fitted(density, Draws(values, result.stats, attrs), store.path if store else None)
 
     def finish(result: Run) -> Fitted:
         refuse_broken(kernel, density, result)
@@ -249,6 +262,26 @@ def _kernel(
     if "dense" in settings:
         settings = {**settings, "dense": coordinate_blocks(density, settings["dense"])}
     return kind.prepared(density, settings)
+
+
+def _bytes_per_draw(density: Density, compiled: Compiled) -> int:
+    kept = [site.type for site in density.sites.values() if not site.observed]
+    types = [*kept, *compiled.block.info_types.values()]
+    return sum(t.size * t.dtype.itemsize for t in types)
+
+
+def _store(
+    hosting: Hosting, density: Density, compiled: Compiled, shape: tuple[int, int], call: str
+) -> Store | None:
+    """The folder of the draws, if one is wanted."""
+    if hosting.store is None:
+        return None
+    each = EachDraw(lambda position, *data: density.constrain(position, *data), density.dtype)
+    types = {name: site.type for name, site in density.sites.items() if not site.observed}
+    stats = compiled.block.info_types
+    # Only a run with a checkpoint can come again to the folder that it began.
+    run = blake2b(call.encode()).hexdigest() if hosting.checkpoint else uuid4().hex
+    return Store(hosting.store, lambda p: each(p, density.data), types, stats, shape, run)
 
 
 def _constrained(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, fields
@@ -10,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from bayesdl._base.errors import ArgumentError
+from bayesdl._base.errors import ArgumentError, CapacityError
+from bayesdl._base.memory import free_memory, size_text
 from bayesdl._base.source import user_source
 from bayesdl._base.version import VERSION
 from bayesdl.ir.fingerprint import fingerprint
@@ -18,6 +20,8 @@ from bayesdl.ir.fingerprint import fingerprint
 from .checkpoint import Checkpoint
 from .machine import versions
 from .run import Compiled
+
+LOG = logging.getLogger("bayesdl")
 
 
 @dataclass(frozen=True)
@@ -28,12 +32,18 @@ class Hosting:
     ----------
     checkpoint : path, optional
         Folder from which the same call takes the run up again.
+    store : path, optional
+        Folder to which draws go while they are drawn, and from which they are read lazily.
+    max_memory : float, optional
+        Bytes of draws to be held in memory at most; half of what is free if not given.
     executor : concurrent.futures.Executor or callable that gives one, optional
     blocking : bool, default True
         Whether `fit` returns when the run has ended, or a handle of it at once.
     """
 
     checkpoint: Any = None
+    store: Any = None
+    max_memory: float | None = None
     executor: Any = None
     blocking: bool = True
 
@@ -46,6 +56,39 @@ class Hosting:
                 where=user_source(),
                 code="A108",
             )
+
+    def require_room(self, per_draw: int, shape: tuple[int, int]) -> None:
+        """Say how large the draws will be, and refuse what memory will not hold.
+
+        Parameters
+        ----------
+        per_draw : int
+            Bytes of values and statistics.
+        shape : (int, int)
+            Chains, and draws that each keeps.
+
+        Raises
+        ------
+        CapacityError
+        """
+        need, free = per_draw * shape[0] * shape[1], free_memory()
+        where = "on disk" if self.store is not None else "in memory"
+        LOG.info("%d × %d draws of %s: %s %s", *shape, size_text(per_draw), size_text(need), where)
+        limit = self.max_memory if self.max_memory is not None else free and free / 2
+        if self.store is not None or limit is None or need <= limit:
+            return
+        raise CapacityError(
+            "the draws would not fit in memory.",
+            facts=[
+                ("a draw", size_text(per_draw)),
+                ("chains × draws", f"{shape[0]} × {shape[1]}"),
+                ("all", size_text(need)),
+                ("limit", size_text(int(limit))),
+            ],
+            fix="thin=10 keeps a tenth; store=folder puts all on disk; max_memory=bytes allows it.",
+            where=user_source(),
+            code="S121",
+        )
 
     def open_checkpoint(self, identity: Mapping[str, str]) -> Checkpoint | None:
         """The folder of the checkpoint, if one is wanted."""

@@ -28,6 +28,10 @@ class Keeper(Protocol):
         """
         ...
 
+    def count(self, chain: int) -> int:
+        """Number of draws of a chain that `collect` can give."""
+        ...
+
     def collect(self, chains: Sequence[int], count: int) -> tuple[dict[str, Any], dict[str, Any]]:
         """Values and statistics, shape (chains, count, …), of the first draws of some chains."""
         ...
@@ -51,6 +55,10 @@ class Positions:
     def append(self, chain: int, first: int, positions: Array, stats: Mapping[str, Array]) -> None:
         """Take draws of a chain."""
         self._parts.setdefault(chain, []).append((positions, stats))
+
+    def count(self, chain: int) -> int:
+        """Number of draws of a chain."""
+        return sum(len(positions) for positions, _ in self._parts.get(chain, []))
 
     def collect(
         self, chains: Sequence[int], count: int

@@ -329,9 +329,9 @@ class Walk:
     def collected(self, interrupted: bool, seconds: float) -> Run:
         """The draws so far, chains cut to one length."""
         chains = self.chains
-        count = common_length([c.drawn for c in chains])
-        chosen = [i for i, c in enumerate(chains) if c.drawn >= count]
-        kept = -(-count // chains[0].job.thin)
+        counts = [self.keeper.count(i) for i in range(len(chains))]
+        kept = common_length(counts)
+        chosen = [i for i, count in enumerate(counts) if count >= kept]
         values, stats = self.keeper.collect(chosen, kept)
         warmups = [chains[i].warmup() for i in chosen]
         least = min(min(c.here.at, c.here.tune) for c in (chains[i] for i in chosen))

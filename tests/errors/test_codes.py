@@ -26,6 +26,7 @@ WITHOUT_EXAMPLE = {
     "E106": "a damaged file",
     "S103": "Ctrl-C",
     "S120": "a full disk or dead workers",
+    "S121": "more draws than memory holds",
 }
 
 
