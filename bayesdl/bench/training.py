@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from bayesdl.criticism.table import Table
-from bayesdl.infer.machine import usable_cores
 
 from .peers.training_nets import BATCH, METHODS, NETS
 from .process import ONE_THREAD, XLA_ONE_THREAD, Reply, installed, run_script
@@ -54,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--methods", help=f"of {', '.join(METHODS)}; all by default")
     parser.add_argument("--nets", help=f"of {', '.join(NETS)}; all by default")
     parser.add_argument("--dtype", default="float32", help="float64, float32, or both")
-    parser.add_argument("--cores", type=int, default=usable_cores(), help="of each process")
+    parser.add_argument("--cores", type=int, default=1, help="of each process")
     parser.add_argument("--repeats", type=int, default=5, help="loops for each figure")
     parser.add_argument("--seconds", type=float, default=0.3, help="length of a loop")
     parser.add_argument("--peers", default=",".join(PEERS), help="names joined by commas")

@@ -6,6 +6,7 @@ from .kl import kl_divergence as kl_divergence
 
 # isort: split
 # --- exports: written by `make exports`, do not edit ---
+from .asymmetric_laplace import AsymmetricLaplace as AsymmetricLaplace
 from .bernoulli import Bernoulli as Bernoulli
 from .beta import Beta as Beta
 from .binomial import BetaBinomial as BetaBinomial
@@ -39,6 +40,7 @@ from .uniform import Uniform as Uniform
 
 __all__ = [
     "DISTRIBUTIONS",
+    "AsymmetricLaplace",
     "Bernoulli",
     "Beta",
     "BetaBinomial",

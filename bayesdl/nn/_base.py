@@ -7,12 +7,37 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from bayesdl._base.registry import Registry
+from bayesdl.dist import Normal
 from bayesdl.dist._base import Distribution
 from bayesdl.model.statements import sample
 
 LAYERS: Registry[type[Layer]] = Registry("layer")
 T = TypeVar("T", bound="type[Layer]")
-Prior = Callable[[int], Distribution] | Distribution
+
+
+class LayerPrior(ABC):
+    """A prior of all weights of a layer together, with unknowns of its own."""
+
+    @abstractmethod
+    def scales(self, name: str, shape: tuple[int, ...], owner: str) -> Any:
+        """Sample what standard normal weights over the root of the fan-in are multiplied with.
+
+        Parameters
+        ----------
+        name : str
+            Of the site of the weights: prefix of the sites of the prior.
+        shape : tuple of int
+            Of the weights.
+        owner : str
+            Name of the layer.
+
+        Returns
+        -------
+        array that broadcasts to `shape`
+        """
+
+
+Prior = Callable[[int], Distribution] | Distribution | LayerPrior
 
 
 class Layer(ABC):
@@ -42,8 +67,8 @@ def weight(
     ----------
     name : str
         Site name.
-    prior : Distribution, or callable from fan_in to a Distribution
-        Of one weight.
+    prior : Distribution, callable from fan_in to a Distribution, or LayerPrior
+        Of one weight, or of all of them.
     fan_in : int
         Number of units that enter each unit of the layer.
     shape : tuple of int
@@ -54,5 +79,8 @@ def weight(
     owner : str
         Name of the layer.
     """
+    if isinstance(prior, LayerPrior):
+        scales = prior.scales(name, shape, owner)
+        return scales * weight(name, Normal(0.0, fan_in**-0.5), fan_in, shape, role, owner)
     one = prior if isinstance(prior, Distribution) else prior(fan_in)
     return sample(name, one.expand(shape).to_event(len(shape)), role=role, layer=owner)

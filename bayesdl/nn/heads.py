@@ -61,6 +61,26 @@ def student_t(f: Any, df: Any, scale: Any) -> Distribution:
     return dist.StudentT(df, _columns("student_t", f, 1)[0], scale)
 
 
+def quantile(f: Any, level: float, scale: Any) -> Distribution:
+    """A working likelihood under which f is fitted to the quantile of each row at `level`.
+
+    Asymmetric Laplace: the check loss, as a log density. Its spread is that of no data, so f means
+    something and new observations do not.
+
+    Parameters
+    ----------
+    f : array, shape (rows, 1)
+    level : float
+        In (0, 1).
+    scale : float or Array, shape ()
+
+    References
+    ----------
+    Yu & Moyeed (2001), Bayesian quantile regression.
+    """
+    return dist.AsymmetricLaplace(_columns("quantile", f, 1)[0], scale, level)
+
+
 def categorical(f: Any) -> Distribution:
     """One of k classes, whose logits are the outputs.
 

@@ -41,6 +41,11 @@ CASES: dict[str, tuple[Any, Any, Any]] = {
         Y,
         stats.t(4.0, F[:, 0], 0.5).logpdf(Y),
     ),
+    "quantile": (
+        heads.quantile(F[:, :1], 0.9, 0.5),
+        Y,
+        stats.laplace_asymmetric(3.0, F[:, 0], 0.5 / 0.3).logpdf(Y),
+    ),
     "bernoulli": (
         heads.bernoulli(F[:, :1]),
         COUNTS % 2,
