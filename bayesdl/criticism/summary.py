@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from bayesdl._base.errors import ArgumentError
 from bayesdl._base.source import user_source
 
+from ._blocks import quantiles
 from ._checks import Floats, probability, real_array
 from .convergence import ess_bulk, ess_tail, mcse_mean, rhat
 from .table import Cell, Table
@@ -164,7 +165,8 @@ def _columns(name: str, array: Floats, ci_prob: float) -> dict[str, Floats]:
     tail = (1.0 - ci_prob) / 2.0
     label = f"eti{100 * ci_prob:g}"
     with np.errstate(invalid="ignore"):
-        low, high = np.quantile(array, [tail, 1.0 - tail], axis=(0, 1))
+        pooled = np.moveaxis(array.reshape(-1, *array.shape[2:]), 0, -1)
+        low, high = quantiles(pooled, [tail, 1.0 - tail])
         mean, sd = array.mean(axis=(0, 1)), array.std(axis=(0, 1), ddof=1)
     return {
         "mean": mean,

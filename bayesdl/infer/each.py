@@ -15,7 +15,7 @@ from bayesdl.ir.walk import programs_in
 from bayesdl.lower.executable import Executable
 from bayesdl.ops import numpy as bnp
 from bayesdl.pipeline import compile
-from bayesdl.tracing import trace
+from bayesdl.tracing import inline, trace
 from bayesdl.tracing.flow import scan
 
 PIECE_BYTES = 64_000_000
@@ -83,7 +83,7 @@ class EachDraw:
             size = int(max(1, min(n, PIECE_DRAWS, PIECE_BYTES // max(cost, 1))))
 
             def many(leaves: Any, *data: Any) -> Any:
-                return scan(lambda _, x: ((), flatten(one(x, *data))[0]), (), leaves)[1]
+                return scan(lambda _, x: ((), inline(single.program, *x, *data)), (), leaves)[1]
 
             types = [ArrayType((size, *t.shape), t.dtype) for t in kinds]
             program = trace(many, types, *given, name="each_draw").program

@@ -123,7 +123,7 @@ def work(name: str, content: bytes | None, own: Any, here: Snapshot, limit: int)
     reports: list[Report] = []
     begin = time.monotonic()
     try:
-        with one_blas_thread():
+        with one_blas_thread(job.executable.calls_blas):
             while here.at < limit and (not reports or time.monotonic() - begin < REMOTE_SECONDS):
                 here, report = job.advance(here, limit)
                 reports.append(report)
@@ -138,18 +138,21 @@ def _one_block(job: Job, here: Snapshot, limit: int) -> Outcome:
 
 
 @contextmanager
-def workers(executor: Any, count: int) -> Iterator[Workers]:
-    """An executor's, or so many threads with one BLAS thread each if there is none."""
+def workers(executor: Any, count: int, blas: bool = True) -> Iterator[Workers]:
+    """An executor's, or so many threads if there is none, with one BLAS thread each."""
     if executor is not None:
         yield Elsewhere(executor)
         return
-    with one_blas_thread(), ThreadPoolExecutor(count) as pool:
+    with one_blas_thread(blas), ThreadPoolExecutor(count) as pool:
         yield Threads(pool)
 
 
 @contextmanager
-def one_blas_thread() -> Iterator[None]:
-    """Chains are threads; the matrix products inside them are not to start more."""
+def one_blas_thread(blas: bool = True) -> Iterator[None]:
+    """Chains are threads; the matrix products inside them, if there are any, start no more."""
+    if not blas:
+        yield
+        return
     limits = import_module("threadpoolctl").threadpool_limits
     with limits(1, user_api="blas"):
         yield

@@ -1,26 +1,42 @@
-"""Every method by name: importing this fills the registry of kernels."""
+"""Every method by name; the module of one is loaded when it is asked for."""
 
 from __future__ import annotations
 
-from .deep.concrete_dropout import ConcreteDropout
-from .deep.dropconnect import DropConnect
-from .deep.mc_dropout import MCDropout
-from .deep.variational_dropout import VariationalDropout
-from .kernel import KERNELS, Kernel
-from .mcmc.hmc import HMC
-from .mcmc.nuts import NUTS
-from .vi.advi import ADVI
-from .vi.vi import VI
+from collections.abc import Iterator, Mapping
+from importlib import import_module
 
-__all__ = [
-    "ADVI",
-    "HMC",
-    "KERNELS",
-    "NUTS",
-    "VI",
-    "ConcreteDropout",
-    "DropConnect",
-    "Kernel",
-    "MCDropout",
-    "VariationalDropout",
-]
+from .kernel import KERNELS as LOADED
+from .kernel import Kernel
+
+# Where each enters itself in the registry of kernels.
+HOMES = {
+    "concrete_dropout": "deep.concrete_dropout",
+    "dropconnect": "deep.dropconnect",
+    "mc_dropout": "deep.mc_dropout",
+    "variational_dropout": "deep.variational_dropout",
+    "hmc": "mcmc.hmc",
+    "nuts": "mcmc.nuts",
+    "advi": "vi.advi",
+    "vi": "vi.vi",
+}
+
+
+class Methods(Mapping[str, type[Kernel]]):
+    """The package's kernels, loaded or not, and those that others have entered."""
+
+    def __getitem__(self, name: str) -> type[Kernel]:
+        if name in HOMES:
+            import_module(f"{__package__}.{HOMES[name]}")
+        return LOADED[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in HOMES or name in LOADED
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict.fromkeys((*HOMES, *LOADED)))
+
+    def __len__(self) -> int:
+        return len({*HOMES, *LOADED})
+
+
+KERNELS = Methods()

@@ -183,10 +183,11 @@ def run(
     host = host or Host()
     walk = Walk(chains, host.keeper or Positions(compiled.block), host, report)
     host.gate.collect = lambda: walk.collected(False, time.perf_counter() - begin)
-    crowd = workers(host.executor, min(len(chains), cores or usable_cores()))
+    blas = compiled.executable.calls_blas
+    crowd = workers(host.executor, min(len(chains), cores or usable_cores()), blas)
     interrupted = walk.through(crowd)
     if interrupted and not kernel.markov:
-        with one_blas_thread():
+        with one_blas_thread(blas):
             walk.draw_from_here()
     return walk.collected(interrupted, time.perf_counter() - begin)
 

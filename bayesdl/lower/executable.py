@@ -41,7 +41,11 @@ class Executable(ABC):
         What gives another one like it, and with which arguments.
     call_bytes : int
         What a call allocates at most.
+    calls_blas : bool
+        Whether it may call routines of BLAS, which have threads of their own.
     """
+
+    calls_blas = True
 
     def __init__(self, program: Program) -> None:
         self.program = program

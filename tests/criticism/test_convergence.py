@@ -21,6 +21,7 @@ from bayesdl.criticism import (
     mcse_sd,
     rhat,
 )
+from bayesdl.criticism._blocks import quantiles
 
 
 def chains(rng, kind, shape):
@@ -208,3 +209,13 @@ def test_refuses_a_level_outside_the_unit_interval(prob):
     for function in (ess_quantile, mcse_quantile):
         with pytest.raises(ArgumentError, match="strictly between 0 and 1"):
             function(np.arange(20.0).reshape(2, 10), prob)
+
+
+def test_quantiles_are_those_of_numpy() -> None:
+    values = np.random.default_rng(8).normal(size=(3, 2, 97))
+    values[0, 1, 5], values[1, 0, 3] = np.nan, np.inf
+    probs = [0.0, 0.05, 0.5, 0.731, 1.0]
+    with np.errstate(invalid="ignore"):
+        found, expected = quantiles(values, probs), np.quantile(values, probs, axis=-1)
+    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(quantiles(values[..., :1], probs)[:, 2, 1], values[2, 1, 0])

@@ -36,6 +36,16 @@ def test_threads_take_one_blas_thread_each_and_give_it_back() -> None:
         assert all(p["num_threads"] == 1 for p in threadpool_info() if p["user_api"] == "blas")
 
 
+def test_code_without_blas_leaves_its_threads_alone(monkeypatch) -> None:
+    def never(name: str) -> Any:
+        raise AssertionError(name)
+
+    monkeypatch.setattr(executors, "import_module", never)
+    assert bdl.fit(gaussian, **ASKED)["x"].shape == (4, 200)
+    with pytest.raises(AssertionError, match="threadpoolctl"), one_blas_thread():
+        pass
+
+
 def gaussian() -> None:
     bdl.sample("x", dist.Normal(0.0, 1.0))
 

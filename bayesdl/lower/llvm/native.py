@@ -97,6 +97,7 @@ class NativeExecutable(Executable):
     def __init__(self, program: Program, native: Native) -> None:
         Executable.__init__(self, program)
         self.native = native
+        self.calls_blas = bool(native.externals)
         self.call_bytes += native.workspace
         start = time.perf_counter()
         self._linked = Linked(native.codes, native.externals)
