@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -35,6 +35,8 @@ class Turn:
         Steps before this one.
     prior : Array, shape (), or None
         What the log prior is multiplied with; None for 1.
+    noise : Array of uint32, shape (2,), or None
+        Key of the noise of one sample, where the estimate has noise of its own.
     """
 
     __tree__: ClassVar[bool] = True
@@ -42,6 +44,7 @@ class Turn:
     key: Any
     step: Any
     prior: Any = None
+    noise: Any = None
 
 
 def rows_at(key: Any, step: Any, batch: int, rows: int) -> Any:
@@ -152,8 +155,12 @@ class MinibatchTarget:
         turn : Turn
         *data : Array
         """
+        return self.total(self.part.site_log_densities(position, *self.chosen(turn, data)), turn)
+
+    def total(self, terms: Mapping[str, Any], turn: Turn) -> Any:
+        """The sum of what sites and factors add, observed ones scaled to all rows."""
         total = bnp.zeros((), self.dtype)
-        for name, term in self.part.site_log_densities(position, *self.chosen(turn, data)).items():
+        for name, term in terms.items():
             site = self.full.sites.table.get(name)
             if turn.prior is not None and site is not None and site.latent:
                 total = total + turn.prior * term

@@ -60,6 +60,9 @@ class Statement:
         Independent copies, as further batch axes in front.
     role, layer : str or None
         What the site is in a network, for methods that treat weights apart.
+    sums : tuple of int or None
+        Shape of what a product of these units with the layer's weights gives, if that is all they
+        are for.
 
     Attributes
     ----------
@@ -75,6 +78,8 @@ class Statement:
         Whether data or a handler fixed the value.
     hidden : bool
         Handlers further out do not see the statement.
+    noise : Array or None
+        Added to the sums.
     """
 
     kind: str
@@ -87,6 +92,7 @@ class Statement:
     sample_shape: Shape = ()
     role: str | None = None
     layer: str | None = None
+    sums: Shape | None = None
     plates: list[PlateFrame] = field(default_factory=list)
     scale: Any = None
     mask: Any = None
@@ -94,6 +100,7 @@ class Statement:
     supply: Callable[[Statement], Any] | None = None
     given: bool = False
     hidden: bool = False
+    noise: Any = None
 
     @property
     def law(self) -> Distribution:

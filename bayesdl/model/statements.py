@@ -8,6 +8,7 @@ from typing import Any
 from bayesdl._base.errors import ArgumentError, SiteError
 from bayesdl._base.source import user_source
 from bayesdl.dist import Distribution
+from bayesdl.ops import numpy as bnp
 
 from ._stack import Handler, send
 from ._statement import PlateFrame, Shape, Statement
@@ -157,6 +158,27 @@ def units(name: str, x: Any) -> Any:
         The same shape.
     """
     return send(Statement("units", _named(name), user_source(), value=x)).value
+
+
+def weighted(name: str, x: Any, w: Any) -> Any:
+    """The sums x w of the units that enter a layer; a handler may change x, and add to the sums.
+
+    Parameters
+    ----------
+    name : str
+        Name of the layer.
+    x : Array, shape (rows, fan_in)
+    w : Array, shape (fan_in, fan_out)
+        Weights that enter nothing else.
+
+    Returns
+    -------
+    Array, shape (rows, fan_out)
+    """
+    sums = (x.shape[0], w.shape[1])
+    sent = send(Statement("units", _named(name), user_source(), value=x, sums=sums))
+    y = bnp.matmul(sent.value, w)
+    return y if sent.noise is None else y + sent.noise
 
 
 class plate(Handler):

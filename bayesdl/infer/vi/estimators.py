@@ -16,6 +16,7 @@ from bayesdl.tracing.flow import scan
 from bayesdl.transform.derived import grad, vjp
 
 from .guides import Guide
+from .local import Spread
 from .objectives import Renyi
 
 
@@ -99,6 +100,31 @@ def with_entropy(
     )
 
 
+def in_the_sums(
+    guide: Guide, params: Any, key: Any, density: Density, tempered: Any = 1.0
+) -> Sampled:
+    """As `with_entropy`, with the noise of weights drawn anew for each row, at a layer's sums.
+
+    Rows do not share the noise of weights, so their mean has less of it.
+
+    References
+    ----------
+    Kingma, Salimans & Welling (2015), Variational dropout and the local reparameterization trick,
+    sections 2.2 and 2.3 (arXiv:1506.02557).
+    """
+    keys = random.split(key, 2)
+
+    def spread(p: Any) -> Spread:
+        draw, _ = guide.sample_and_log_prob(p, keys[0])
+        return Spread(draw, p["mean"], bnp.exp(p["log_sd"]))
+
+    place, pull = vjp(spread, params)
+    value, slope = density(place, keys[1])
+    of_entropy = grad(guide.entropy)(params)
+    gradient = tree_map(lambda a, b: a + tempered * b, pull(slope)[0], of_entropy)
+    return Sampled(value, guide.log_prob(params, place.draw), gradient)
+
+
 def equal_shares(shares: Any, alpha: float) -> Any:
     """What the gradients of the samples count: their shares of the objective's derivative."""
     return shares
@@ -127,11 +153,14 @@ class Estimator:
     join : callable, (shares, alpha) -> Array, shape (K,)
     elbo_only : bool
         Whether it would be biased, or is not defined, for other objectives.
+    local : bool
+        Whether it draws the noise of weights at the sums of layers, which needs a mean-field guide.
     """
 
     of_sample: Callable[..., Sampled]
     join: Callable[[Any, float], Any] = equal_shares
     elbo_only: bool = False
+    local: bool = False
 
 
 ESTIMATORS = {
@@ -139,6 +168,7 @@ ESTIMATORS = {
     "sticking_the_landing": Estimator(along_the_path, elbo_only=True),
     "doubly_reparametrised": Estimator(along_the_path, doubled_shares),
     "closed_form_entropy": Estimator(with_entropy, elbo_only=True),
+    "local_reparametrised": Estimator(in_the_sums, elbo_only=True, local=True),
 }
 
 
@@ -161,7 +191,7 @@ def estimate(
     params : container of arrays
     keys : Array of uint32, shape (K, 2)
     density : callable
-        Position to (log density, gradient).
+        Position to (log density, gradient); for a local estimator, `Spread` and key to them.
     tempered : Array, shape ()
         What log q is multiplied with in the gradient, and in the bound.
     """

@@ -11,7 +11,7 @@ from bayesdl.infer.optim.optimisers import OPTIMISERS
 from bayesdl.infer.optim.rates import RATES
 
 from .estimators import ESTIMATORS
-from .guides import GUIDES, Delta, Guide, ModelGuide
+from .guides import GUIDES, Delta, Guide, MeanField, ModelGuide
 from .objectives import OBJECTIVES, Renyi
 
 NAMED: dict[str, Mapping[str, Any]] = {
@@ -79,6 +79,9 @@ def _check_estimator(found: Mapping[str, Any]) -> None:
     name, objective = found.get("estimator"), found.get("objective", Renyi())
     if name is not None:
         _named("estimator", name, ESTIMATORS)
+    if name and ESTIMATORS[name].local and type(found.get("guide", MeanField())) is not MeanField:
+        fix = 'write guide="mean_field", or leave the estimator out.'
+        raise _wrong("estimator for this guide", name, "for other guides all but this one", fix)
     own = found["guide"].estimator if "guide" in found else "sticking_the_landing"
     if ESTIMATORS[name or own].elbo_only and objective.alpha != 1.0:
         raise _wrong(

@@ -21,6 +21,7 @@ from bayesdl.tracing.flow import cond
 
 from .estimators import ESTIMATORS, estimate, keys_of
 from .guides import Guide, MeanField
+from .local import local_target
 from .objectives import Renyi
 from .settings import read_settings
 
@@ -87,7 +88,9 @@ class VI(Kernel):
         ``"elbo"``, ``"iwae"`` (importance weighted, on `samples` samples), or ``Renyi(alpha)``.
     estimator : str, optional
         Of the gradient: ``"reparametrised"``, ``"sticking_the_landing"``,
-        ``"doubly_reparametrised"``, ``"closed_form_entropy"``; the guide's own if not given.
+        ``"doubly_reparametrised"``, ``"closed_form_entropy"``, for a mean-field guide of networks
+        ``"local_reparametrised"``: rows do not share the noise of the weights of linear layers, so
+        their likelihood must not depend on other rows. The guide's own if not given.
     optimiser : Optimiser
         ``"adam"``, ``"adamw"``, ``"sgd"``, or one with settings of its own.
     learning_rate : float
@@ -147,6 +150,8 @@ class VI(Kernel):
     def prepared(cls, density: Any, settings: Mapping[str, Any]) -> tuple[Kernel, Any]:
         kernel = cls(**read_settings(settings))
         kernel = replace(kernel, guide=kernel.guide.fitted_to(density))
+        if kernel.estimator and ESTIMATORS[kernel.estimator].local:
+            return kernel, local_target(density, kernel.batch_size)
         plain = kernel.batch_size is None and not kernel.kl_warmup
         return kernel, density if plain else minibatch_target(density, kernel.batch_size)
 
@@ -222,10 +227,11 @@ class VI(Kernel):
         return bnp.asarray(bnp.where(phase.tuning, part, 1.0), dtype)
 
     def _here(self, density: Density, state: VIState, phase: Phase, warmth: Any) -> Density:
-        if self.batch_size is None and warmth is None:
+        local = bool(self.estimator) and ESTIMATORS[self.estimator].local
+        if self.batch_size is None and warmth is None and not local:
             return density
         turn = Turn(state.order, phase.iteration, warmth)
-        return lambda position: density(position, turn)
+        return lambda place, noise=None: density(place, replace(turn, noise=noise))
 
     def _info(self, log_density: Any, bound: Any) -> VIInfo | VIEstimates:
         kind = VIInfo if self.batch_size is None else VIEstimates

@@ -26,6 +26,7 @@ def test_names_become_records() -> None:
         ({"samples": 0}, "a number above 0"),
         ({"objective": "iwae"} | {"estimator": "sticking_the_landing"}, "doubly_reparametrised"),
         ({"objective": "iwae"}, "the guide's own"),
+        ({"guide": "full_rank", "estimator": "local_reparametrised"}, 'guide="mean_field"'),
     ],
 )
 def test_what_is_wrong_is_said(settings: dict[str, Any], says: str) -> None:

@@ -1,0 +1,169 @@
+"""Local reparametrisation: the noise of weights is drawn where it arrives, at a layer's sums."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import numpy as np
+
+from bayesdl._base.errors import ModelError
+from bayesdl._base.source import user_source
+from bayesdl.bijectors import Identity
+from bayesdl.model.density import Density
+from bayesdl.model.handlers import Handler, Statement
+from bayesdl.model.sites import Site, sites_of
+from bayesdl.ops import numpy as bnp
+from bayesdl.ops import random
+
+from ..minibatch import MinibatchTarget, Turn, minibatch_target
+from ..targets import Weights, weights_of
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A draw of a mean-field guide, and the guide's mean and sd, each of shape (dim,)."""
+
+    __tree__: ClassVar[bool] = True
+
+    draw: Any
+    mean: Any
+    sd: Any
+
+
+class _Sums(Handler):
+    """Notes the layers whose units are for one product with weights."""
+
+    def __init__(self) -> None:
+        self.layers: list[str] = []
+
+    def before(self, statement: Statement) -> None:
+        if statement.sums is not None:
+            self.layers.append(statement.name)
+
+
+class NoisySums(Handler):
+    """Adds to the sums of layers the noise that comes from that of the weights.
+
+    Given units x, the sums x W of independent weights N(m, s²) have mean x m and variance x² s².
+
+    Parameters
+    ----------
+    key : Array, shape (2,)
+    sds : dict of str to Array, shape (fan_in, fan_out)
+        Of the weights, by layer.
+    """
+
+    def __init__(self, key: Any, sds: dict[str, Any]) -> None:
+        self.key, self.sds = key, sds
+        self.count = 0
+
+    def start(self) -> None:
+        self.count = 0
+
+    def before(self, statement: Statement) -> None:
+        if statement.sums is None or statement.name not in self.sds:
+            return
+        x, sd = statement.value, self.sds[statement.name]
+        # The least normal number keeps the slope of the root finite where all units are 0.
+        variance = bnp.matmul(x * x, sd * sd) + np.finfo(sd.dtype).tiny
+        noise = random.normal(random.fold_in(self.key, self.count), statement.sums, sd.dtype)
+        statement.noise = bnp.sqrt(variance) * noise
+        self.count += 1
+
+
+@dataclass(frozen=True)
+class LocalTarget:
+    """A log density whose likelihood is averaged over weights by noise in the sums of layers.
+
+    Parameters
+    ----------
+    minibatch : MinibatchTarget
+    weights : tuple of Weights
+        Of the layers that this holds for; all else is drawn as the guide does.
+    """
+
+    minibatch: MinibatchTarget
+    weights: tuple[Weights, ...]
+
+    @property
+    def dim(self) -> int:
+        """Length of a position."""
+        return self.minibatch.dim
+
+    @property
+    def dtype(self) -> Any:
+        """Of a position."""
+        return self.minibatch.dtype
+
+    @property
+    def data(self) -> Sequence[Any]:
+        """All rows of the data."""
+        return self.minibatch.data
+
+    def function(self, place: Any, turn: Turn, *data: Any) -> Any:
+        """Log density at a position, or its estimate for the guide of a `Spread`.
+
+        Likelihood and prior have noise of their own. Both are unbiased, so their sum is.
+        """
+        if not isinstance(place, Spread):
+            return self.minibatch.function(place, turn, *data)
+        rows, part = self.minibatch.chosen(turn, data), self.minibatch.part
+        sds = {w.layer: bnp.reshape(place.sd[w.slice], (w.units, w.width)) for w in self.weights}
+        noisy = replace(part, ambient=(*part.ambient, NoisySums(turn.noise, sds)))
+        seen = noisy.site_log_densities(self._centred(place), *rows)
+        terms = part.site_log_densities(place.draw, *rows)
+        latent = part.sites.latent
+        merged = {name: term if name in latent else seen[name] for name, term in terms.items()}
+        return self.minibatch.total(merged, turn)
+
+    def _centred(self, place: Spread) -> Any:
+        """The draw, with the weights of the layers at their mean."""
+        parts, at = [], 0
+        for w in self.weights:
+            parts += [place.draw[at : w.start], place.mean[w.slice]]
+            at = w.slice.stop
+        return bnp.concatenate([*parts, place.draw[at:]])
+
+
+def local_target(density: Density, batch: int | None) -> LocalTarget:
+    """The target of local reparametrisation for a model of a network.
+
+    Parameters
+    ----------
+    density : Density
+    batch : int or None
+        Rows in each estimate; all if not given.
+
+    Raises
+    ------
+    ModelError
+        If no layer multiplies its units with real weights and does nothing else with either.
+
+    References
+    ----------
+    Kingma, Salimans & Welling (2015), Variational dropout and the local reparameterization trick,
+    section 2.3 (arXiv:1506.02557).
+    """
+    noted = _Sums()
+    sites_of(density.model, density.arguments, (*density.ambient, noted), density.dtype)
+    weights = tuple(
+        w
+        for w in weights_of(density)
+        if w.layer in noted.layers and _is_free(density.sites[w.site])
+    )
+    if not weights:
+        raise ModelError(
+            "local reparametrisation needs linear layers with weights of any sign.",
+            facts=[("sites", ", ".join(density.sites))],
+            fix='use nn.Linear or nn.MLP, or leave estimator="local_reparametrised" out.',
+            where=user_source(),
+            code="S105",
+        )
+    return LocalTarget(minibatch_target(density, batch), weights)
+
+
+def _is_free(site: Site) -> bool:
+    """Whether the guide's normal distribution is that of the value itself."""
+    return site.constraint is not None and isinstance(site.constraint.bijector, Identity)
