@@ -67,7 +67,7 @@ def weights_of(density: Density) -> tuple[Weights, ...]:
             found.append(Weights(site.slice.start, units, site.size // units, site.name))
     if not found or not observed:
         raise ModelError(
-            "MC dropout needs a network: weights of layers, and observed rows.",
+            "this method needs a network: weights of layers, and observed rows.",
             facts=[("sites", ", ".join(density.sites) or "none")],
             fix='build the model with bayesdl.nn, or use method="nuts" or "advi".',
             where=user_source(),

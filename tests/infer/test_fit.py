@@ -102,7 +102,7 @@ def test_mc_dropout_learns_and_stays_stochastic() -> None:
 
 
 def test_mc_dropout_needs_a_network() -> None:
-    with pytest.raises(ModelError, match="MC dropout needs a network"):
+    with pytest.raises(ModelError, match="this method needs a network"):
         bdl.fit(gaussian, method="mc_dropout", **QUIET)
 
 
