@@ -42,16 +42,18 @@ class Threads:
     Parameters
     ----------
     pool : ThreadPoolExecutor
+    helpers : int
+        Further threads for each chain, where its density is a sum over many rows.
     """
 
     can_lose = False
 
-    def __init__(self, pool: ThreadPoolExecutor) -> None:
-        self.pool = pool
+    def __init__(self, pool: ThreadPoolExecutor, helpers: int = 0) -> None:
+        self.pool, self.helpers = pool, helpers
 
     def submit(self, job: Job, here: Snapshot, limit: int, *, whole: bool) -> Future[Any]:
         """Begin to advance a chain."""
-        return self.pool.submit(_one_block, job, here, limit)
+        return self.pool.submit(_one_block, job, here, limit, self.helpers)
 
 
 class Elsewhere:
@@ -132,19 +134,20 @@ def work(name: str, content: bytes | None, own: Any, here: Snapshot, limit: int)
     return here, reports
 
 
-def _one_block(job: Job, here: Snapshot, limit: int) -> Outcome:
-    there, report = job.advance(here, limit)
+def _one_block(job: Job, here: Snapshot, limit: int, helpers: int) -> Outcome:
+    with job.executable.helped(helpers):
+        there, report = job.advance(here, limit)
     return there, [report]
 
 
 @contextmanager
-def workers(executor: Any, count: int, blas: bool = True) -> Iterator[Workers]:
-    """An executor's, or so many threads if there is none, with one BLAS thread each."""
+def workers(executor: Any, chains: int, cores: int, blas: bool = True) -> Iterator[Workers]:
+    """An executor's, or a thread a chain with its part of the cores, and one BLAS thread each."""
     if executor is not None:
         yield Elsewhere(executor)
         return
-    with one_blas_thread(blas), ThreadPoolExecutor(count) as pool:
-        yield Threads(pool)
+    with one_blas_thread(blas), ThreadPoolExecutor(min(chains, cores)) as pool:
+        yield Threads(pool, max(cores // chains - 1, 0))
 
 
 @contextmanager

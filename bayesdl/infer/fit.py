@@ -106,7 +106,8 @@ def fit(
     chains : int, optional
         4 for Markov chains, 1 for the others.
     cores : int, optional
-        Threads; as many as there are chains and usable CPUs if not given. Never changes the draws.
+        Threads: a chain each, and with more cores than chains several for a density that is a sum
+        over many rows. All usable CPUs if not given. Never changes the draws.
     thin : int, default 1
         Keep every thin-th draw, with its statistics, for the sake of memory alone.
     random_seed : int, SeedSequence or Generator, optional

@@ -167,7 +167,8 @@ def run(
     tune, draws : int
         Iterations of warm-up (or optimisation), and after it.
     cores : int, optional
-        Threads; as many as there are chains and usable CPUs if not given.
+        Threads: a chain each, and for each chain as many helpers as there are cores left for it.
+        All usable CPUs if not given.
     thin : int, default 1
         Every thin-th draw is kept, with its statistics.
     report : callable
@@ -184,7 +185,7 @@ def run(
     walk = Walk(chains, host.keeper or Positions(compiled.block), host, report)
     host.gate.collect = lambda: walk.collected(False, time.perf_counter() - begin)
     blas = compiled.executable.calls_blas
-    crowd = workers(host.executor, min(len(chains), cores or usable_cores()), blas)
+    crowd = workers(host.executor, len(chains), cores or usable_cores(), blas)
     interrupted = walk.through(crowd)
     if interrupted and not kernel.markov:
         with one_blas_thread(blas):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -81,6 +82,20 @@ class Executable(ABC):
         outputs = [np.empty(t.shape, t.dtype) for t in self._types[1]]
         self._run(inputs, outputs)
         return outputs
+
+    @contextmanager
+    def helped(self, count: int) -> Iterator[None]:
+        """While it lasts, calls from this thread have so many threads to help with large sums.
+
+        Results are the same to the last bit. Helpers cost a little while they wait, so they are for
+        processors that would be idle otherwise.
+
+        Parameters
+        ----------
+        count : int
+            May be 0. A backend that cannot use helpers does without.
+        """
+        yield
 
     def run(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> None:
         """Compute the outputs into given arrays.

@@ -8,6 +8,9 @@ from math import prod
 
 from bayesdl.ir.program import Atom, Equation, Program, Var
 
+SHARES = 8
+"""In how many shares large sums over rows are dealt out, whatever the machine."""
+
 
 @dataclass(eq=False)
 class Region:

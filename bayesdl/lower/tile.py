@@ -18,13 +18,16 @@ from bayesdl.ir.program import Atom, Equation, Literal, Program, Var
 from bayesdl.ir.types import ArrayType
 from bayesdl.ir.walk import live_equations, programs_in, substitute
 
-from .rows import Region, read_region
+from .rows import SHARES, Region, read_region
 
 # A loop over blocks pays where the values between would not stay in the second cache; a block is
 # meant to stay in the first, in a number of rows that kernels like. Where those would not even stay
 # in the second, as with images, each row is many rows to the kernels, and a block has fewer.
 CACHE, BLOCK = 640 * 1024, 96 * 1024
 FEWEST, MOST, UNIT, LARGE = 32, 512, 8, 256 * 1024
+# From so many blocks for each share on, the rows are dealt out, and threads may take the shares in
+# any order: their sums are added in one order, so no bit depends on it.
+BLOCKS_OF_SHARE = 8
 
 F64, I64 = np.dtype(np.float64), np.dtype(np.int64)
 
@@ -115,10 +118,13 @@ class _Tiled:
         region, source = self.region, self.source
         starts = [self._start(e) for e in region.sums] + [self._room(v) for v in region.kept]
         count, rest = divmod(region.rows, self.block)
-        totals = self._loop(count, starts)
+        each = 0 if region.kept else count // SHARES
+        dealt = SHARES * each if each >= BLOCKS_OF_SHARE else 0
+        totals = self._shares(each, starts) if dealt else starts
+        if count > dealt:
+            totals = self._loop(self.equations, count - dealt, self._row(dealt), totals)
         if rest:
-            tail = _Block(self, rest, Literal.of(np.int64(count * self.block)), self.equations)
-            totals = tail.write(totals)
+            totals = _Block(self, rest, self._row(count), self.equations).write(totals)
         mapping: dict[Var, Atom] = {}
         for equation, total in zip(region.sums, totals, strict=False):
             mapping[equation.outputs[0]] = self._rounded(total, equation.outputs[0].type)
@@ -135,40 +141,62 @@ class _Tiled:
         if equation.primitive.name == "scatter_add":
             return equation.inputs[0]
         kind = equation.outputs[0].type
-        return self._zeros(kind.with_dtype(F64) if kind.is_float else kind)
+        return _zeros(self.equations, kind.with_dtype(F64) if kind.is_float else kind)
 
     def _room(self, var: Var) -> Atom:
         """Where the rows of a value that is wanted whole are put."""
-        return self._zeros(var.type)
+        return _zeros(self.equations, var.type)
 
-    def _zeros(self, kind: ArrayType) -> Atom:
-        zero = Literal.of(kind.dtype.type(0))
-        if not kind.shape:
-            return zero
-        params = {"shape": kind.shape, "axes": tuple(range(kind.ndim))}
-        return append(self.equations, "broadcast", (zero,), params)
+    def _row(self, block: int) -> Atom:
+        """The first row of a block."""
+        return Literal.of(np.int64(block * self.block))
 
-    def _loop(self, count: int, starts: Sequence[Atom]) -> list[Atom]:
-        """The scan over whole blocks; what it leaves of each total."""
+    def _shares(self, each: int, starts: Sequence[Atom]) -> list[Atom]:
+        """The totals after so many blocks of every share, as a scan whose turns are independent."""
+        share, inside = Var(ArrayType((), I64)), list[Equation]()
+        rows = append(inside, "mul", (share, self._row(each)), {})
+        zeros = [_zeros(inside, a.type) for a in starts]
+        captured: dict[Var, Var] = {}
+        totals = self._loop(inside, each, rows, zeros, captured)
+        name = f"{self.source.name}_share"
+        body = Program(name, (*captured.values(), share), tuple(inside), tuple(totals))
+        dtype = {"shape": (SHARES,), "axis": 0, "dtype": I64}
+        turns = append(self.equations, "iota", (), dtype)
+        outputs = tuple(Var(ArrayType((SHARES, *a.type.shape), a.type.dtype)) for a in totals)
+        self.equations.append(scan_of(body, (*captured, turns), outputs, len(captured), 0, SHARES))
+        sums = [append(self.equations, "reduce_sum", (v,), {"axes": (0,)}) for v in outputs]
+        return [
+            append(self.equations, "add", (start, s), {})
+            for start, s in zip(starts, sums, strict=True)
+        ]
+
+    def _loop(
+        self,
+        equations: list[Equation],
+        count: int,
+        first: Atom,
+        starts: Sequence[Atom],
+        outside: dict[Var, Var] | None = None,
+    ) -> list[Atom]:
+        """Append the scan over whole blocks from a row on; what it leaves of each total.
+
+        `outside` receives the values of the whole Program that it reads, with what stands for them.
+        """
         inputs = [Var(ArrayType((), I64)), *(Var(a.type) for a in starts)]
-        equations: list[Equation] = []
-        block = _Block(self, self.block, inputs[0], equations, captured={})
+        inside: list[Equation] = []
+        block = _Block(self, self.block, inputs[0], inside, captured={})
         totals = block.write(inputs[1:])
         size = Literal.of(np.int64(self.block))
-        following = append(equations, "add", (inputs[0], size), {})
+        following = append(inside, "add", (inputs[0], size), {})
         captured = block.captured or {}
         name, result = f"{self.source.name}_rows", (following, *totals)
-        body = Program(name, (*captured.values(), *inputs), tuple(equations), result)
-        params = {
-            "body": body,
-            "constants": len(captured),
-            "carry": len(inputs),
-            "length": count,
-            "reverse": False,
-        }
-        given = (*captured, Literal.of(np.int64(0)), *starts)
+        body = Program(name, (*captured.values(), *inputs), tuple(inside), result)
+        read: list[Atom] = list(captured)
+        if outside is not None:
+            read = [outside.setdefault(v, Var(v.type)) for v in captured]
         outputs = tuple(Var(v.type) for v in inputs)
-        self.equations.append(Equation(PRIMITIVES["scan"], given, params, outputs))
+        given = (*read, first, *starts)
+        equations.append(scan_of(body, given, outputs, len(captured), len(inputs), count))
         return list(outputs[1:])
 
     def _rounded(self, total: Atom, kind: ArrayType) -> Atom:
@@ -282,6 +310,33 @@ class _Block:
     def _starts(self, rank: int, axis: int) -> list[Atom]:
         zero = Literal.of(np.int64(0))
         return [self.start if i == axis else zero for i in range(rank)]
+
+
+def _zeros(equations: list[Equation], kind: ArrayType) -> Atom:
+    zero = Literal.of(kind.dtype.type(0))
+    if not kind.shape:
+        return zero
+    params = {"shape": kind.shape, "axes": tuple(range(kind.ndim))}
+    return append(equations, "broadcast", (zero,), params)
+
+
+def scan_of(
+    body: Program,
+    inputs: tuple[Atom, ...],
+    outputs: tuple[Var, ...],
+    constants: int,
+    carry: int,
+    length: int,
+) -> Equation:
+    """A forward scan."""
+    params = {
+        "body": body,
+        "constants": constants,
+        "carry": carry,
+        "length": length,
+        "reverse": False,
+    }
+    return Equation(PRIMITIVES["scan"], inputs, params, outputs)
 
 
 def append(

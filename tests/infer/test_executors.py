@@ -27,7 +27,7 @@ from bayesdl.infer.executors import Threads, one_blas_thread, workers
 
 def test_threads_take_one_blas_thread_each_and_give_it_back() -> None:
     before = [p["num_threads"] for p in threadpool_info() if p["user_api"] == "blas"]
-    with workers(None, 2) as crowd:
+    with workers(None, 2, 2) as crowd:
         assert isinstance(crowd, Threads)
         inside = crowd.pool.submit(threadpool_info).result()
         assert all(p["num_threads"] == 1 for p in inside if p["user_api"] == "blas")

@@ -6,6 +6,7 @@ from bayesdl.ir.program import Equation
 
 from .code import value_type
 from .emit import Scope, emits, nbytes
+from .shares import is_shared, write_shared
 from .spaces import kept_carry
 
 
@@ -69,6 +70,9 @@ def _while(scope: Scope, equation: Equation) -> None:
 
 @emits("scan")
 def _scan(scope: Scope, equation: Equation) -> None:
+    if is_shared(scope, equation):
+        write_shared(scope, equation)
+        return
     code, params = scope.code, equation.params
     constants, count, length = params["constants"], params["carry"], params["length"]
     first, targets, shared = _start_carry(scope, equation)

@@ -169,10 +169,12 @@ class Frame:
     Parameters
     ----------
     unit : Unit
+    is_share : bool
+        Whether it is a turn that some thread takes, and so deals out none itself.
     """
 
-    def __init__(self, unit: Unit) -> None:
-        self.unit = unit
+    def __init__(self, unit: Unit, is_share: bool = False) -> None:
+        self.unit, self.is_share = unit, is_share
         self.code = Code(unit.module)
         self.extent = 0
 
@@ -342,7 +344,8 @@ class Scope:
     def _constant(self, value: np.ndarray[Any, Any]) -> str:
         module = self.frame.unit.module
         if value.size > SMALL_TABLE:
-            return self.frame.entry_of("%constants", module.keep(value))
+            # The first entry is that of the crew.
+            return self.frame.entry_of("%constants", module.keep(value) + 1)
         return module.table(value)
 
     # --- Programs inside -------------------------------------------------------------------------

@@ -43,7 +43,15 @@ def compile_program(program: Program, brief: bool = False) -> NativeExecutable:
         module = unit.module
         externals, constants = tuple(sorted(module.externals)), tuple(module.constants)
         seconds = sum(timings.values())
-        native = Native(program.name, codes, externals, unit.workspace, constants, seconds)
+        native = Native(
+            program.name,
+            codes,
+            externals,
+            unit.workspace,
+            constants,
+            seconds,
+            "share" in module.definitions,
+        )
         executable = NativeExecutable(program, native)
     except RuntimeError as error:
         raise CompileError(

@@ -6,7 +6,8 @@ import ctypes
 import json
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ import numpy as np
 from bayesdl.ir.program import Program
 from bayesdl.lower.executable import Array, Executable
 
+from .crew import Crew
 from .link import Linked
 
 
@@ -36,6 +38,8 @@ class Native:
         What the code reads through its table of constants.
     seconds : float
         What it took to make.
+    shares : bool
+        Whether it has loops that a crew of threads may share.
     """
 
     name: str
@@ -44,6 +48,7 @@ class Native:
     workspace: int
     constants: tuple[Array, ...]
     seconds: float
+    shares: bool = False
 
     def to_bytes(self) -> bytes:
         """All of it as one string of bytes."""
@@ -54,6 +59,7 @@ class Native:
             "constants": [(c.dtype.str, c.shape) for c in self.constants],
             "codes": [len(c) for c in self.codes],
             "seconds": self.seconds,
+            "shares": self.shares,
         }
         text = json.dumps(head).encode()
         arrays = (c.tobytes() for c in self.constants)
@@ -81,6 +87,7 @@ class Native:
             head["workspace"],
             tuple(constants),
             head["seconds"],
+            head["shares"],
         )
 
 
@@ -102,7 +109,7 @@ class NativeExecutable(Executable):
         start = time.perf_counter()
         self._linked = Linked(native.codes, native.externals)
         self.timings["link"] = time.perf_counter() - start
-        self._table = _Addresses(len(native.constants))(native.constants)
+        self._table = _Addresses(1 + len(native.constants))
         self._arrays = _Addresses(len(program.inputs) + len(program.outputs))
         self._memory = _Workspace()
 
@@ -110,8 +117,22 @@ class NativeExecutable(Executable):
         return 0 if self._memory.start else self.native.workspace
 
     def _run(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> None:
-        arrays = self._arrays((*inputs, *outputs))
-        self._linked.call(arrays, self._memory.address(self.native.workspace), self._table)
+        arrays, memory = self._arrays((*inputs, *outputs)), self._memory
+        crew = None if memory.crew is None else memory.crew.address
+        table = self._table(self.native.constants, crew)
+        self._linked.call(arrays, memory.address(self.native.workspace), table)
+
+    @contextmanager
+    def helped(self, count: int) -> Iterator[None]:
+        if not count or not self.native.shares or self._memory.crew is not None:
+            yield
+            return
+        self._memory.crew = Crew(count)
+        try:
+            yield
+        finally:
+            self._memory.crew.dismiss()
+            self._memory.crew = None
 
 
 class _Addresses:
@@ -120,15 +141,16 @@ class _Addresses:
     def __init__(self, count: int) -> None:
         self.table = ctypes.c_void_p * count
 
-    def __call__(self, arrays: Sequence[Array]) -> Any:
-        return self.table(*[a.__array_interface__["data"][0] for a in arrays])
+    def __call__(self, arrays: Sequence[Array], *first: int | None) -> Any:
+        return self.table(*first, *[a.__array_interface__["data"][0] for a in arrays])
 
 
 class _Workspace(threading.local):
-    """Each thread's own buffer for what lies between inputs and outputs; kept from call to call."""
+    """What each thread has of its own: a buffer that is kept from call to call, and its helpers."""
 
     def __init__(self) -> None:
         self.start = 0
+        self.crew: Crew | None = None
 
     def address(self, size: int) -> int:
         """Where the buffer begins: a multiple of 64."""
