@@ -10,6 +10,9 @@ from .emit import Unit
 # Turns × lines. A loop up to this gains too little from LLVM's loop passes to pay for them in code
 # that surrounds the functions where the time goes (docs/design/0005-compile-time.md).
 SHORT = 2000
+# Lines of functions that are worth a module, and so a thread, of their own beside a hot entry:
+# LLVM would not write out such long ones where they are called anyway.
+LONG = 1000
 _INLINED, _CALLED = "alwaysinline nounwind", "noinline nounwind"
 
 
@@ -33,7 +36,8 @@ def parts(unit: Unit, brief: bool = False) -> list[Part]:
 
     A Program that is used in several places, as the gradient inside a sampler is, is hot. What
     surrounds it is not, unless it has long loops of its own. A Program without such functions is
-    hot as a whole.
+    hot as a whole. Modules are compiled side by side, so a hot surrounding is one of its own where
+    the functions are long.
 
     Parameters
     ----------
@@ -45,14 +49,13 @@ def parts(unit: Unit, brief: bool = False) -> list[Part]:
     *functions, entry = unit.module.functions
     if brief:
         return [_light(unit.module.text())]
-    if not functions or unit.entry_loop > SHORT:
+    hot = unit.entry_loop > SHORT
+    if not functions or (hot and sum(f.count("\n") for f in functions) < LONG):
         return [Part(unit.module.text(), True)]
     visible = [f.replace("define internal ", "define ", 1) for f in functions]
     heads = [re.sub("^define (.*) {$", r"declare \1", f.split("\n", 1)[0]) for f in visible]
-    return [
-        Part(unit.module.text(visible), True),
-        _light(unit.module.text([*heads, entry])),
-    ]
+    around = unit.module.text([*heads, entry])
+    return [Part(unit.module.text(visible), True), Part(around, True) if hot else _light(around)]
 
 
 def _light(text: str) -> Part:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import ctypes
 import threading
 from functools import cache
+from typing import Any
 
 import llvmlite
 import llvmlite.binding as llvm
+from llvmlite.binding import ffi
 
 from bayesdl._base.config import config
 
-# LLVM's passes and its global context are not safe to use twice at once.
+# LLVM's global context, in which code is loaded, is not safe to use twice at once.
 LOCK = threading.Lock()
 
 
@@ -26,6 +29,23 @@ def target_machine(level: int = 3) -> llvm.TargetMachine:
     return llvm.Target.from_default_triple().create_target_machine(
         cpu=processor(), features=features(), opt=level, jit=True
     )
+
+
+@cache
+def unlocked(name: str) -> Any:
+    """A function of LLVM without the lock that llvmlite holds around all of them.
+
+    For those that work on a context of their own: LLVM allows these to run side by side.
+
+    Parameters
+    ----------
+    name : str
+        As llvmlite's library exports it.
+    """
+    library = ctypes.CDLL(ffi.lib._name, handle=ffi.lib._handle)
+    function, locked = getattr(library, name), getattr(ffi.lib, name)
+    function.argtypes, function.restype = locked.argtypes, locked.restype
+    return function
 
 
 def processor() -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from ctypes import string_at
 
 import llvmlite.binding as llvm
+from llvmlite.binding import ffi
 
-from .machine import LOCK, target_machine
+from .machine import target_machine, unlocked
 
 # Above so many lines of text the last level of optimisation costs more time than it saves.
 LONG = 60_000
@@ -22,8 +24,10 @@ LIGHT = (
 )
 
 
-def object_code(text: str, hot: bool, timings: dict[str, float]) -> bytes:
+def object_code(text: str, hot: bool) -> tuple[bytes, dict[str, float]]:
     """Relocatable machine code of a module: what it does not define is still a name in it.
+
+    Several threads may do this at once, without waiting for each other.
 
     Parameters
     ----------
@@ -31,48 +35,60 @@ def object_code(text: str, hot: bool, timings: dict[str, float]) -> bytes:
         A module of LLVM IR.
     hot : bool
         Whether its loops are worth all of LLVM's passes.
+
+    Returns
+    -------
+    code : bytes
     timings : dict of str to float
-        The seconds of ``optimise`` and ``assemble`` are added to it.
+        The seconds of ``optimise`` and ``assemble``.
 
     Raises
     ------
     RuntimeError
         If LLVM does not take the text.
     """
-    with LOCK:
-        start = time.perf_counter()
-        module, machine = _optimised(text, hot)
-        optimised = time.perf_counter()
-        code: bytes = machine.emit_object(module)
-        done = time.perf_counter()
-    timings["optimise"] = timings.get("optimise", 0.0) + optimised - start
-    timings["assemble"] = timings.get("assemble", 0.0) + done - optimised
-    return code
+    start = time.perf_counter()
+    module, machine = _optimised(text, hot)
+    optimised = time.perf_counter()
+    code = _assembled(module, machine)
+    done = time.perf_counter()
+    return code, {"optimise": optimised - start, "assemble": done - optimised}
 
 
 def optimised_text(text: str, hot: bool) -> str:
     """The module after LLVM's passes, to be read by people."""
-    with LOCK:
-        return str(_optimised(text, hot)[0])
+    return str(_optimised(text, hot)[0])
 
 
 def assembly_text(text: str, hot: bool) -> str:
     """The module in the processor's own instructions, to be read by people."""
-    with LOCK:
-        module, machine = _optimised(text, hot)
-        return str(machine.emit_assembly(module))
+    module, machine = _optimised(text, hot)
+    return str(machine.emit_assembly(module))
 
 
 def _optimised(text: str, hot: bool) -> tuple[llvm.ModuleRef, llvm.TargetMachine]:
-    module, machine = llvm.parse_assembly(text), target_machine(3 if hot else 0)
+    module = llvm.parse_assembly(text, llvm.create_context())
+    machine = target_machine(3 if hot else 0)
     module.triple, module.data_layout = machine.triple, str(machine.target_data)
     options = llvm.create_pipeline_tuning_options(speed_level=2 if text.count("\n") > LONG else 3)
     options.loop_vectorization = options.slp_vectorization = options.loop_interleaving = True
     options.loop_unrolling = True
     builder = llvm.create_pass_builder(machine, options)
     passes = builder.getModulePassManager() if hot else _light()
-    passes.run(module, builder)
+    unlocked("LLVMPY_RunNewModulePassManager")(passes, module, builder)
     return module, machine
+
+
+def _assembled(module: llvm.ModuleRef, machine: llvm.TargetMachine) -> bytes:
+    with ffi.OutputString() as error:
+        buffer = unlocked("LLVMPY_TargetMachineEmitToMemory")(machine, module, 1, error)
+        if not buffer:
+            raise RuntimeError(str(error))
+    try:
+        start, size = (getattr(ffi.lib, f"LLVMPY_GetBuffer{x}")(buffer) for x in ("Start", "Size"))
+        return string_at(start, size)
+    finally:
+        ffi.lib.LLVMPY_DisposeMemoryBuffer(buffer)
 
 
 def _light() -> llvm.ModulePassManager:

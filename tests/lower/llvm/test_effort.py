@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
 from bayesdl import pipeline
 from bayesdl.lower.interpret import interpret_program
-from bayesdl.lower.llvm import compile_program
+from bayesdl.lower.llvm import compile_program, effort
 from bayesdl.lower.llvm.effort import SHORT, parts
 from bayesdl.lower.llvm.emit import Unit
 from bayesdl.ops import numpy as bnp
@@ -39,6 +41,25 @@ def test_a_small_surrounding_gets_little() -> None:
     assert hot_parts(8) == [True, False]
     assert hot_parts(SHORT) == [True]
     assert hot_parts(8, twice=False) == [True]
+
+
+def test_a_large_surrounding_of_long_functions_is_compiled_beside_them(monkeypatch) -> None:
+    monkeypatch.setattr(effort, "LONG", 1)
+    assert hot_parts(SHORT) == [True, True]
+    test_parts_are_one_program(SHORT)
+
+
+def test_many_threads_make_the_same_code_of_many_parts() -> None:
+    programs = [program(size) for size in (8, 9, 10, 11)] * 8
+    with ThreadPoolExecutor(32) as pool:
+        found = list(pool.map(compile_program, programs))
+    alone = [compile_program(p).native.codes for p in programs[:4]]
+    assert all(len(codes) == 2 for codes in alone)
+    for i, executable in enumerate(found):
+        assert executable.native.codes == alone[i % 4]
+        x = np.linspace(0.0, 1.0, 8 + i % 4)
+        want = interpret_program(programs[i])(x)
+        np.testing.assert_allclose(executable(x)[1], want[1], rtol=1e-12)
 
 
 @pytest.mark.parametrize("size", [8, 33, 2000])
