@@ -35,7 +35,8 @@ class MCDropout(DropoutKernel):
     prior. It ends when the objective of its last third is not above that of the middle third by
     more than its noise (`settled`); draws come from an average of the last positions. *Departs from
     the paper in*: the noise is a site of the model and is learned with the weights, to a point, as
-    all sites but the weights are.
+    all sites but the weights are. The paper's prior is wide; a mode under a prior by fan-in lies
+    close to zero in wide networks of few rows, which then underfit: give them a wider one.
 
     References
     ----------
