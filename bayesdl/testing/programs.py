@@ -78,7 +78,7 @@ def random_program(seed: int, size: int, style: Style = PLAIN) -> tuple[Program,
 
 def _rules(style: Style) -> list[Rule]:
     """The rules of a style, repeated by how often they should be tried."""
-    often = [_reduction, _shape, _window, _join, _index, _product]
+    often = [_reduction, _shape, _window, _slide, _join, _index, _product]
     rules: list[Rule] = [
         *[_elementwise] * 6,
         *often,
@@ -172,6 +172,26 @@ def _window(pool: Pool) -> Any:
     )()
 
 
+def _slide(pool: Pool) -> Any:
+    """Windows that slide over some axes, or folded back onto more room than they came from."""
+    x = pool.some(lambda v: v.shape and all(v.shape))
+    if x is None:
+        return None
+    first = int(pool.rng.integers(x.ndim))
+    count = int(pool.rng.integers(1, x.ndim - first + 1))
+    stride, dilation = (tuple(int(s) for s in pool.rng.integers(1, 3, count)) for _ in range(2))
+    steps = {"first": first, "stride": stride, "dilation": dilation}
+    window = tuple(
+        int(pool.rng.integers(1, (n - 1) // d + 2))
+        for n, d in zip(x.shape[first:], dilation, strict=False)
+    )
+    found = st.windows(x, window=window, **steps)
+    if x.dtype.kind == "b" or pool.rng.random() < 0.5:
+        return found
+    room = tuple(int(n + pool.rng.integers(2)) for n in x.shape[first : first + count])
+    return st.fold(found, shape=room, **steps)
+
+
 def _position(pool: Pool) -> Any:
     """An int64 scalar: of the pool, or a number."""
     x = pool.some(lambda v: v.dtype == I64 and v.shape == ())
@@ -241,8 +261,18 @@ def _linear_algebra(pool: Pool) -> Any:
             lambda: linalg.triangular_solve(factor, x, transpose=bool(pool.rng.random() < 0.5)),
             lambda: linalg.solve(definite, x),
             lambda: linalg.slogdet(definite)[1],
+            lambda: _spectral(square),
         ],
     )()
+
+
+def _spectral(square: Any) -> Any:
+    """Eigenvalues well apart, and the logarithm of their matrix: signs of vectors do not matter."""
+    shape = square.shape
+    apart = np.broadcast_to(np.diag(np.arange(1.0, shape[-1] + 1)), shape).astype(square.dtype)
+    values, vectors = linalg.eigh(ew.add(ew.mul(square, 0.02), np.array(apart)))
+    stretched = ew.mul(vectors, st.broadcast(ew.log(values), shape=shape, axes=(len(shape) - 2,)))
+    return values, linalg.matrix_product(stretched, vectors, transpose_y=True)
 
 
 def _constant(pool: Pool) -> Any:
