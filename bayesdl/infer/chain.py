@@ -169,7 +169,7 @@ class Chain:
         self.here = job.begin(tune)
         self.latest: dict[str, Array] = {}
         self.sums = dict.fromkeys(job.block.info, 0.0)
-        self.seconds = 0.0
+        self.seconds = self.gradients = 0.0
         self._warmup: list[dict[str, Array]] = []
 
     @property
@@ -199,6 +199,8 @@ class Chain:
         """Go on to where the chain now stands."""
         for report in reports:
             self.latest, self.seconds = report.info, self.seconds + report.seconds
+            if "n_steps" in report.info:
+                self.gradients += float(report.info["n_steps"].sum())
             if report.drawn is None:
                 self._warmup.append(report.info)
             else:

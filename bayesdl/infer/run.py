@@ -173,8 +173,9 @@ def run(
         Every thin-th draw is kept, with its statistics.
     report : callable
         Gets a record after each block, in the main thread: iterations "done" and "total" over all
-        chains, and by chain "iterations", "drawn", "seconds" of computing, the "latest" block's
-        Info, and "sums" of the Info over the draws.
+        chains, and by chain "iterations" of "totals", "drawn", "seconds" of computing, "gradients"
+        in them (0 where they are not counted), the "latest" block's Info, and "sums" of the Info
+        over the draws.
     host : Host, optional
         Where draws go and who runs the blocks; memory and threads if not given.
     """
@@ -322,8 +323,10 @@ class Walk:
             "done": sum(c.here.at for c in self.chains),
             "total": sum(c.total for c in self.chains),
             "iterations": [c.here.at for c in self.chains],
+            "totals": [c.total for c in self.chains],
             "drawn": [c.drawn for c in self.chains],
             "seconds": [c.seconds for c in self.chains],
+            "gradients": [c.gradients for c in self.chains],
             "latest": [c.latest for c in self.chains],
             "sums": [c.sums for c in self.chains],
         }

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import io
 import sys
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 import bayesdl as bdl
 from bayesdl import dist
 from bayesdl._base.errors import ArgumentError
-from bayesdl.infer.progress import progress
+from bayesdl.infer import progress as module
+from bayesdl.infer.progress import block, columns, progress
 
 
 class Terminal(io.StringIO):
@@ -30,11 +33,46 @@ def funnel() -> None:
     bdl.sample("x", dist.Normal(0.0, bdl.numpy.exp(v / 2.0)).expand((9,)).to_event(1))
 
 
+def record(done: int, each: int, chains: int = 1) -> dict[str, Any]:
+    """Of a run of `each` draws by chain, where chain c has c divergences and c + 1 gradients/s."""
+    chain = range(chains)
+    return {
+        "done": done * chains,
+        "total": each * chains,
+        "iterations": [done] * chains,
+        "totals": [each] * chains,
+        "drawn": [done] * chains,
+        "seconds": [2.0] * chains,
+        "gradients": [2.0 * (c + 1) for c in chain],
+        "latest": [{"step_size": np.array([0.25, 0.75])} for _ in chain],
+        "sums": [{"diverging": float(c)} for c in chain],
+    }
+
+
 def records(count: int) -> list[dict[str, Any]]:
-    return [
-        {"done": i, "total": count, "drawn": [i], "latest": [], "sums": [{"diverging": 2.0}]}
-        for i in range(1, count + 1)
-    ]
+    return [record(i, count) for i in range(1, count + 1)]
+
+
+class FakeIPython:
+    """What of IPython a notebook's block needs: a shell with a kernel, and displays by handle."""
+
+    def __init__(self, kernel: Any) -> None:
+        self.shown: list[Any] = []
+        self.updates: list[Any] = []
+        self.shell = SimpleNamespace(kernel=kernel)
+
+    def get_ipython(self) -> Any:
+        return self.shell
+
+    def display(self, data: Any, *, raw: bool, display_id: bool) -> Any:
+        assert raw
+        assert display_id
+        self.shown.append(data)
+        return SimpleNamespace(update=lambda data, *, raw: self.updates.append((data, raw)))
+
+    def put_in_place(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(sys.modules, "IPython", self)
+        monkeypatch.setitem(sys.modules, "IPython.display", self)
 
 
 def test_plain_lines_one_a_tenth(capsys: pytest.CaptureFixture[str]) -> None:
@@ -44,11 +82,14 @@ def test_plain_lines_one_a_tenth(capsys: pytest.CaptureFixture[str]) -> None:
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 11
     assert "\r" not in "".join(lines)
-    assert lines[-1].startswith("nuts  1000/1000  1000 draws  2 divergences  ")
+    assert lines[-1].startswith(
+        "nuts  1000/1000  1000 draws  0 divergences  step size 0.5  1 gradients/s a chain  "
+    )
 
 
-def test_a_bar_in_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bar_in_a_terminal_without_rich(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = Terminal()
+    monkeypatch.setattr(module, "find_spec", lambda name: None)
     monkeypatch.setattr(sys, "stderr", stream)
     monkeypatch.setenv("COLUMNS", "60")
     show = progress(True, "a label that is longer than it should be, for a terminal of 60")
@@ -61,6 +102,82 @@ def test_a_bar_in_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     shown = text.rstrip("\n").split("\r")[1:]
     assert all(len(line) == 59 for line in shown)
     assert shown[-1].startswith("█" * 24)
+
+
+def test_a_row_a_chain_by_rich(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("rich")
+    stream = Terminal()
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "80")
+    show = progress(True, "nuts")
+    monkeypatch.setattr(show, "pause", 0.0)
+    for done in (5, 10):
+        show(record(done, 10, chains=3))
+    text = stream.getvalue()
+    # The second table is written over the first: a title, the names and three rows.
+    assert text.count("\x1b[5A") == 1
+    assert text.count("\n") == 10
+    assert "\x1b[?25l" not in text
+    last = text.split("\x1b[5A")[1].splitlines()
+    for name in ("chain", "draws", "divergences", "step size", "gradients/s"):
+        assert name in last[1]
+    assert ["\x1b[31m" in row for row in last[2:5]] == [False, True, True]
+    assert [word in last[4] for word in ("10", "2", "0.5", "3")] == [True] * 4
+
+
+def test_a_block_of_text() -> None:
+    lines = block("nuts", record(5, 10, chains=2), 1.0).splitlines()
+    assert lines[0] == "nuts  1.0 s"
+    assert lines[1].split() == ["chain", "draws", "divergences", "step", "size", "gradients/s"]
+    assert lines[3].split() == ["1", "█" * 8 + "░" * 8, "5", "1", "0.5", "2"]
+    assert len({len(line) for line in lines[1:]}) == 1
+
+
+def test_one_row_for_many_chains() -> None:
+    many = record(5, 10, chains=9)
+    assert columns(many) == {
+        "draws": ["45"],
+        "divergences": ["36"],
+        "step size": ["0.5"],
+        "gradients/s": ["5"],
+    }
+    assert len(block("nuts", many, 1.0).splitlines()) == 3
+
+
+def test_a_chain_that_has_not_reported_leaves_its_columns_out() -> None:
+    early = record(0, 10, chains=2) | {"latest": [{"step_size": np.ones(1)}, {}]}
+    early["gradients"] = [3.0, 0.0]
+    assert list(columns(early)) == ["draws", "divergences"]
+
+
+def test_one_block_in_a_notebook(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake = FakeIPython(kernel=object())
+    fake.put_in_place(monkeypatch)
+    show = progress(True, "a < b")
+    monkeypatch.setattr(show, "pause", 0.0)
+    for done in (5, 10):
+        show(record(done, 10, chains=2))
+    assert len(fake.shown) == len(fake.updates) == 1
+    (data, raw), first = fake.updates[0], fake.shown[0]
+    assert raw
+    assert "░" in first["text/plain"]
+    assert "░" not in data["text/plain"]
+    assert data["text/html"].startswith("<pre>a &lt; b  ")
+    assert "\x1b" not in data["text/html"]
+    assert "".join(capsys.readouterr()) == ""
+
+
+def test_ipython_without_a_kernel_is_a_terminal_or_a_file(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake = FakeIPython(kernel=None)
+    fake.put_in_place(monkeypatch)
+    progress(True, "nuts")(record(10, 10))
+    assert fake.shown == []
+    assert capsys.readouterr().err.startswith("nuts  10/10")
 
 
 def test_text_is_lines_even_in_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
