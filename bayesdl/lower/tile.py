@@ -91,9 +91,25 @@ def _block(region: Region) -> int:
     wanted = min(max(BLOCK * region.rows // region.bytes, FEWEST), MOST)
     if wanted * region.bytes > 2 * LARGE * region.rows:
         wanted = max(LARGE * region.rows // region.bytes, UNIT)
+    wanted = max(wanted, -(-_again(region) * region.rows // region.bytes))
     sizes = range(wanted // UNIT * UNIT, wanted // 2, -UNIT)
     even = next((n for n in sizes if region.rows % n == 0), sizes[0])
     return even if 2 * even <= region.rows else 0
+
+
+def _again(region: Region) -> int:
+    """Bytes that every block reads whole, as weights are, and of totals that it reads and writes.
+
+    Blocks so small that these outweigh the rows would cost more than they save.
+    """
+    whole = dict.fromkeys(
+        atom
+        for equation, axes in region.reads.items()
+        for atom, axis in zip(equation.inputs, axes, strict=True)
+        if axis is None and isinstance(atom, Var) and atom not in region.axis
+    )
+    totals = [e.outputs[0] for e in region.sums]
+    return sum(v.type.size * v.type.dtype.itemsize for v in (*whole, *totals, *totals))
 
 
 class _Tiled:

@@ -242,3 +242,16 @@ def test_many_of_the_random_programs_have_rows(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(tiles, "UNIT", 1)
     programs = [random_program(seed, 3 + seed % 20, SMOOTH)[0] for seed in range(1, 120, 3)]
     assert sum(body(tile(p)) is not None for p in programs) >= 10
+
+
+def test_blocks_grow_with_what_each_of_them_reads_again() -> None:
+    text = """program f(%x: f64[64,300], %w: f64[300,4]):
+  %p: f64[64,4] = dot_general %x %w batch=((),()) contract=((1),(0))
+  %e: f64[64,4] = exp %p
+  %s: f64[] = reduce_sum %e axes=(0,1)
+  %g: f64[300,4] = dot_general %x %e batch=((),()) contract=((0),(0))
+  return %s %g"""
+    (loop,) = (e for e in tile(from_text(text)).equations if e.primitive.name == "scan")
+    # 9.6 kB of weights and twice 9.6 kB of totals, against 2.5 kB a row: about 12 rows outweigh
+    # them, and 8 is the next divisor of 64. By the limits above it would have been blocks of 4.
+    assert loop.params["length"] == 64 // 8
