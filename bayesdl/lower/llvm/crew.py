@@ -106,9 +106,10 @@ class Crew:
         self._words = memory[start : start + WORDS]
         self._words[NEXT] = SHARES
         self.address = self._words.ctypes.data
-        work = _worker().call
+        # Kept: code that nobody holds is taken out of memory.
+        self._code = _worker()
         self._threads = [
-            threading.Thread(target=work, args=(self.address, None, None), daemon=True)
+            threading.Thread(target=self._code.call, args=(self.address, None, None), daemon=True)
             for _ in range(count)
         ]
         for thread in self._threads:
@@ -123,5 +124,5 @@ class Crew:
 
 @cache
 def _worker() -> Linked:
-    code = import_module(f"{__package__}.optimise").object_code(WORKER, False, {})
-    return Linked([code], ())
+    code = import_module(f"{__package__}.optimise").object_code(WORKER, False)
+    return Linked([code[0]], ())
