@@ -54,12 +54,20 @@ def _with_posterior(error: RunError) -> RunError:
 
 def _of_fitted(fitted: inference.Fitted) -> Posterior:
     density, sites = fitted.density, fitted.density.sites
-    weights = [name for name, site in sites.latent.items() if site.role]
-    draws = replace(fitted.draws, attrs={**fitted.draws.attrs, "weights": weights})
+    latent = [name for name in sites.latent if name in fitted.draws.values]
+    weights = [name for name in latent if sites[name].role]
+    attrs = {**fitted.draws.attrs, "weights": weights}
+    functions = None
+    if len(latent) < len(sites.latent):
+        attrs["not_kept"] = [name for name in sites.latent if name not in latent]
+    else:
+        given = density.arguments.given
+        functions = ModelFunctions(density.model, density.dtype, given, density.ambient)
+    draws = replace(fitted.draws, attrs=attrs)
     found = Posterior(
         draws,
-        ModelFunctions(density.model, density.dtype, density.arguments.given, density.ambient),
-        latent=tuple(sites.latent),
+        functions,
+        latent=latent,
         dims={name: site.dims for name, site in sites.items()},
         coords=sites.coords,
         observed=dict(sites.data),
@@ -113,10 +121,13 @@ def load(path: Any, model: Any = None) -> Posterior:
         if Path(path).is_dir()
         else (_arrays(tree, "posterior"), _arrays(tree, "sample_stats"))
     )
-    draws = Draws(values, stats, attributes(tree))
+    warmup = (_arrays(tree, f"warmup_{group}") for group in ("posterior", "sample_stats"))
+    draws = Draws(values, stats, attributes(tree), *warmup)
     reference = str(tree.attrs.get("model", ""))
-    functions: Functions | None = None
-    if model is None and kept["model"]:
+    functions: Functions | None
+    if "not_kept" in draws.attrs:
+        functions = None
+    elif model is None and kept["model"]:
         functions = from_record(kept["model"], saved.arrays, data)
     else:
         found = model if model is not None else storage.find_model(reference)

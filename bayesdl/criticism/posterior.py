@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -42,9 +43,10 @@ class Posterior:
     draws : Draws
         Values of latent and deterministic sites, shape (chain, draw, *shape).
     functions : Functions or None
-        What predicts; None where a file holds nothing that does, and the model was not found.
+        What predicts; None where a latent site was not kept, or a file holds nothing that does
+        and the model was not found.
     latent : sequence of str
-        Names of the latent sites.
+        Names of the latent sites that were kept.
     dims, coords : mappings
         Names and labels of axes.
     observed : dict of name to array
@@ -85,7 +87,7 @@ class Posterior:
         return self.draws.values[name]
 
     def __repr__(self) -> str:
-        name = self.functions.name if self.functions else "a model that was not found"
+        name = self.functions.name if self.functions else self.reference or "an unknown model"
         return f"Posterior of {name} by {self.draws.attrs.get('method')}: {self.draws!r}"
 
     def summary(self, ci_prob: float = 0.9) -> SummaryTable:
@@ -141,7 +143,7 @@ class Posterior:
         factor = self._from_disk()
         seen = self.thin(factor) if factor > 1 else self
         return of_chains(
-            {name: seen.draws.values[name] for name in self.latent},
+            {name: seen.draws.values[name] for name in self._judged_names()},
             self.draws.stats,
             predictions=seen._means() if weights and self.functions else None,
             weights=weights,
@@ -149,9 +151,13 @@ class Posterior:
             thinned=factor,
         )
 
+    def _judged_names(self) -> tuple[str, ...]:
+        """The latent sites; where none of them was kept, what was."""
+        return self.latent or tuple(self.draws.values)
+
     def _from_disk(self) -> int:
         """One draw in so many is looked at where reading all of them would fill the memory."""
-        values = (self.draws.values[name] for name in self.latent)
+        values = (self.draws.values[name] for name in self._judged_names())
         numbers = sum(math.prod(v.shape) for v in values if isinstance(v, Lazy))
         return max(1, -(-numbers // ENOUGH_FROM_DISK))
 
@@ -183,7 +189,8 @@ class Posterior:
             for group in (self.draws.values, self.draws.stats)
         )
         thin = int(factor) * int(self.draws.attrs.get("thin", 1))
-        return self._with(Draws(values, stats, {**self.draws.attrs, "thin": thin}))
+        attrs = {**self.draws.attrs, "thin": thin}
+        return self._with(replace(self.draws, values=values, stats=stats, attrs=attrs))
 
     def predict(self, *args: Any, kind: str = "y", random_seed: int = 0, **kwargs: Any) -> Arrays:
         """Predictions for new data, one for each draw.
@@ -243,6 +250,8 @@ class Posterior:
         groups: dict[str, Arrays] = {
             "posterior": self.draws.values,
             "sample_stats": self.draws.stats,
+            "warmup_posterior": self.draws.warmup,
+            "warmup_sample_stats": self.draws.warmup_stats,
             "posterior_predictive": self._of_observed(self.predict) if posterior_predictive else {},
             "log_likelihood": self.log_likelihood() if log_likelihood else {},
             "observed_data": self.observed,
@@ -268,7 +277,8 @@ class Posterior:
         Returns
         -------
         xarray.DataTree or arviz.InferenceData
-            Groups posterior, sample_stats, observed_data, constant_data, and those asked for.
+            Groups posterior, sample_stats, observed_data, constant_data, those of a saved warm-up,
+            and those asked for.
             Nothing is sampled again.
         """
         return to_arviz(
@@ -309,7 +319,7 @@ class Posterior:
         functions = self.functions
         if isinstance(functions, ModelFunctions):
             functions = record(functions, self._latent_types())
-        tree = self._with(Draws({}, {}, self.draws.attrs)).to_xarray()
+        tree = self._with(replace(self.draws, values={}, stats={})).to_xarray()
         storage.complete(self._saved(tree, functions), path)
 
     def _saved(self, tree: Any, functions: Functions | None) -> storage.Saved:
@@ -348,6 +358,15 @@ class Posterior:
         return found
 
     def _functions(self) -> Functions:
+        missing = self.draws.attrs.get("not_kept")
+        if missing:
+            raise SiteError(
+                "what the model computes at its draws needs all latent sites.",
+                facts=[("not kept", ", ".join(missing)), ("kept", ", ".join(self.draws.values))],
+                fix='fit with keep="all", or name these sites in keep too.',
+                where=user_source(),
+                code="M117",
+            )
         if self.functions is None:
             raise ModelError(
                 "the model of this file was not found, so nothing can be predicted.",

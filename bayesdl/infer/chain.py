@@ -54,7 +54,7 @@ class Report:
     drawn : int or None
         Draws before these, thinning not counted; None in the warm-up.
     positions : array, shape (kept, dim)
-        Every thin-th of the draws; empty in the warm-up.
+        Every thin-th of the draws; in the warm-up all or none.
     info : dict of name to array, shape (steps,)
     seconds : float
     """
@@ -80,6 +80,8 @@ class Job:
     draws : int
         Iterations after the warm-up.
     thin : int
+    save_warmup : bool, default False
+        Whether reports of the warm-up have its positions.
     """
 
     block: Block
@@ -90,6 +92,7 @@ class Job:
     key: Array
     draws: int
     thin: int
+    save_warmup: bool = False
 
     def begin(self, tune: int) -> Snapshot:
         """Before the first iteration."""
@@ -122,11 +125,12 @@ class Job:
             tuple(outputs[: len(here.leaves)]),
             outputs[len(here.leaves) :],
         )
-        # Positions of the warm-up are not wanted, and a long optimisation has many.
         drawn = here.at - here.tune if here.at >= here.tune else None
-        thinned = (
-            positions[:0] if drawn is None else positions[:count][-drawn % self.thin :: self.thin]
-        )
+        if drawn is None:
+            # Unless asked for they are not wanted, and a long optimisation has many.
+            thinned = positions[: count if self.save_warmup else 0]
+        else:
+            thinned = positions[:count][-drawn % self.thin :: self.thin]
         columns = {n: np.array(c[:count]) for n, c in zip(block.info, info, strict=True)}
         size = max(1, int(count * min(TARGET_SECONDS / seconds, 10.0)))
         there = replace(here, leaves=leaves, at=here.at + count, size=size)
@@ -141,6 +145,7 @@ def jobs(
     keys: Array,
     draws: int,
     thin: int,
+    save_warmup: bool = False,
 ) -> list[Job]:
     """A job for each starting position."""
     arrays = tuple(np.asarray(d, order="C") for d in data)
@@ -149,7 +154,8 @@ def jobs(
         # Streams apart: one for the first state, one for the keys of the iterations.
         first_key, step_key = np.ascontiguousarray(random.split(np.ascontiguousarray(key)))
         place = np.ascontiguousarray(start)
-        found.append(Job(block, executable, arrays, place, first_key, step_key, draws, thin))
+        own = (place, first_key, step_key, draws, thin, save_warmup)
+        found.append(Job(block, executable, arrays, *own))
     return found
 
 
@@ -171,6 +177,7 @@ class Chain:
         self.sums = dict.fromkeys(job.block.info, 0.0)
         self.seconds = self.gradients = 0.0
         self._warmup: list[dict[str, Array]] = []
+        self._warmup_positions: list[Array] = []
 
     @property
     def drawn(self) -> int:
@@ -203,6 +210,7 @@ class Chain:
                 self.gradients += float(report.info["n_steps"].sum())
             if report.drawn is None:
                 self._warmup.append(report.info)
+                self._warmup_positions.append(report.positions)
             else:
                 self.sums = {k: v + float(report.info[k].sum()) for k, v in self.sums.items()}
         self.here = here
@@ -214,6 +222,11 @@ class Chain:
     def end_warmup(self) -> None:
         """The next iteration is the first draw."""
         self.here = replace(self.here, tune=self.here.at)
+
+    def warmup_positions(self) -> Array:
+        """Positions of the warm-up's iterations, where these are saved."""
+        kind = self.job.block.position_type
+        return np.concatenate([np.empty((0, *kind.shape), kind.dtype), *self._warmup_positions])
 
     def warmup(self) -> dict[str, Array]:
         """What all iterations of the warm-up reported, in order."""

@@ -22,11 +22,15 @@ class Draws:
         Under ArviZ's names.
     attrs : mapping
         Method, seeds, seconds.
+    warmup, warmup_stats : dict of name to array, shape (chain, warm-up iteration, …)
+        Values and statistics of the warm-up, if it was saved.
     """
 
     values: Arrays
     stats: Arrays
     attrs: Mapping[str, Any] = field(default_factory=dict)
+    warmup: Arrays = field(default_factory=dict)
+    warmup_stats: Arrays = field(default_factory=dict)
 
     @property
     def chains(self) -> int:

@@ -81,7 +81,7 @@ class Elsewhere:
             content = pickle.dumps((job.block, job.executable, job.data))
             self._codes[code] = blake2b(content, digest_size=16).hexdigest(), content
         name, content = self._codes[code]
-        own = (job.start, job.first_key, job.key, job.draws, job.thin)
+        own = (job.start, job.first_key, job.key, job.draws, job.thin, job.save_warmup)
         task = (name, content if whole else None, own, here, limit)
         try:
             return self._pool.submit(work, *task)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from .each import EachDraw
 from .evidence import evidence_bounds, refuse_broken
 from .handle import Gate, Handle
 from .hosting import Hosting, identity, split
+from .keep import chosen_names
 from .kernel import Kernel
 from .machine import peak_megabytes, usable_cores, versions
 from .methods import KERNELS
@@ -122,9 +123,10 @@ def fit(
     **options
         Of the run: ``checkpoint``, a folder that is written every two seconds and from which the
         same call goes on; ``store``, a zarr folder to which draws go while they are drawn, read
-        lazily afterwards; ``max_memory``, bytes of draws in memory at most; ``executor``, any
-        ``concurrent.futures.Executor`` in the place of threads; ``blocking=False`` for a handle
-        with ``inspect pause resume abort wait``.
+        lazily afterwards; ``max_memory``, bytes of draws in memory at most; ``keep``, names of the
+        sites whose values are wanted; ``save_warmup=True``, the warm-up's values too; ``executor``,
+        any ``concurrent.futures.Executor`` in the place of threads; ``blocking=False`` for a
+        handle with ``inspect pause resume abort wait``.
         The method's own: ``target_accept``, ``metric`` (nuts, hmc: "diag", "low_rank" or
         "dense"), ``dense`` (names of sites whose covariance is learnt beside a diagonal metric,
         those in one tuple together), ``max_treedepth`` (nuts), ``path_length`` (hmc),
@@ -151,7 +153,15 @@ def fit(
     _check_counts(draws, tune, chains, cores, thin)
     hosting, own = split(options)
     settings = _checked_options(kind, own)
+    if hosting.save_warmup and not kind.markov:
+        raise ArgumentError(
+            f"{method} has no warm-up to save: it optimises.",
+            fix="leave save_warmup out.",
+            where=user_source(),
+            code="A108",
+        )
     density = _density(kind, model, data, dtype)
+    kept = chosen_names(hosting.keep, [n for n, s in density.sites.items() if not s.observed])
     shown = dict(settings)
     kernel, target = _kernel(kind, density, settings)
     sequence = _seed_sequence(_seed(random_seed, hosting))
@@ -170,10 +180,13 @@ def fit(
         compiled, target.data, start.positions, keys, {"method": method, **lengths, **shown}
     )
     call["entropy"] = str(sequence.entropy)
+    if hosting.save_warmup:
+        call["save_warmup"] = "True"
     shape = chains, -(-draws // thin)
-    hosting.require_room(_bytes_per_draw(density, compiled), shape)
+    more = tune if hosting.save_warmup else 0
+    hosting.require_room(_bytes_per_draw(density, compiled, kept), (chains, shape[1] + more))
     checkpoint = hosting.open_checkpoint(call)
-    store = _store(hosting, density, compiled, shape, repr(sorted(call.items())))
+    store = _store(hosting, density, compiled, shape, kept, repr(sorted(call.items())))
 
     def go(gate: Gate) -> Run:
         return run(
@@ -187,7 +200,7 @@ def fit(
             cores=cores,
             thin=thin,
             report=show,
-            host=Host(keeper=store, executor=hosting.executor, checkpoint=checkpoint, gate=gate),
+            host=Host(store, hosting.executor, checkpoint, gate, hosting.save_warmup),
         )
 
     def look(result: Run) -> Fitted:
@@ -195,8 +208,14 @@ def fit(
         attrs = _attrs(method, settings, compiled.seconds, result, sequence, (tune, threads))
         attrs["thin"] = thin
         attrs["init"], attrs["init_retries"] = init, list(start.retries)
-        values = result.values if store else _constrained(density, result.positions)
-        return Fitted(density, Draws(values, result.stats, attrs), store.path if store else None)
+        values = result.values if store else _constrained(density, result.positions, kept)
+        found = Draws(values, result.stats, attrs)
+        places = result.warmup_positions
+        if places is not None and places.shape[1]:
+            found = replace(
+                found, warmup=_constrained(density, places, kept), warmup_stats=result.warmup
+            )
+        return Fitted(density, found, store.path if store else None)
 
     def finish(result: Run) -> Fitted:
         refuse_broken(kernel, density, result)
@@ -265,34 +284,46 @@ def _kernel(
     return kind.prepared(density, settings)
 
 
-def _bytes_per_draw(density: Density, compiled: Compiled) -> int:
-    kept = [site.type for site in density.sites.values() if not site.observed]
-    types = [*kept, *compiled.block.info_types.values()]
+def _bytes_per_draw(density: Density, compiled: Compiled, kept: Sequence[str]) -> int:
+    types = [*(density.sites[n].type for n in kept), *compiled.block.info_types.values()]
     return sum(t.size * t.dtype.itemsize for t in types)
 
 
 def _store(
-    hosting: Hosting, density: Density, compiled: Compiled, shape: tuple[int, int], call: str
+    hosting: Hosting,
+    density: Density,
+    compiled: Compiled,
+    shape: tuple[int, int],
+    kept: Sequence[str],
+    call: str,
 ) -> Store | None:
     """The folder of the draws, if one is wanted."""
     if hosting.store is None:
         return None
-    each = EachDraw(lambda position, *data: density.constrain(position, *data), density.dtype)
-    types = {name: site.type for name, site in density.sites.items() if not site.observed}
+    each = _each(density, kept)
+    types = {name: density.sites[name].type for name in kept}
     stats = compiled.block.info_types
     # Only a run with a checkpoint can come again to the folder that it began.
-    run = blake2b(call.encode()).hexdigest() if hosting.checkpoint else uuid4().hex
+    run = blake2b(f"{call} {kept}".encode()).hexdigest() if hosting.checkpoint else uuid4().hex
     return Store(hosting.store, lambda p: each(p, density.data), types, stats, shape, run)
 
 
 def _constrained(
-    density: Density, positions: np.ndarray[Any, Any]
+    density: Density, positions: np.ndarray[Any, Any], kept: Sequence[str]
 ) -> dict[str, np.ndarray[Any, Any]]:
     chains, count = positions.shape[:2]
-    each = EachDraw(lambda position, *data: density.constrain(position, *data), density.dtype)
-    found = each(positions.reshape(chains * count, -1), density.data)
-    order = [name for name in density.sites if name in found]
-    return {n: found[n].reshape(chains, count, *found[n].shape[1:]) for n in order}
+    found = _each(density, kept)(positions.reshape(chains * count, -1), density.data)
+    return {n: found[n].reshape(chains, count, *found[n].shape[1:]) for n in kept}
+
+
+def _each(density: Density, kept: Sequence[str]) -> EachDraw:
+    """Values of the kept sites at each position; what they do not need is never computed."""
+
+    def values(position: Any, *data: Any) -> dict[str, Any]:
+        found = density.constrain(position, *data)
+        return {name: found[name] for name in kept}
+
+    return EachDraw(values, density.dtype)
 
 
 def _say_what_is_left(result: Run, asked: tuple[int, int, int]) -> None:

@@ -39,6 +39,10 @@ class Hosting:
     executor : concurrent.futures.Executor or callable that gives one, optional
     blocking : bool, default True
         Whether `fit` returns when the run has ended, or a handle of it at once.
+    keep : "all" or names of sites, default "all"
+        Sites whose values are computed and kept.
+    save_warmup : bool, default False
+        Whether values and statistics of the warm-up are kept as well, in memory.
     """
 
     checkpoint: Any = None
@@ -46,6 +50,8 @@ class Hosting:
     max_memory: float | None = None
     executor: Any = None
     blocking: bool = True
+    keep: Any = "all"
+    save_warmup: bool = False
 
     def __post_init__(self) -> None:
         known = self.executor is None or callable(self.executor)

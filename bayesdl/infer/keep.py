@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
+
+from bayesdl._base.errors import ArgumentError, SiteError, did_you_mean
+from bayesdl._base.source import user_source
 
 from .block import Block
 
@@ -75,3 +78,50 @@ class Positions:
             for name, none in self._no_stats.items()
         }
         return {"position": np.stack(positions)}, stats
+
+
+def chosen_names(keep: Any, names: Sequence[str]) -> list[str]:
+    """Names of the sites to keep, in the order of the model.
+
+    Parameters
+    ----------
+    keep : "all", name or names
+        As the user says it.
+    names : sequence of str
+        Of all sites that have draws.
+
+    Raises
+    ------
+    SiteError
+        For a name that is not among them.
+    ArgumentError
+        For anything but names, or none of them.
+
+    Examples
+    --------
+    >>> chosen_names(["b", "a"], ["a", "b", "c"])
+    ['a', 'b']
+    """
+    if isinstance(keep, str):
+        asked = list(names) if keep == "all" else [keep]
+    else:
+        asked = list(keep) if isinstance(keep, Iterable) else []
+    if not asked:
+        raise ArgumentError(
+            "keep must name at least one site.",
+            facts=[("given", repr(keep)), ("sites", ", ".join(names))],
+            fix='for example keep=["beta"], or keep="all".',
+            where=user_source(),
+            code="A108",
+        )
+    for name in asked:
+        if name not in names:
+            guess = did_you_mean(str(name), names)
+            raise SiteError(
+                f"keep names {name!r}, which is no site that has draws.",
+                facts=[("sites", ", ".join(names))],
+                fix=f'did you mean "{guess}"?' if guess else "use one of these names.",
+                where=user_source(),
+                code="M117",
+            )
+    return [name for name in names if name in asked]

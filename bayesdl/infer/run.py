@@ -64,6 +64,7 @@ class Run:
         among them.
     stats : dict of name to array, shape (chains, draws)
     warmup : dict of name to array, shape (chains, warm-up iterations)
+        Statistics.
     shape : (int, int)
         Chains and draws.
     interrupted : bool
@@ -74,6 +75,8 @@ class Run:
         Wall time.
     failure : exception, optional
         What stopped it: a disk that took no more, a worker that died too often.
+    warmup_positions : array, shape (chains, warm-up iterations, dim), optional
+        Where they are saved.
     """
 
     values: dict[str, Any]
@@ -84,6 +87,7 @@ class Run:
     iterations: tuple[int, ...]
     seconds: float
     failure: BaseException | None = None
+    warmup_positions: Array | None = None
 
     @property
     def positions(self) -> Array:
@@ -108,12 +112,15 @@ class Host:
         Threads of this process if not given.
     checkpoint : Checkpoint, optional
     gate : Gate
+    save_warmup : bool, default False
+        Whether positions of the warm-up are kept, in memory.
     """
 
     keeper: Keeper | None = None
     executor: Any = None
     checkpoint: Checkpoint | None = None
     gate: Gate = field(default_factory=Gate)
+    save_warmup: bool = False
 
 
 def compile_kernel(kernel: Kernel, target: Target, capacity: int = CAPACITY) -> Compiled:
@@ -180,9 +187,10 @@ def run(
         Where draws go and who runs the blocks; memory and threads if not given.
     """
     begin = time.perf_counter()
-    found = jobs(compiled.block, compiled.executable, target.data, positions, keys, draws, thin)
-    chains = [Chain(job, kernel, tune) for job in found]
     host = host or Host()
+    lengths = draws, thin, host.save_warmup
+    found = jobs(compiled.block, compiled.executable, target.data, positions, keys, *lengths)
+    chains = [Chain(job, kernel, tune) for job in found]
     walk = Walk(chains, host.keeper or Positions(compiled.block), host, report)
     host.gate.collect = lambda: walk.collected(False, time.perf_counter() - begin)
     blas = compiled.executable.calls_blas
@@ -341,6 +349,7 @@ class Walk:
         warmups = [chains[i].warmup() for i in chosen]
         least = min(min(c.here.at, c.here.tune) for c in (chains[i] for i in chosen))
         warmup = {n: np.stack([w[n][:least] for w in warmups]) for n in chains[0].job.block.info}
+        places = [chains[i].warmup_positions()[:least] for i in chosen]
         return Run(
             values,
             stats,
@@ -350,6 +359,7 @@ class Walk:
             tuple(c.here.at for c in chains),
             seconds,
             self.failure,
+            np.stack(places) if self.host.save_warmup else None,
         )
 
 
