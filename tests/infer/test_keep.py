@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -143,3 +144,13 @@ def test_the_warmup_is_kept_when_asked_for(whole: Any, tmp_path: Path) -> None:
 def test_an_optimisation_has_no_warmup_to_save() -> None:
     with pytest.raises(ArgumentError, match="no warm-up to save"):
         bdl.fit(scaled, Y, method="advi", save_warmup=True, progressbar=False)
+
+
+def test_the_warmup_comes_back_from_elsewhere() -> None:
+    asked = {**ASKED, "draws": 30, "chains": 2, "save_warmup": True}
+    here = bdl.fit(scaled, Y, **asked).draws
+    with ThreadPoolExecutor(2) as pool:
+        there = bdl.fit(scaled, Y, **asked, executor=pool).draws
+    assert here.warmup["mu"].shape == (2, 60)
+    np.testing.assert_array_equal(here.warmup["mu"], there.warmup["mu"])
+    np.testing.assert_array_equal(here.values["mu"], there.values["mu"])
