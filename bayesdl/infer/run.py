@@ -29,7 +29,9 @@ from .keep import Keeper, Positions
 from .kernel import Kernel
 from .machine import usable_cores
 
-CAPACITY = 100
+# A block has room for so many positions, and fills it, however few iterations it makes: of long ones
+# it has fewer.
+CAPACITY, LEAST_CAPACITY, BLOCK_BYTES = 100, 8, 32 * 1024 * 1024
 RETRIES = 3
 Record = dict[str, Any]
 Array = np.ndarray[Any, Any]
@@ -123,17 +125,20 @@ class Host:
     save_warmup: bool = False
 
 
-def compile_kernel(kernel: Kernel, target: Target, capacity: int = CAPACITY) -> Compiled:
+def compile_kernel(kernel: Kernel, target: Target, capacity: int | None = None) -> Compiled:
     """Trace and compile a kernel together with its density.
 
     Parameters
     ----------
     kernel : Kernel
     target : Target
-    capacity : int, default 100
-        Most iterations in a block; draws do not depend on it.
+    capacity : int, optional
+        Most iterations in a block; draws do not depend on it. 100, or fewer of long positions.
     """
     begin = time.perf_counter()
+    if capacity is None:
+        room = BLOCK_BYTES // (target.dim * np.dtype(target.dtype).itemsize)
+        capacity = min(max(room, LEAST_CAPACITY), CAPACITY)
     block = build_block(kernel, target, capacity)
     traced = time.perf_counter()
     executable = compile(block.program)
