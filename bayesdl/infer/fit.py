@@ -153,13 +153,7 @@ def fit(
     _check_counts(draws, tune, chains, cores, thin)
     hosting, own = split(options)
     settings = _checked_options(kind, own)
-    if hosting.save_warmup and not kind.markov:
-        raise ArgumentError(
-            f"{method} has no warm-up to save: it optimises.",
-            fix="leave save_warmup out.",
-            where=user_source(),
-            code="A108",
-        )
+    _check_warmup(hosting, kind)
     density = _density(kind, model, data, dtype)
     kept = chosen_names(hosting.keep, [n for n, s in density.sites.items() if not s.observed])
     shown = dict(settings)
@@ -188,47 +182,74 @@ def fit(
     checkpoint = hosting.open_checkpoint(call)
     store = _store(hosting, density, compiled, shape, kept, repr(sorted(call.items())))
 
-    def go(gate: Gate) -> Run:
-        return run(
-            compiled,
-            kernel,
-            target,
-            start.positions,
-            keys,
-            tune=tune,
-            draws=draws,
-            cores=cores,
-            thin=thin,
-            report=show,
-            host=Host(store, hosting.executor, checkpoint, gate, hosting.save_warmup),
-        )
+    asked = chains, tune, draws, min(chains, cores or usable_cores())
 
-    def look(result: Run) -> Fitted:
-        threads = min(chains, cores or usable_cores())
-        attrs = _attrs(method, settings, compiled.seconds, result, sequence, (tune, threads))
-        attrs["thin"] = thin
-        attrs["init"], attrs["init_retries"] = init, list(start.retries)
-        values = result.values if store else _constrained(density, result.positions, kept)
-        found = Draws(values, result.stats, attrs)
+    def go(gate: Gate) -> Run:
+        host = Host(store, hosting.executor, checkpoint, gate, hosting.save_warmup)
+        steps = {"tune": tune, "draws": draws, "thin": thin, "cores": cores or usable_cores()}
+        return run(compiled, kernel, target, start.positions, keys, report=show, host=host, **steps)
+
+    told = {"thin": thin, "init": init, "init_retries": list(start.retries)}
+    account = _Account(
+        density, kernel, compiled, store, hosting, kept, method, settings, sequence, told, asked
+    )
+    if not hosting.blocking:
+        handle: Any = Handle(go, account.finish, account.look)
+        return handle  # type: ignore[no-any-return]
+    return account.finish(go(Gate()))
+
+
+@dataclass(frozen=True)
+class _Account:
+    """What it takes to say what a run gave; `asked` is chains, tune, draws, threads."""
+
+    density: Density
+    kernel: Kernel
+    compiled: Compiled
+    store: Store | None
+    hosting: Hosting
+    kept: Sequence[str]
+    method: str
+    settings: dict[str, Any]
+    sequence: np.random.SeedSequence
+    told: dict[str, Any]
+    asked: tuple[int, int, int, int]
+
+    def look(self, result: Run) -> Fitted:
+        """What there is, at any time."""
+        seconds, lengths = self.compiled.seconds, (self.asked[1], self.asked[3])
+        attrs = _attrs(self.method, self.settings, seconds, result, self.sequence, lengths)
+        attrs.update(self.told)
+        found = Draws(self._values(result), result.stats, attrs)
         places = result.warmup_positions
         if places is not None and places.shape[1]:
-            found = replace(
-                found, warmup=_constrained(density, places, kept), warmup_stats=result.warmup
-            )
-        return Fitted(density, found, store.path if store else None)
+            warmup = _constrained(self.density, places, self.kept)
+            found = replace(found, warmup=warmup, warmup_stats=result.warmup)
+        return Fitted(self.density, found, self.store.path if self.store else None)
 
-    def finish(result: Run) -> Fitted:
-        refuse_broken(kernel, density, result)
+    def finish(self, result: Run) -> Fitted:
+        """The same at the end, or what went wrong."""
+        refuse_broken(self.kernel, self.density, result)
         if result.failure is not None:
-            raise _stopped(result, look, hosting) from result.failure
+            raise _stopped(result, self.look, self.hosting) from result.failure
         if result.interrupted:
-            _say_what_is_left(result, (chains, tune, draws))
-        return look(result)
+            _say_what_is_left(result, self.asked[:3])
+        return self.look(result)
 
-    if not hosting.blocking:
-        handle: Any = Handle(go, finish, look)
-        return handle  # type: ignore[no-any-return]
-    return finish(go(Gate()))
+    def _values(self, result: Run) -> Any:
+        if self.store:
+            return result.values
+        return _constrained(self.density, result.positions, self.kept)
+
+
+def _check_warmup(hosting: Hosting, kind: type[Kernel]) -> None:
+    if hosting.save_warmup and not kind.markov:
+        raise ArgumentError(
+            f"{kind.name} has no warm-up to save: it optimises.",
+            fix="leave save_warmup out.",
+            where=user_source(),
+            code="A108",
+        )
 
 
 def _seed(given: Any, hosting: Hosting) -> Any:

@@ -29,7 +29,7 @@ from .keep import Keeper, Positions
 from .kernel import Kernel
 from .machine import usable_cores
 
-# A block has room for so many positions, and fills it, however few iterations it makes: of long ones
+# A block has room for so many positions, and fills it however few iterations it makes: of long ones
 # it has fewer.
 CAPACITY, LEAST_CAPACITY, BLOCK_BYTES = 100, 8, 32 * 1024 * 1024
 RETRIES = 3
