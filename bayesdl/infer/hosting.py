@@ -122,13 +122,17 @@ def identity(
     settings : mapping of name to value
         What the user said.
     """
+    # SciPy counts where its BLAS is called, and there it is loaded: what else a process happens to
+    # have loaded does not.
+    blas = ["scipy"] if compiled.executable.calls_blas else []
+    needed = ["python", "numpy", "llvmlite", *blas]
     return {
         **{name: repr(value) for name, value in settings.items()},
         "model": fingerprint(compiled.block.program).hex()[:16],
         "data": _digest(data),
         "seed": _digest([starts, keys]),
         "bayesdl": VERSION,
-        **versions(),
+        **{name: number for name, number in versions().items() if name in needed},
     }
 
 
