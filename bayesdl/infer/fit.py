@@ -170,23 +170,26 @@ def fit(
     lengths = {"chains": chains, "tune": tune, "draws": draws, "thin": thin}
     compiled = compile_kernel(kernel, target)
     show = progress(progressbar, f"{method}: {chains} × ({tune} + {draws})")
-    call = identity(
-        compiled, target.data, start.positions, keys, {"method": method, **lengths, **shown}
-    )
-    call["entropy"] = str(sequence.entropy)
-    if hosting.save_warmup:
-        call["save_warmup"] = "True"
+    call: dict[str, str] = {}
+    # Its digests of data and Program take time that only a checkpoint is worth.
+    if hosting.checkpoint is not None:
+        said = {"method": method, **lengths, **shown}
+        call = identity(compiled, target.data, start.positions, keys, said)
+        call["entropy"] = str(sequence.entropy)
+        if hosting.save_warmup:
+            call["save_warmup"] = "True"
     shape = chains, -(-draws // thin)
     more = tune if hosting.save_warmup else 0
     hosting.require_room(_bytes_per_draw(density, compiled, kept), (chains, shape[1] + more))
     checkpoint = hosting.open_checkpoint(call)
     store = _store(hosting, density, compiled, shape, kept, repr(sorted(call.items())))
 
-    asked = chains, tune, draws, min(chains, cores or usable_cores())
+    cores = cores or usable_cores()
+    asked = chains, tune, draws, min(chains, cores)
+    steps = {"tune": tune, "draws": draws, "thin": thin, "cores": cores}
 
     def go(gate: Gate) -> Run:
         host = Host(store, hosting.executor, checkpoint, gate, hosting.save_warmup)
-        steps = {"tune": tune, "draws": draws, "thin": thin, "cores": cores or usable_cores()}
         return run(compiled, kernel, target, start.positions, keys, report=show, host=host, **steps)
 
     told = {"thin": thin, "init": init, "init_retries": list(start.retries)}

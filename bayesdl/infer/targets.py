@@ -154,15 +154,13 @@ class NoisyTarget:
         """Of the noise of one step."""
         return random.fold_in(random.fold_in(turn.key, turn.step), 1)
 
-    def likelihood(self, position: Any, rows: Sequence[Any], *noise: Handler) -> Any:
+    def likelihood(self, position: Any, rows: Sequence[Any], turn: Turn, *noise: Handler) -> Any:
         """The log density of all but the weights, under noise and scaled to all rows."""
-        part, total = self.minibatch.part, bnp.zeros((), self.dtype)
+        part = self.minibatch.part
         noisy = replace(part, ambient=(*part.ambient, *noise))
         sites = {w.site for w in self.weights}
-        for name, term in noisy.site_log_densities(position, *rows).items():
-            if name not in sites:
-                total = total + self.minibatch.weights.get(name, 1.0) * term
-        return bnp.asarray(total, self.dtype)
+        terms = noisy.site_log_densities(position, *rows)
+        return self.minibatch.total({n: t for n, t in terms.items() if n not in sites}, turn)
 
 
 @dataclass(frozen=True)
@@ -190,7 +188,7 @@ class DropoutTarget(NoisyTarget):
         constant.
         """
         rows = self.minibatch.chosen(turn, data)
-        total = self.likelihood(position, rows, dropout(self.key(turn), rate))
+        total = self.likelihood(position, rows, turn, dropout(self.key(turn), rate))
         stretched = keep_units(position, [rate] * len(self.weights), self.weights)
         kept = self.minibatch.part.site_log_densities(stretched, *rows)
         for w in self.weights:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from bayesdl import dist
 from bayesdl._base.errors import ShapeError
@@ -22,6 +22,8 @@ from .priors import fan_in_normal
 class _Conv(Layer):
     """What convolutions over any number of axes share; `Conv2d` describes the fields."""
 
+    axes: ClassVar[int]
+
     fan_out: int
     kernel: int | Sizes = 3
     stride: int | Sizes = 1
@@ -32,11 +34,6 @@ class _Conv(Layer):
     prior: Prior = fan_in_normal()
     bias: bool = True
     bias_prior: Prior = dist.Normal(0.0, 1.0)
-
-    @property
-    def axes(self) -> int:
-        """Number of spatial axes."""
-        raise NotImplementedError
 
     def __call__(self, x: Any) -> Any:
         x = bnp.asarray(x)
@@ -117,12 +114,7 @@ class Conv1d(_Conv):
     The parameters are those of `Conv2d`.
     """
 
-    name: str = "conv"
-
-    @property
-    def axes(self) -> int:
-        """One."""
-        return 1
+    axes: ClassVar[int] = 1
 
 
 @layer
@@ -164,12 +156,7 @@ class Conv2d(_Conv):
     (arXiv:1603.07285).
     """
 
-    name: str = "conv"
-
-    @property
-    def axes(self) -> int:
-        """Two."""
-        return 2
+    axes: ClassVar[int] = 2
 
 
 @dataclass(frozen=True)
@@ -212,12 +199,7 @@ class ConvTranspose1d(_ConvTranspose):
     The parameters are those of `ConvTranspose2d`.
     """
 
-    name: str = "conv"
-
-    @property
-    def axes(self) -> int:
-        """One."""
-        return 1
+    axes: ClassVar[int] = 1
 
 
 @layer
@@ -251,9 +233,4 @@ class ConvTranspose2d(_ConvTranspose):
     (arXiv:1603.07285), chapter 4.
     """
 
-    name: str = "conv"
-
-    @property
-    def axes(self) -> int:
-        """Two."""
-        return 2
+    axes: ClassVar[int] = 2

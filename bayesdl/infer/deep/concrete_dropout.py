@@ -34,7 +34,7 @@ class ConcreteTarget(NoisyTarget):
             noise = bnp.log(u) - bnp.log1p(-u)
             return x * bnp.sigmoid(-(logit + noise) / TEMPERATURE) * (1.0 + bnp.exp(logit))
 
-        total = self.likelihood(position, rows, Perturbed(layers, soften))
+        total = self.likelihood(position, rows, turn, Perturbed(layers, soften))
         rates = [bnp.sigmoid(logits[layers.index(w.layer)]) for w in self.weights]
         part = self.minibatch.part
         kept = part.site_log_densities(keep_units(position, rates, self.weights), *rows)

@@ -44,7 +44,7 @@ class DropConnectTarget(NoisyTarget):
         kept = self.minibatch.part.site_log_densities(
             keep_units(trained, [self.rate] * len(self.weights), self.weights), *rows
         )
-        total = self.likelihood(masked, rows)
+        total = self.likelihood(masked, rows, turn)
         for w in self.weights:
             total = total + (1.0 - self.rate) * kept[w.site]
         return total

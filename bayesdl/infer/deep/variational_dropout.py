@@ -44,7 +44,7 @@ class GaussianTarget(NoisyTarget):
             sd = bnp.sqrt(alphas[layers.index(layer)])
             return x * (1.0 + sd * random.normal(random.fold_in(key, count), x.shape, x.dtype))
 
-        total = self.likelihood(position, rows, Perturbed(layers, shake))
+        total = self.likelihood(position, rows, turn, Perturbed(layers, shake))
         for w in self.weights:
             total = total + w.units * minus_kl(alphas[layers.index(w.layer)])
         return total

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -17,8 +16,8 @@ from bayesdl.model.sites import Site, sites_of
 from bayesdl.ops import numpy as bnp
 from bayesdl.ops import random
 
-from ..minibatch import MinibatchTarget, Turn, minibatch_target
-from ..targets import Weights, weights_of
+from ..minibatch import Turn, minibatch_target
+from ..targets import NoisyTarget, weights_of
 
 
 @dataclass(frozen=True)
@@ -74,33 +73,11 @@ class NoisySums(Handler):
 
 
 @dataclass(frozen=True)
-class LocalTarget:
+class LocalTarget(NoisyTarget):
     """A log density whose likelihood is averaged over weights by noise in the sums of layers.
 
-    Parameters
-    ----------
-    minibatch : MinibatchTarget
-    weights : tuple of Weights
-        Of the layers that this holds for; all else is drawn as the guide does.
+    Its `weights` are those of the layers that this holds for; all else is drawn as the guide does.
     """
-
-    minibatch: MinibatchTarget
-    weights: tuple[Weights, ...]
-
-    @property
-    def dim(self) -> int:
-        """Length of a position."""
-        return self.minibatch.dim
-
-    @property
-    def dtype(self) -> Any:
-        """Of a position."""
-        return self.minibatch.dtype
-
-    @property
-    def data(self) -> Sequence[Any]:
-        """All rows of the data."""
-        return self.minibatch.data
 
     def function(self, place: Any, turn: Turn, *data: Any) -> Any:
         """Log density at a position, or its estimate for the guide of a `Spread`.
