@@ -9,7 +9,7 @@ import numpy as np
 from bayesdl._base.errors import BayesdlError
 
 from .models import CASES
-from .process import ONE_THREAD, run_script
+from .process import run_script, threads
 
 # Data beyond this many bytes come from memory, not from a cache.
 CACHED = 2**24
@@ -23,7 +23,7 @@ def machine_peak() -> dict[str, float]:
     BayesdlError
         If the measurement fails.
     """
-    reply = run_script("peak.py", {}, environment=ONE_THREAD)
+    reply = run_script("peak.py", {}, environment=threads(1))
     if reply.error:
         raise BayesdlError(
             "the measurement of this machine failed.",

@@ -66,6 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--peers-python", default=sys.executable, help="interpreter with the peers")
     parser.add_argument("--json", help="write all figures to this file")
     parser.add_argument("--scaling", action="store_true", help="cost against rows instead")
+    parser.add_argument("--cores", type=int, default=1, help="of each process, with --scaling")
     parser.add_argument("--plot", help="draw cost against rows into this file; needs matplotlib")
 
 
@@ -91,8 +92,9 @@ def run(options: argparse.Namespace) -> int:
 
 def _scaling(options: argparse.Namespace, peers: Sequence[str]) -> int:
     dtype = "float64" if options.dtype == "both" else options.dtype
-    points = scaling(("bayesdl", *peers), dtype, options.peers_python, min(options.repeats, 7))
-    print(scaling_table(points, dtype))
+    python, repeats, cores = options.peers_python, min(options.repeats, 7), options.cores
+    points = scaling(("bayesdl", *peers), dtype, python, repeats, cores)
+    print(scaling_table(points, dtype, cores))
     if options.plot:
         scaling_figure(points).savefig(options.plot)
         print(f"plot in {options.plot}")

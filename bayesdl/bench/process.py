@@ -20,10 +20,8 @@ from bayesdl._base.errors import ArgumentError
 from bayesdl._base.source import user_source
 
 SCRIPTS = Path(__file__).parent / "peers"
-# One thread each: libraries read these when they are loaded, so a process must be born with them.
-ONE_THREAD = dict.fromkeys(
-    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1"
-)
+# How many threads: libraries read these when they are loaded, so a process must be born with them.
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 # An installed package comes with its byte code; that of a checkout is written in the first round.
 BYTE_CODE = {"PYTHONDONTWRITEBYTECODE": ""}
 XLA_ONE_THREAD = {"XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"}
@@ -38,6 +36,12 @@ NEEDS = {
     "pymc": ("pymc",),
     "nutpie": ("nutpie", "pymc"),
 }
+
+
+def threads(count: int) -> dict[str, str]:
+    """The environment of a process whose libraries may use so many threads."""
+    xla = XLA_ONE_THREAD if count == 1 else {}
+    return dict.fromkeys(THREADS, str(count)) | xla
 
 
 @dataclass(frozen=True)

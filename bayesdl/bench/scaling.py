@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from bayesdl.criticism.table import Table
 
 from .models import CASES
-from .process import ONE_THREAD, XLA_ONE_THREAD, Reply, run_script
+from .process import Reply, run_script, threads
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -49,6 +49,7 @@ def gradients_of(
     python: str,
     repeats: int,
     rows: int | None = None,
+    cores: int = 1,
 ) -> Reply:
     """What one competitor reports; with a number of rows, its memory too."""
     arrays = {}
@@ -58,26 +59,35 @@ def gradients_of(
         arrays |= {f"{case}/data{i}": a for i, a in enumerate(data)}
     return run_script(
         f"gradients_{name}.py",
-        {"cases": list(cases), "dtype": dtype, "repeats": repeats, "memory": rows is not None},
+        {
+            "cases": list(cases),
+            "dtype": dtype,
+            "repeats": repeats,
+            "memory": rows is not None,
+            "cores": cores,
+        },
         python=sys.executable if name == "bayesdl" else python,
         arrays=arrays,
-        environment={**ONE_THREAD, **XLA_ONE_THREAD},
+        environment=threads(cores),
     )
 
 
-def scaling(competitors: Sequence[str], dtype: str, python: str, repeats: int) -> list[Point]:
+def scaling(
+    competitors: Sequence[str], dtype: str, python: str, repeats: int, cores: int = 1
+) -> list[Point]:
     """Time every competitor for every number of rows, each in a process of its own."""
     points = []
     for case, sizes in ROWS.items():
         for rows in sizes:
             for name in competitors:
-                found = gradients_of(name, [case], dtype, python, repeats, rows).found.get(case, {})
+                reply = gradients_of(name, [case], dtype, python, repeats, rows, cores)
+                found = reply.found.get(case, {})
                 cost, memory = found.get("microseconds", float("nan")), found.get("memory_mb")
                 points.append(Point(case, name, rows, cost, memory))
     return points
 
 
-def scaling_table(points: Sequence[Point], dtype: str) -> Table:
+def scaling_table(points: Sequence[Point], dtype: str, cores: int = 1) -> Table:
     """One row for each model, number of rows and competitor."""
     ours = {(p.case, p.rows): p.microseconds for p in points if p.competitor == "bayesdl"}
     rows = [
@@ -93,7 +103,8 @@ def scaling_table(points: Sequence[Point], dtype: str) -> Table:
         for p in points
     ]
     columns = ["model", "rows", "library", "µs", "ns a row", "of bayesdl", "peak MB above data"]
-    return Table(columns, rows, f"log density + gradient against rows, {dtype}, one thread")
+    title = f"log density + gradient against rows, {dtype}, {cores} core(s)"
+    return Table(columns, rows, title)
 
 
 def scaling_figure(points: Sequence[Point]) -> Figure:

@@ -12,7 +12,7 @@ from typing import Any
 from bayesdl.criticism.table import Table
 
 from .peers.training_nets import BATCH, METHODS, NETS
-from .process import ONE_THREAD, XLA_ONE_THREAD, Reply, installed, run_script
+from .process import Reply, installed, run_script, threads
 from .report import chosen, finish, geometric_mean
 
 PEERS = ("jax", "numpyro", "torch")
@@ -93,12 +93,11 @@ def measure(
 def steps_of(name: str, cases: Sequence[str], dtype: str, options: argparse.Namespace) -> Reply:
     """What one competitor reports."""
     asked = {"cases": list(cases), "dtype": dtype, "cores": options.cores}
-    threads = dict.fromkeys(ONE_THREAD, str(options.cores))
     return run_script(
         f"training_{name}.py",
         {**asked, "repeats": options.repeats, "seconds": options.seconds},
         python=sys.executable if name == "bayesdl" else options.peers_python,
-        environment=threads | (XLA_ONE_THREAD if options.cores == 1 else {}),
+        environment=threads(options.cores),
     )
 
 

@@ -11,9 +11,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 import autograd
 import autograd.numpy as anp
 from densities import DENSITIES
-from harness import STEP, measure, one_core
+from harness import STEP, measure, request, use_cores
 
-one_core()
+use_cores(request()["cores"])
 
 
 def scan(step: Any, first: Any, xs: Any) -> Any:

@@ -8,9 +8,10 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 import numpy as np
-from harness import STEP, measure, one_core
+from harness import STEP, measure, request, use_cores
 
-one_core()
+HELPERS = request()["cores"] - 1
+use_cores(HELPERS + 1)
 from bayesdl.bench.loop import gradient_loop  # noqa: E402
 from bayesdl.bench.models import CASES  # noqa: E402
 from bayesdl.model.density import build_density  # noqa: E402
@@ -24,7 +25,8 @@ def make(case: str, position: Any, data: list[Any], dtype: Any) -> Any:
     step = np.asarray(STEP, dtype)
 
     def run(count: int) -> Any:
-        return loop(np.asarray(count), position, step, *density.data)
+        with loop.helped(HELPERS):
+            return loop(np.asarray(count), position, step, *density.data)
 
     def both(q: Any) -> Any:
         value, _, gradient = loop(np.asarray(1), q, step, *density.data)

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
-from harness import STEP, measure, one_core
+from harness import STEP, measure, request, use_cores
 
-one_core()
+use_cores(request()["cores"])
 import jax  # noqa: E402
 import jax.numpy as jnp  # noqa: E402
 from space_jax import density  # noqa: E402

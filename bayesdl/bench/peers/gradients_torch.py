@@ -10,10 +10,10 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent))
 import torch
 from densities import DENSITIES
-from harness import STEP, measure, one_core
+from harness import STEP, measure, request, use_cores
 
-one_core()
-torch.set_num_threads(1)
+use_cores(request()["cores"])
+torch.set_num_threads(request()["cores"])
 
 
 def scan(step: Any, first: Any, xs: Any) -> Any:

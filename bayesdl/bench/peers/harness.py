@@ -16,13 +16,8 @@ import numpy as np
 STEP = 1e-12
 
 
-def one_core() -> None:
-    """Keep this process on one core, so that no library can use more."""
-    use_cores(1)
-
-
 def use_cores(count: int) -> None:
-    """Keep this process on so many cores."""
+    """Keep this process on so many cores, so that no library can use more."""
     pin = getattr(os, "sched_setaffinity", None)
     if pin is not None:
         pin(0, set(sorted(os.sched_getaffinity(0))[-count:]))

@@ -9,9 +9,9 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent))
 import numpy as np
 import scipy.linalg.blas as blas
-from harness import median_microseconds, one_core, reply, request
+from harness import median_microseconds, reply, request, use_cores
 
-one_core()
+use_cores(1)
 SIZE = 512
 IN_CACHE, IN_MEMORY = 2**20, 2**28
 
