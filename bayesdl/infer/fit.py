@@ -155,7 +155,7 @@ def fit(
     settings = _checked_options(kind, own)
     _check_warmup(hosting, kind)
     density = _density(kind, model, data, dtype)
-    kept = chosen_names(hosting.keep, [n for n, s in density.sites.items() if not s.observed])
+    kept = chosen_names(hosting.keep, [n for n, s in density.sites.items() if s.drawn])
     shown = dict(settings)
     kernel, target = _kernel(kind, density, settings)
     sequence = _seed_sequence(_seed(random_seed, hosting))

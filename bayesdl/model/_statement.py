@@ -80,6 +80,8 @@ class Statement:
         Handlers further out do not see the statement.
     noise : Array or None
         Added to the sums.
+    placed : bool
+        Whether a discrete unknown has a place in the position.
     """
 
     kind: str
@@ -101,6 +103,7 @@ class Statement:
     given: bool = False
     hidden: bool = False
     noise: Any = None
+    placed: bool = False
 
     @property
     def law(self) -> Distribution:
@@ -126,9 +129,13 @@ class Statement:
 
     def log_density(self) -> Any:
         """What the statement adds to the log joint density: summed, masked and scaled."""
-        terms = self.pointwise() if self.kind == "sample" else self._masked(bnp.asarray(self.value))
+        terms = self.terms()
         total = bnp.sum(terms) if np.ndim(terms) else terms
         return total if self.scale is None else self.scale * total
+
+    def terms(self) -> Any:
+        """The same before it is summed and scaled."""
+        return self.pointwise() if self.kind == "sample" else self._masked(bnp.asarray(self.value))
 
     def _masked(self, terms: Any) -> Any:
         if self.mask is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,9 @@ from ._stack import Handler, running, surroundings
 from ._statement import Statement, enter
 from .arguments import Arguments, read_arguments
 from .sites import Sites, sites_of
+from .summed import Chosen, Run, Values
+
+NOTHING: Values = MappingProxyType({})
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,24 +91,28 @@ class Density:
         return bnp.asarray(total, self.dtype)
 
     def site_log_densities(self, position: Any, *data: Any) -> dict[str, Any]:
-        """What each site and factor adds to the log density; latent sites with their log |det|."""
+        """What each site and factor adds to the log density; latent sites with their log |det|.
+
+        Statements that depend on discrete unknowns are summed over their values, and entered
+        under one name (`model.summed.Group`).
+        """
         reader = self._read(position, data)
-        terms = {}
-        for name, statement in reader.statements.items():
-            if statement.kind != "deterministic":
-                terms[name] = statement.log_density()
-            if name in reader.log_det:
-                terms[name] = terms[name] + reader.log_det[name]
+        grouped = {name for group in self.sites.groups for name in group.members}
+        terms = {
+            name: statement.log_density()
+            for name, statement in reader.statements.items()
+            if statement.kind != "deterministic" and name not in grouped
+        }
+        for group in self.sites.groups:
+            terms[group.label] = group.log_sum(self._runs(position, data), reader.statements)
+        for name, log_det in reader.log_det.items():
+            terms[name] = terms[name] + log_det if name in terms else log_det
         return terms
 
     def constrain(self, position: Any, *data: Any) -> dict[str, Any]:
         """Values of the latent and deterministic sites at a position."""
         statements = self._read(position, data).statements
-        return {
-            n: bnp.asarray(statements[n].value)
-            for n, site in self.sites.items()
-            if not site.observed
-        }
+        return {n: bnp.asarray(statements[n].value) for n, site in self.sites.items() if site.drawn}
 
     def pointwise(self, position: Any, *data: Any) -> dict[str, Any]:
         """Log likelihood of each observation, by observed site; never scaled.
@@ -114,7 +122,10 @@ class Density:
         dict of str to Array, shape (*batch_shape of the site)
         """
         statements = self._read(position, data).statements
-        return {n: statements[n].pointwise() for n, site in self.sites.items() if site.observed}
+        found = {n: statements[n].pointwise() for n, site in self.sites.items() if site.observed}
+        for group in self.sites.groups:
+            found.update(group.pointwise(self._runs(position, data), statements))
+        return found
 
     def unconstrain(self, values: Mapping[str, Any], *data: Any) -> Any:
         """The position at which the latent sites have these values: the inverse of `constrain`.
@@ -138,14 +149,26 @@ class Density:
         self.run(reader, data)
         return self._joined(reader.parts)
 
-    def _read(self, position: Any, data: Sequence[Any]) -> _AtPosition:
+    def _read(self, position: Any, data: Sequence[Any], chosen: Values = NOTHING) -> _AtPosition:
         reader = _AtPosition(self.sites, bnp.asarray(position))
-        self.run(reader, data)
+        self.run(reader, data, chosen)
         return reader
 
-    def run(self, reader: Handler, data: Sequence[Any]) -> None:
-        """Run the model on data under a handler that supplies what has no value."""
-        with bnp.using_dtype(self.dtype), running([reader], self.ambient):
+    def _runs(self, position: Any, data: Sequence[Any]) -> Run:
+        return Run(lambda z, q, given: self._read(q, given, z).statements, (position, tuple(data)))
+
+    def run(self, reader: Handler, data: Sequence[Any], chosen: Values = NOTHING) -> None:
+        """Run the model on data under a handler that supplies what has no value.
+
+        Parameters
+        ----------
+        reader : Handler
+        data : sequence of Array
+        chosen : mapping of str to Array
+            Values of discrete unknowns; of those that it lacks, any one.
+        """
+        fixed = Chosen({**self.sites.first_values, **chosen})
+        with bnp.using_dtype(self.dtype), running([fixed, reader], self.ambient):
             self.arguments.call(self.model, data)
 
     def _joined(self, parts: dict[str, Any]) -> Any:
@@ -178,7 +201,7 @@ def build_density(
     Raises
     ------
     SiteError
-        If there is no latent site, or one is discrete.
+        If there is no latent site, or a discrete one cannot be summed over.
     BayesdlError
         Whatever `read_sites` finds wrong.
 
@@ -237,8 +260,10 @@ class _AtPosition(_Supplying):
         site = self.sites.table.get(statement.name)
         if site is None or not site.latent:
             raise _changed(statement)
-        bijector = statement.law.support.bijector
-        value, log_det = bijector.forward_and_log_det(site.part(self.position))
+        part, support = site.part(self.position), statement.law.support
+        if support.is_discrete:
+            return bnp.asarray(bnp.rint(part), np.int64)
+        value, log_det = support.bijector.forward_and_log_det(part)
         self.log_det[statement.name] = bnp.sum(log_det) if np.ndim(log_det) else log_det
         return value
 
@@ -264,6 +289,9 @@ class _Inverse(_Supplying):
         value = bnp.broadcast_to(
             bnp.asarray(self.values[name]), (*law.batch_shape, *law.event_shape)
         )
+        if law.is_discrete:
+            self.parts[name] = bnp.asarray(value, bnp.default_dtype())
+            return value
         with np.errstate(all="ignore"):
             x = law.support.bijector.inverse(bnp.asarray(value, bnp.default_dtype()))
         if not isinstance(x, Handle) and not np.isfinite(x).all():

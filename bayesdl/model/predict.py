@@ -17,7 +17,8 @@ from ._definition import Model, as_model
 from ._stack import Handler, running, surroundings
 from ._statement import Statement, enter
 from .arguments import Arguments, read_arguments
-from .sites import axis_names, sites_of
+from .sites import Sites, axis_names, sites_of
+from .summed import Run
 
 Kwargs = Mapping[str, Any] | None
 
@@ -216,8 +217,8 @@ class LogLikelihood:
     ----------
     model : Model
     arguments : Arguments
-    observed : dict of str to array
-        Values of the observed sites.
+    sites : Sites
+        Of the model with these arguments.
     dtype : numpy.dtype
     ambient : tuple of Handler
         The handlers that surrounded the model when it was handed over.
@@ -225,9 +226,14 @@ class LogLikelihood:
 
     model: Model
     arguments: Arguments
-    observed: dict[str, np.ndarray[Any, Any]]
+    sites: Sites
     dtype: np.dtype[Any]
     ambient: tuple[Handler, ...]
+
+    @property
+    def observed(self) -> dict[str, np.ndarray[Any, Any]]:
+        """Values of the observed sites."""
+        return self.sites.data
 
     @property
     def data(self) -> tuple[np.ndarray[Any, Any], ...]:
@@ -236,18 +242,23 @@ class LogLikelihood:
 
     def __call__(self, values: Mapping[str, Any], *data: Any) -> dict[str, Any]:
         """By observed site, of its batch shape, given values of the latent sites for one draw."""
-        return {s.name: s.pointwise() for s in self._observed(values, data)}
+        statements = self._read(values, data)
+        found = {n: s.pointwise() for n, s in statements.items() if _is_observed(s)}
+        for group in self.sites.groups:
+            run = Run(lambda z, v, d: self._read({**v, **z}, d), (dict(values), tuple(data)))
+            found.update(group.pointwise(run, statements))
+        return found
 
     def read(self, values: Mapping[str, Any], *data: Any) -> dict[str, tuple[Any, Any]]:
         """Value of each observed site, and where it lies inside its support or is masked."""
-        return {s.name: (bnp.asarray(s.value), _inside(s)) for s in self._observed(values, data)}
+        found = {n: s for n, s in self._read(values, data).items() if _is_observed(s)}
+        return {n: (bnp.asarray(s.value), _inside(s)) for n, s in found.items()}
 
-    def _observed(self, values: Mapping[str, Any], data: Sequence[Any]) -> list[Statement]:
-        reader = _Given(values)
+    def _read(self, values: Mapping[str, Any], data: Sequence[Any]) -> dict[str, Statement]:
+        reader = _Given({**self.sites.first_values, **values})
         with bnp.using_dtype(self.dtype), running([reader], self.ambient):
             self.arguments.call(self.model, data)
-        found = reader.statements.values()
-        return [s for s in found if s.kind == "sample" and s.observed]
+        return reader.statements
 
 
 def log_likelihood(
@@ -287,7 +298,11 @@ def log_likelihood(
             where=user_source(),
             code="M122",
         )
-    return LogLikelihood(known, arguments, sites.data, np.dtype(dtype), ambient)
+    return LogLikelihood(known, arguments, sites, np.dtype(dtype), ambient)
+
+
+def _is_observed(statement: Statement) -> bool:
+    return statement.kind == "sample" and statement.observed
 
 
 def _inside(statement: Statement) -> Any:

@@ -23,6 +23,7 @@ from ._settle import plate_axes, plate_shape
 from ._stack import Handler, running, surroundings
 from ._statement import Shape, Statement, enter
 from .arguments import Arguments, read_arguments
+from .summed import Group, Summed, following, groups_of, summed
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,9 @@ class Site:
     Parameters
     ----------
     name : str
-    kind : {"latent", "observed", "deterministic"}
+    kind : {"latent", "observed", "deterministic", "summed"}
         A site whose value a handler fixes is deterministic, whether or not it still has a density.
+        Discrete unknowns are summed over; what is computed from them has no value either.
     type : ArrayType
         Of the value.
     distribution : str
@@ -83,6 +85,11 @@ class Site:
         return self.kind == "deterministic"
 
     @property
+    def drawn(self) -> bool:
+        """Whether a position gives it a value."""
+        return self.kind in ("latent", "deterministic")
+
+    @property
     def size(self) -> int:
         """Number of elements of its part of the position."""
         return int(np.prod(self.unconstrained_shape, dtype=np.int64)) if self.latent else 0
@@ -112,6 +119,8 @@ class Sites(Mapping[str, Site]):
         Values of the observed sites that follow from the arguments.
     minibatched : bool
         Whether a plate holds only a part of its rows.
+    groups : tuple of Group
+        The discrete unknowns that are summed over, those that meet together.
     """
 
     table: dict[str, Site]
@@ -119,6 +128,7 @@ class Sites(Mapping[str, Site]):
     coords: dict[str, list[Any]]
     data: dict[str, np.ndarray[Any, Any]]
     minibatched: bool
+    groups: tuple[Group, ...] = ()
 
     def __getitem__(self, name: str) -> Site:
         try:
@@ -139,6 +149,11 @@ class Sites(Mapping[str, Site]):
     def latent(self) -> dict[str, Site]:
         """The sites that a position is made of, in its order."""
         return {name: site for name, site in self.table.items() if site.latent}
+
+    @property
+    def first_values(self) -> dict[str, Any]:
+        """Of each discrete unknown that is summed over, one value."""
+        return {n: v for group in self.groups for n, v in group.values(0).items()}
 
     @property
     def dim(self) -> int:
@@ -173,7 +188,7 @@ def read_sites(
     Raises
     ------
     SiteError
-        If two sites have one name, or a latent site is discrete.
+        If two sites have one name, or a discrete latent site cannot be summed over.
     ShapeError, DtypeError
         If data do not have the shape of their distribution, or are not numbers.
     SupportError
@@ -207,8 +222,10 @@ def sites_of(model: Model, arguments: Arguments, ambient: tuple[Handler, ...], d
             arguments.call(model, inputs)
         observed = [s for s in reader.statements.values() if s.kind == "sample" and s.observed]
         data = observed_values(builder, observed, arguments.arrays)
+        groups = groups_of(reader.summed, reader.statements, builder)
+        unknown = {*reader.summed, *following(reader.summed, reader.statements, builder)}
     coords = {**arguments.coords, **model.coords}
-    table = _table(reader.statements)
+    table = _table(reader.statements, unknown)
     _refuse_wrong_names(table)
     _refuse_wrong_labels(table, model.coords)
     statements = reader.statements.values()
@@ -218,6 +235,7 @@ def sites_of(model: Model, arguments: Arguments, ambient: tuple[Handler, ...], d
         coords,
         data,
         any(plate.length < plate.size for s in statements for plate in s.plates),
+        groups,
     )
 
 
@@ -226,43 +244,47 @@ class _Reader(Handler):
 
     def __init__(self) -> None:
         self.statements: dict[str, Statement] = {}
+        self.summed: dict[str, Summed] = {}
 
     def before(self, statement: Statement) -> None:
         statement.supply = self.value
 
     def value(self, statement: Statement) -> Any:
         """An array in flight that lies in the support."""
-        law = statement.law
+        law, builder = statement.law, active_builders()[-1]
+        shape = (*law.batch_shape, *law.event_shape)
         if law.is_discrete:
-            raise _discrete(statement)
+            if not statement.placed:
+                self.summed[statement.name] = summed(statement)
+            return builder.input(ArrayType(shape, np.dtype(np.int64)))
         bijector = law.support.bijector
-        shape = bijector.unconstrained_shape((*law.batch_shape, *law.event_shape))
-        return bijector.forward(active_builders()[-1].input(ArrayType(shape, bnp.default_dtype())))
+        shape = bijector.unconstrained_shape(shape)
+        return bijector.forward(builder.input(ArrayType(shape, bnp.default_dtype())))
 
     def after(self, statement: Statement) -> None:
         if statement.kind != "units":
             enter(self.statements, statement)
 
 
-def _table(statements: dict[str, Statement]) -> dict[str, Site]:
+def _table(statements: dict[str, Statement], unknown: set[str]) -> dict[str, Site]:
     table, offset = {}, 0
     for name, statement in statements.items():
         if statement.kind != "factor":
-            table[name] = _site(statement, offset)
+            table[name] = _site(statement, offset, name in unknown)
             offset += table[name].size
     return table
 
 
-def _site(statement: Statement, offset: int) -> Site:
+def _site(statement: Statement, offset: int, unknown: bool) -> Site:
     value, law = bnp.asarray(statement.value), statement.distribution
-    kind = "deterministic"
-    if law is not None and not statement.given:
+    kind = "summed" if unknown else "deterministic"
+    if law is not None and not statement.given and not unknown:
         kind = "latent"
     elif law is not None and statement.observed:
         kind = "observed"
     support = None if law is None else law.support
     shape: Shape = np.shape(value)
-    if kind == "latent" and support is not None:
+    if kind == "latent" and support is not None and not support.is_discrete:
         shape = support.bijector.unconstrained_shape(shape)
     return Site(
         statement.name,
@@ -365,16 +387,6 @@ def _refuse_wrong_labels(table: dict[str, Site], coords: Mapping[str, list[Any]]
                     where=site.source,
                     code="M116",
                 )
-
-
-def _discrete(statement: Statement) -> SiteError:
-    return SiteError(
-        f'site "{statement.name}" is discrete and latent; gradients need a continuous density.',
-        facts=[("distribution", statement.summary)],
-        fix="sum over its values, as dist.Mixture does in a likelihood, or pass obs=.",
-        where=statement.source,
-        code="M103",
-    )
 
 
 def _no_such_site(name: str, table: Mapping[str, Any]) -> SiteError:

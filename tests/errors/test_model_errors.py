@@ -38,9 +38,9 @@ def waiting_times(y: Any) -> None:
     bdl.sample("y", dist.Exponential(rate).expand((4,)), obs=y)
 
 
-def hidden_class(y: Any) -> None:
-    z = bdl.sample("z", dist.Bernoulli(0.5))
-    bdl.sample("y", dist.Normal(z, 1.0), obs=y)
+def hidden_count(y: Any) -> None:
+    n = bdl.sample("n", dist.Poisson(0.5))
+    bdl.sample("y", dist.Normal(n, 1.0), obs=y)
 
 
 def nothing_latent(y: Any) -> None:
@@ -196,12 +196,13 @@ the value of site "y" is not an array of numbers.
 """,
     ),
     "a latent discrete site": (
-        lambda: build_density(hidden_class, (1.0,)),
+        lambda: build_density(hidden_count, (1.0,)),
         """
-site "z" is discrete and latent; gradients need a continuous density.
-    distribution  Bernoulli(probs=0.5)
-  Fix: sum over its values, as dist.Mixture does in a likelihood, or pass obs=.
-  At HERE:  z = bdl.sample("z", dist.Bernoulli(0.5))
+site "n" is discrete and latent, and cannot be summed over.
+    distribution  Poisson(rate=0.5)
+    values        not a finite set
+  Fix: put independent ones in a plate; or observe it, or draw it in a guide of your own.
+  At HERE:  n = bdl.sample("n", dist.Poisson(0.5))
   [M103]
 """,
     ),

@@ -1,0 +1,389 @@
+"""Discrete unknowns: the log density is a sum over their values, one for each row of a plate."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from bayesdl._base.errors import SiteError
+from bayesdl.constraints import Constraint
+from bayesdl.constraints.composed import Independent
+from bayesdl.constraints.number import Integers
+from bayesdl.ir.builder import Builder, Handle
+from bayesdl.ir.program import Var
+from bayesdl.ops import numpy as bnp
+from bayesdl.transform.derived import vmap
+
+from ._settle import plate_axes
+from ._stack import Handler
+from ._statement import Shape, Statement
+
+LARGEST = 4096
+"""So many combinations of values that meet in one statement are the most."""
+Values = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run of a model as a function of its discrete unknowns, and of all arrays it takes.
+
+    Parameters
+    ----------
+    statements : callable, (values, *args) -> dict of str to Statement
+    args : tuple of containers of arrays
+    """
+
+    statements: Callable[..., Mapping[str, Statement]]
+    args: tuple[Any, ...]
+
+
+class Placed(Handler):
+    """Gives discrete unknowns a place in the position, as whole floats, instead of summing.
+
+    For methods that draw them, as a guide of the user's own does.
+
+    Parameters
+    ----------
+    names : set of str, optional
+        Which; all if not given.
+    """
+
+    def __init__(self, names: frozenset[str] | None = None) -> None:
+        self.names = names
+
+    def before(self, statement: Statement) -> None:
+        if self.names is None or statement.name in self.names:
+            statement.placed = True
+
+
+class Chosen(Handler):
+    """Gives discrete unknowns that are summed over one of their values.
+
+    Parameters
+    ----------
+    values : mapping of str to Array
+    """
+
+    def __init__(self, values: Values) -> None:
+        self.values = values
+
+    def before(self, statement: Statement) -> None:
+        if statement.kind == "sample" and statement.name in self.values and not statement.observed:
+            statement.value = self.values[statement.name]
+
+
+@dataclass(frozen=True)
+class Summed:
+    """One discrete unknown.
+
+    Parameters
+    ----------
+    name : str
+    plates : tuple of str
+        Around it; their rows are summed over each by itself.
+    table : array of int64, shape (combinations, *shape)
+        All values of one row; axes of plates have size 1.
+    shape : tuple of int
+        Of the value.
+    """
+
+    name: str
+    plates: tuple[str, ...]
+    table: np.ndarray[Any, Any]
+    shape: Shape
+
+    def value(self, index: Any) -> Any:
+        """The combination of that number, for all rows."""
+        return bnp.broadcast_to(bnp.take(self.table, index, axis=0), self.shape)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Discrete unknowns that meet in statements, so that their values are summed over together.
+
+    Parameters
+    ----------
+    unknowns : tuple of Summed
+        Those in the most plates first; the plates of each are among those of the one before.
+    members : dict of str to tuple of str
+        Statements that depend on them, the unknowns' own included, and the plates of the deepest
+        unknown that each depends on.
+    label : str
+        The statement under whose name the sum is entered: the first observed one if there is one.
+    """
+
+    unknowns: tuple[Summed, ...]
+    members: dict[str, tuple[str, ...]]
+    label: str
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Combinations of each unknown."""
+        return tuple(len(u.table) for u in self.unknowns)
+
+    def values(self, index: Any) -> dict[str, Any]:
+        """Values of the unknowns in one combination of theirs."""
+        found, rest = {}, index
+        for unknown in reversed(self.unknowns):
+            count = len(unknown.table)
+            found[unknown.name], rest = unknown.value(rest % count), rest // count
+        return found
+
+    def log_sum(self, run: Run, base: Mapping[str, Statement]) -> Any:
+        """Log of the sum over all combinations, rows of plates apart from each other.
+
+            log Σ_z Π_rows Σ_w p(z) p(w | z) p(data | w, z)
+
+        Parameters
+        ----------
+        run : Run
+        base : dict of str to Statement
+            Those of any one combination, whose scales are taken.
+        """
+        terms = self._each(
+            run, lambda found: {n: _by_plate(found[n], p) for n, p in self.members.items()}
+        )
+        levels = list(dict.fromkeys(u.plates for u in self.unknowns))
+        scales = [base[self._first(level)].scale for level in levels]
+        total: Any = 0.0
+        for level, scale, after, outer in zip(
+            levels, scales, [*levels[1:], ()], [*scales[1:], None], strict=True
+        ):
+            # What stands here does not depend on the deeper unknowns: any of their values will do.
+            kept = tuple(slice(0, 1 if len(u.plates) > len(level) else None) for u in self.unknowns)
+            for name in (n for n, plates in self.members.items() if plates == level):
+                here = bnp.reshape(terms[name], (*self.sizes, *np.shape(terms[name])[1:]))[kept]
+                total = total + _relative(here, base[name].scale, scale)
+            axes = tuple(i for i, u in enumerate(self.unknowns) if u.plates == level)
+            total = _relative(bnp.logsumexp(total, axes, keepdims=True), scale, outer)
+            gone = [len(self.sizes) + i for i, plate in enumerate(level) if plate not in after]
+            total = bnp.sum(total, tuple(gone)) if gone else total
+        return bnp.reshape(total, ())
+
+    def pointwise(self, run: Run, base: Mapping[str, Statement]) -> dict[str, Any]:
+        """Log likelihood of each observation that depends on them, summed over their values."""
+        observed = [n for n in self.members if base[n].observed]
+        latent = [n for n in self.members if not base[n].observed]
+
+        def terms(found: Mapping[str, Statement]) -> dict[str, Any]:
+            return {
+                name: (
+                    reduce(bnp.add, [_beside(found[o], found[name]) for o in latent]),
+                    found[name].pointwise(),
+                )
+                for name in observed
+            }
+
+        found = self._each(run, terms)
+        return {
+            name: bnp.logsumexp(prior + likelihood, 0) - bnp.logsumexp(prior, 0)
+            for name, (prior, likelihood) in found.items()
+        }
+
+    def _each(self, run: Run, terms: Callable[[Mapping[str, Statement]], Any]) -> Any:
+        def one(index: Any, args: tuple[Any, ...]) -> Any:
+            return terms(run.statements(self.values(index), *args))
+
+        return vmap(one, (0, None))(np.arange(math.prod(self.sizes)), run.args)
+
+    def _first(self, plates: tuple[str, ...]) -> str:
+        return next(u.name for u in self.unknowns if u.plates == plates)
+
+
+def summed(statement: Statement) -> Summed:
+    """What there is to sum over at a discrete latent statement.
+
+    Raises
+    ------
+    SiteError
+        If it has infinitely many values, or too many.
+    """
+    values = _values(statement.law.support)
+    shape = (*statement.law.batch_shape, *statement.law.event_shape)
+    plates = {len(statement.law.batch_shape) + a: p.name for a, p in plate_axes(statement).items()}
+    free = tuple(1 if i in plates else n for i, n in enumerate(shape))
+    copies = math.prod(free)
+    if values is None or len(values) ** copies > LARGEST:
+        raise cannot_sum(
+            statement,
+            ("values", "not a finite set" if values is None else f"{len(values)} ^ {copies}"),
+        )
+    digits = np.indices((len(values),) * copies).reshape(copies, -1).T
+    names = tuple(plates[i] for i in sorted(plates))
+    return Summed(statement.name, names, values[digits].reshape(-1, *free), shape)
+
+
+def cannot_sum(statement: Statement, *facts: tuple[Any, ...]) -> SiteError:
+    """The error for a discrete unknown that no sum is made over."""
+    return SiteError(
+        f'site "{statement.name}" is discrete and latent, and cannot be summed over.',
+        facts=[("distribution", statement.summary), *facts],
+        fix="put independent ones in a plate; or observe it, or draw it in a guide of your own.",
+        where=statement.source,
+        code="M103",
+    )
+
+
+def groups_of(
+    unknowns: Mapping[str, Summed], statements: Mapping[str, Statement], builder: Builder
+) -> tuple[Group, ...]:
+    """Which discrete unknowns meet, and in which statements.
+
+    Parameters
+    ----------
+    unknowns : mapping of str to Summed
+    statements : mapping of str to Statement
+        Of a run of the model on types.
+    builder : Builder
+        In which that run was traced.
+
+    Raises
+    ------
+    SiteError
+        If a statement depends on an unknown of each row, but stands outside its plate; or unknowns
+        of different plates meet.
+    """
+    if not unknowns:
+        return ()
+    needs = _needs(unknowns, statements, builder)
+    joined: list[set[str]] = []
+    for names in needs.values():
+        meeting = [g for g in joined if g & names]
+        joined = [*(g for g in joined if not g & names), set(names).union(*meeting)]
+    return tuple(_group(names, unknowns, needs, statements) for names in joined if names)
+
+
+def following(
+    unknowns: Mapping[str, Summed], statements: Mapping[str, Statement], builder: Builder
+) -> set[str]:
+    """The computed statements whose value follows from a discrete unknown."""
+    computed = [s for s in statements.values() if s.kind == "deterministic"]
+    asked = [builder.lift(s.value) for s in computed]
+    reach = _reach(unknowns, statements, builder)
+    return {s.name for s, a in zip(computed, asked, strict=True) if reach(a)}
+
+
+def _needs(
+    unknowns: Mapping[str, Summed], statements: Mapping[str, Statement], builder: Builder
+) -> dict[str, frozenset[str]]:
+    """The unknowns that the density of each statement depends on."""
+    counted = [s for s in statements.values() if s.kind in ("sample", "factor")]
+    asked = [builder.lift(s.log_density()) for s in counted]
+    values = [builder.lift(s.value) for s in counted]
+    reach = _reach(unknowns, statements, builder)
+    for statement, value in zip(counted, values, strict=True):
+        moved = reach(value) - {statement.name}
+        if moved and statement.kind == "sample" and not statement.given:
+            raise cannot_sum(statements[min(moved)], ("support that depends on it", statement.name))
+    return {s.name: reach(a) for s, a in zip(counted, asked, strict=True)}
+
+
+def _reach(
+    unknowns: Mapping[str, Summed], statements: Mapping[str, Statement], builder: Builder
+) -> Callable[[Handle], frozenset[str]]:
+    known: dict[Var, frozenset[str]] = {
+        statements[name].value.atom: frozenset([name]) for name in unknowns
+    }
+    nothing: frozenset[str] = frozenset()
+    for equation in builder.equations:
+        inputs = [known.get(a, nothing) for a in equation.inputs if isinstance(a, Var)]
+        found = nothing.union(*inputs)
+        known.update(dict.fromkeys(equation.outputs, found) if found else {})
+    return lambda handle: known.get(handle.atom, nothing)  # type: ignore[arg-type]
+
+
+def _group(
+    names: set[str],
+    unknowns: Mapping[str, Summed],
+    needs: Mapping[str, frozenset[str]],
+    statements: Mapping[str, Statement],
+) -> Group:
+    own = sorted((u for n, u in unknowns.items() if n in names), key=lambda u: -len(u.plates))
+    first = statements[own[0].name]
+    for deep, shallow in pairwise(own):
+        if not set(shallow.plates) <= set(deep.plates):
+            raise cannot_sum(
+                statements[deep.name],
+                ("its plates", ", ".join(deep.plates)),
+                (f'plates of "{shallow.name}"', ", ".join(shallow.plates)),
+            )
+    count = math.prod(len(u.table) for u in own)
+    if count > LARGEST:
+        raise cannot_sum(first, ("with", ", ".join(sorted(names))), ("combinations", count))
+    members = {}
+    for name in (n for n, needed in needs.items() if needed & names):
+        deepest = max((unknowns[n] for n in needs[name]), key=lambda u: len(u.plates))
+        around = {plate.name for plate in _axes(statements[name]).values()}
+        if not set(deepest.plates) <= around:
+            raise cannot_sum(
+                statements[deepest.name],
+                ("its plates", ", ".join(deepest.plates)),
+                (f'"{name}" depends on it', f"plates: {', '.join(sorted(around)) or 'none'}"),
+            )
+        members[name] = _ordered(deepest.plates, own[0].plates)
+    observed = [n for n in members if statements[n].observed]
+    label = (observed or [own[0].name])[0]
+    ordered = [Summed(u.name, _ordered(u.plates, own[0].plates), u.table, u.shape) for u in own]
+    return Group(tuple(ordered), members, label)
+
+
+def _ordered(plates: Sequence[str], order: Sequence[str]) -> tuple[str, ...]:
+    return tuple(plate for plate in order if plate in plates)
+
+
+def _values(support: Constraint) -> np.ndarray[Any, Any] | None:
+    """All values of one number, or None if they are not finitely many, or not known."""
+    while isinstance(support, Independent):
+        support = support.of
+    if not isinstance(support, Integers):
+        return None
+    bounds = support.low, support.high
+    if any(isinstance(b, Handle) and b.value is None for b in bounds):
+        return None
+    low, high = (np.asarray(b.value if isinstance(b, Handle) else b) for b in bounds)
+    if not np.isfinite(high).all():
+        return None
+    return np.arange(int(low.min()), int(high.max()) + 1)
+
+
+def _axes(statement: Statement) -> dict[int, Any]:
+    """Plates by axis of the statement's terms; a factor that has no such axis stands outside."""
+    rank = len(np.shape(statement.value)) if statement.kind == "factor" else None
+    found = plate_axes(statement)
+    return found if rank is None else {a: p for a, p in found.items() if -a <= rank}
+
+
+def _by_plate(statement: Statement, plates: tuple[str, ...]) -> Any:
+    """A statement's terms summed over all axes but those of some plates, in their order."""
+    terms = statement.terms()
+    rank = len(np.shape(terms))
+    axes = {rank + a: p.name for a, p in _axes(statement).items()}
+    others = tuple(i for i in range(rank) if axes.get(i) not in plates)
+    terms = bnp.sum(terms, others) if others else terms
+    left = [axes[i] for i in range(rank) if i not in others]
+    order = tuple(left.index(plate) for plate in plates)
+    return terms if order == tuple(range(len(order))) else bnp.transpose(terms, order)
+
+
+def _beside(statement: Statement, other: Statement) -> Any:
+    """A statement's terms with the axes of another's, those that only it has summed."""
+    theirs = {a: p.name for a, p in plate_axes(other).items()}
+    mine = {p.name for p in _axes(statement).values()}
+    order = tuple(theirs[a] for a in sorted(theirs) if theirs[a] in mine)
+    terms = _by_plate(statement, order)
+    rank, sizes = len(other.law.batch_shape), iter(np.shape(terms))
+    shape = [next(sizes) if theirs.get(i - rank) in order else 1 for i in range(rank)]
+    return bnp.broadcast_to(bnp.reshape(terms, tuple(shape)), other.law.batch_shape)
+
+
+def _relative(total: Any, scale: Any, outer: Any) -> Any:
+    """A total scaled by what its own scale is of another."""
+    if scale is outer or (isinstance(scale, float | int) and scale == outer):
+        return total
+    return total * ((1.0 if scale is None else scale) / (1.0 if outer is None else outer))
