@@ -94,7 +94,7 @@ class DropoutKernel(Kernel):
         return found
 
     def finished(self, info: Mapping[str, np.ndarray[Any, Any]]) -> bool:
-        return settled(info["lp_estimate"])
+        return not self.schedule.whole and settled(info["lp_estimate"])
 
     def own_start(self) -> list[float]:
         """Where the guide's own parameters start."""

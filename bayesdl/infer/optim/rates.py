@@ -5,14 +5,22 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from bayesdl._base.registry import Registry
 from bayesdl.ops import numpy as bnp
 
 
 class Rate(ABC):
-    """A frozen dataclass that is called with the number of the step and the part that is over."""
+    """A frozen dataclass that is called with the number of the step and the part that is over.
+
+    Attributes
+    ----------
+    whole : bool
+        Whether its small last steps are the point, so that a run must not end before them.
+    """
+
+    whole: ClassVar[bool] = False
 
     @abstractmethod
     def __call__(self, count: Any, fraction: Any) -> Any:
@@ -70,6 +78,8 @@ class Cosine(Rate):
     [1.0, 0.5, 0.0]
     """
 
+    whole: ClassVar[bool] = True
+
     last: float = 0.0
 
     def __call__(self, count: Any, fraction: Any) -> Any:
@@ -95,6 +105,8 @@ class OneCycle(Rate):
     >>> [round(float(OneCycle()(0, f)), 3) for f in (0.0, 0.3, 1.0)]
     [0.04, 1.0, 0.0]
     """
+
+    whole: ClassVar[bool] = True
 
     warm: float = 0.3
     first: float = 0.04

@@ -76,7 +76,8 @@ class NoisySums(Handler):
 class LocalTarget(NoisyTarget):
     """A log density whose likelihood is averaged over weights by noise in the sums of layers.
 
-    Its `weights` are those of the layers that this holds for; all else is drawn as the guide does.
+    Its `weights` are those of the layers that this holds for; all else is drawn as the guide does,
+    so are weights that a prior with scales of its own multiplies before they meet the units.
     """
 
     def function(self, place: Any, turn: Turn, *data: Any) -> Any:
@@ -125,10 +126,11 @@ def local_target(density: Density, batch: int | None) -> LocalTarget:
     """
     noted = _Sums()
     sites_of(density.model, density.arguments, (*density.ambient, noted), density.dtype)
+    scaled = {s.layer for s in density.sites.values() if s.role == "scale"}
     weights = tuple(
         w
         for w in weights_of(density)
-        if w.layer in noted.layers and _is_free(density.sites[w.site])
+        if w.layer in noted.layers and w.layer not in scaled and _is_free(density.sites[w.site])
     )
     if not weights:
         raise ModelError(

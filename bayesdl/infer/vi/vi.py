@@ -113,12 +113,13 @@ class VI(Kernel):
     -----
     *Invariant distribution*: the guide, not the density. *Cost*: `samples` gradient evaluations per
     step. The optimisation ends when the mean bound of its last third is not above that of the
-    middle third by more than its noise (`settled`), and with an error when ten steps in a row have
-    none that is finite; single ones are passed over. Draws come from an average of the last guides;
-    their mean `elbo` is the ELBO of that guide, and from their weights follow k-hat and the
-    importance-weighted bound of the evidence. For a network the mean of the first guide matters
-    more than its sd: from weights and biases that are small beside their priors, the optimisation
-    can end where all units but a few are switched off.
+    middle third by more than its noise (`settled`), or after all of `tune` where the schedule falls
+    over all of it; and with an error when ten steps in a row have none that is finite; single ones
+    are passed over. Draws come from an average of the last guides; their mean `elbo` is the ELBO of
+    that guide, and from their weights follow k-hat and the importance-weighted bound of the
+    evidence. For a network the mean of the first guide matters more than its sd: from weights and
+    biases that are small beside their priors, the optimisation can end where all units but a few
+    are switched off.
 
     References
     ----------
@@ -171,8 +172,10 @@ class VI(Kernel):
         return found
 
     def finished(self, info: Mapping[str, np.ndarray[Any, Any]]) -> bool:
+        if self.broken(info) is not None:
+            return True
         bounds = info[self._bound_name]
-        return self.broken(info) is not None or settled(bounds[np.isfinite(bounds)])
+        return not self.schedule.whole and settled(bounds[np.isfinite(bounds)])
 
     def broken(self, info: Mapping[str, np.ndarray[Any, Any]]) -> int | None:
         bounds = info[self._bound_name]

@@ -12,6 +12,7 @@ from bayesdl import dist, nn
 from bayesdl._base.errors import BayesdlError
 from bayesdl.infer.deep.mc_dropout import MCDropout
 from bayesdl.infer.minibatch import Turn
+from bayesdl.infer.optim.rates import Cosine
 from bayesdl.infer.targets import dropout_target
 from bayesdl.model.density import build_density
 from bayesdl.ops import random
@@ -105,7 +106,9 @@ def test_weights_decay_as_the_paper_says(rate: float) -> None:
 
 def test_it_is_finished_when_it_no_longer_climbs(rng: np.random.Generator) -> None:
     noise = rng.normal(size=6000)
-    assert MCDropout().finished({"lp_estimate": noise - noise.mean()})
+    flat = {"lp_estimate": noise - noise.mean()}
+    assert MCDropout().finished(flat)
+    assert not MCDropout(schedule=Cosine()).finished(flat)
     assert not MCDropout().finished({"lp_estimate": noise + 1e-3 * np.arange(6000)})
 
 

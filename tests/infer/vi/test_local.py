@@ -38,6 +38,14 @@ def network(x: Any, y: Any) -> None:
         bdl.sample("y", dist.Normal(f, sd), obs=y)
 
 
+def hierarchical(x: Any, y: Any) -> None:
+    """One layer whose weights meet the units as they are, after one whose weights are scaled."""
+    first = nn.Linear(2, "first", nn.priors.Hierarchical(dist.HalfNormal(1.0)))(x)
+    f = nn.Linear(1, "second")(np.tanh(first))[:, 0]
+    with bdl.plate("rows", x.shape[0]):
+        bdl.sample("y", dist.Normal(f, 0.8), obs=y)
+
+
 def params_of(dim: int) -> dict[str, Any]:
     rng = np.random.default_rng(5)
     return {"mean": 0.5 * rng.normal(size=dim), "log_sd": -1.0 + 0.3 * rng.normal(size=dim)}
@@ -81,9 +89,10 @@ def test_it_is_unbiased_where_the_bound_is_a_formula(samples: int) -> None:
     assert (np.abs(found.mean(axis=0) - exact) < 5.3 * error).all()
 
 
-def test_it_has_the_mean_of_shared_noise_in_a_network() -> None:
+@pytest.mark.parametrize("model", [network, hierarchical])
+def test_it_has_the_mean_of_shared_noise_in_a_network(model: Any) -> None:
     """10⁵ draws of each: |z| < 5.6 in each of 21 figures (1e-6)."""
-    local, shared = (estimates(network, n) for n in ("local_reparametrised", "closed_form_entropy"))
+    local, shared = (estimates(model, n) for n in ("local_reparametrised", "closed_form_entropy"))
     error = np.sqrt((local.var(axis=0) + shared.var(axis=0)) / DRAWS)
     assert (np.abs(local.mean(axis=0) - shared.mean(axis=0)) < 5.6 * error).all()
 

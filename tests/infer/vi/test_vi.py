@@ -9,6 +9,7 @@ import pytest
 
 import bayesdl as bdl
 from bayesdl import dist
+from bayesdl.infer.optim.rates import Cosine
 from bayesdl.infer.vi.guides import LowRank
 from bayesdl.infer.vi.vi import VI
 
@@ -121,6 +122,7 @@ def test_it_is_finished_when_the_bound_no_longer_climbs(rng: np.random.Generator
     assert VI().finished({"elbo": noise - noise.mean()})
     assert not VI().finished({"elbo": noise + 0.01 * np.arange(4000)})
     assert not VI().finished({"elbo": noise[:2500]})
+    assert not VI(schedule=Cosine()).finished({"elbo": noise - noise.mean()})
 
 
 def test_it_is_broken_when_nothing_finite_comes(rng: np.random.Generator) -> None:
