@@ -11,7 +11,8 @@ import numpy as np
 from bayesdl._base.errors import ModelError
 from bayesdl._base.source import user_source
 from bayesdl.model.density import Density
-from bayesdl.model.handlers import Handler, Statement, dropout
+from bayesdl.model.handlers import Handler, Statement, thinned
+from bayesdl.model.sites import sites_of
 from bayesdl.ops import numpy as bnp
 from bayesdl.ops import random
 
@@ -32,12 +33,15 @@ class Weights:
         Weights of each of them.
     site : str
         Name of their site.
+    rate : float or None
+        How often a unit is dropped, where the model says so.
     """
 
     start: int
     units: int
     width: int
     site: str = ""
+    rate: float | None = None
 
     @property
     def layer(self) -> str:
@@ -92,9 +96,90 @@ def keep_units(position: Any, rates: Sequence[Any], weights: Sequence[Weights]) 
     return position * spread(stretch, weights, position.shape[0], position.dtype)
 
 
+def rates_of(weights: Sequence[Weights], rate: Any) -> list[Any]:
+    """How often a unit is dropped, for each of `weights`; `rate` where the model does not say."""
+    return [rate if w.rate is None else w.rate for w in weights]
+
+
 def layers_of(weights: Sequence[Weights]) -> list[str]:
     """Names of the layers, each once."""
     return list(dict.fromkeys(w.layer for w in weights))
+
+
+def owner(name: str, layers: Sequence[str]) -> str:
+    """The layer that a statement of units belongs to, by its name."""
+    return name if name in layers else name.rpartition(".")[0]
+
+
+class _Units(Handler):
+    """Notes the statements of units."""
+
+    def __init__(self) -> None:
+        self.seen: list[Statement] = []
+
+    def before(self, statement: Statement) -> None:
+        if statement.kind == "units":
+            self.seen.append(statement)
+
+
+def unit_statements(density: Density) -> list[Statement]:
+    """What the model says of units that enter layers, in its order."""
+    units = _Units()
+    sites_of(density.model, density.arguments, (*density.ambient, units), density.dtype)
+    return units.seen
+
+
+def _rates(density: Density, layers: Sequence[str]) -> dict[str, float]:
+    """The rates of those layers that follow an `nn.Dropout`."""
+    found: dict[str, float] = {}
+    waiting: Statement | None = None
+    for statement in unit_statements(density):
+        if statement.rate is not None:
+            _refuse_idle(waiting, layers)
+            waiting = statement
+        elif waiting is not None and waiting.rate is not None:
+            found[owner(statement.name, layers)] = waiting.rate
+            waiting = None
+    _refuse_idle(waiting, layers)
+    return found
+
+
+def _refuse_idle(waiting: Statement | None, layers: Sequence[str]) -> None:
+    if waiting is not None:
+        raise ModelError(
+            "no layer with weights follows a dropout.",
+            facts=[("rate", waiting.rate), ("layers", ", ".join(layers))],
+            fix="put nn.Dropout before the layer whose units are to be dropped.",
+            where=waiting.source,
+            code="S105",
+        )
+
+
+def dropped_weights(density: Density) -> tuple[Weights, ...]:
+    """The weights of the layers whose units are dropped, in the order of the position.
+
+    Those of the layers that follow an `nn.Dropout`; where there is none, those of all layers that
+    more than one unit enters: to drop a single one would be to drop all that the layer reads.
+
+    Raises
+    ------
+    ModelError
+        If there are none, or no layer follows an `nn.Dropout`.
+    """
+    weights = weights_of(density)
+    rates = _rates(density, layers_of(weights))
+    if rates:
+        return tuple(replace(w, rate=rates[w.layer]) for w in weights if w.layer in rates)
+    several = tuple(w for w in weights if w.units > 1)
+    if not several:
+        raise ModelError(
+            "there is nothing to drop: a single unit enters each layer.",
+            facts=[("layers", ", ".join(layers_of(weights)))],
+            fix="put nn.Dropout before a layer, or add a hidden layer.",
+            where=user_source(),
+            code="S105",
+        )
+    return several
 
 
 class Perturbed(Handler):
@@ -103,6 +188,7 @@ class Perturbed(Handler):
     Parameters
     ----------
     layers : list of str
+        Others are left as they are.
     change : callable, (layer, count, x) -> x
         `count` numbers the statements.
     """
@@ -115,9 +201,10 @@ class Perturbed(Handler):
         self.count = 0
 
     def before(self, statement: Statement) -> None:
-        if statement.kind == "units":
-            name = statement.name
-            layer = name if name in self.layers else name.rpartition(".")[0]
+        if statement.kind != "units" or statement.value is None:
+            return
+        layer = owner(statement.name, self.layers)
+        if layer in self.layers:
             statement.value = self.change(layer, self.count, statement.value)
             self.count += 1
 
@@ -170,7 +257,8 @@ class DropoutTarget(NoisyTarget):
     Parameters
     ----------
     rate : float
-        Probability that a unit is dropped. An input of what is compiled.
+        Probability that a unit is dropped where the model does not say it. An input of what is
+        compiled.
     """
 
     rate: float
@@ -187,12 +275,19 @@ class DropoutTarget(NoisyTarget):
         dropped, so the mean of its log prior is (1 − rate) log prior(w / (1 − rate)) and a
         constant.
         """
-        rows = self.minibatch.chosen(turn, data)
-        total = self.likelihood(position, rows, turn, dropout(self.key(turn), rate))
-        stretched = keep_units(position, [rate] * len(self.weights), self.weights)
-        kept = self.minibatch.part.site_log_densities(stretched, *rows)
-        for w in self.weights:
-            total = total + (1.0 - rate) * kept[w.site]
+        rows, key = self.minibatch.chosen(turn, data), self.key(turn)
+        rates = rates_of(self.weights, rate)
+        by_layer = {w.layer: r for w, r in zip(self.weights, rates, strict=True)}
+
+        def thin(layer: str, count: int, x: Any) -> Any:
+            return thinned(random.fold_in(key, count), x, by_layer[layer])
+
+        total = self.likelihood(position, rows, turn, Perturbed(list(by_layer), thin))
+        kept = self.minibatch.part.site_log_densities(
+            keep_units(position, rates, self.weights), *rows
+        )
+        for w, r in zip(self.weights, rates, strict=True):
+            total = total + (1.0 - r) * kept[w.site]
         return total
 
 
@@ -216,7 +311,7 @@ def dropout_target(density: Density, rate: float, batch: int | None) -> DropoutT
 
 def noisy_parts(density: Density, batch: int | None) -> tuple[MinibatchTarget, tuple[Weights, ...]]:
     """What every target of the family is made of; `batch` as for `dropout_target`."""
-    weights = weights_of(density)
+    weights = dropped_weights(density)
     return minibatch_target(density, usual_batch(density, batch)), weights
 
 

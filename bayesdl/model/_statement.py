@@ -60,6 +60,8 @@ class Statement:
         Independent copies, as further batch axes in front.
     role, layer : str or None
         What the site is in a network, for methods that treat weights apart.
+    rate : float or None
+        Of a units statement without a value: how often the units of the next layer are dropped.
     sums : tuple of int or None
         Shape of what a product of these units with the layer's weights gives, if that is all they
         are for.
@@ -94,6 +96,7 @@ class Statement:
     sample_shape: Shape = ()
     role: str | None = None
     layer: str | None = None
+    rate: float | None = None
     sums: Shape | None = None
     plates: list[PlateFrame] = field(default_factory=list)
     scale: Any = None

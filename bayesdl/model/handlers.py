@@ -215,16 +215,19 @@ class dropout(Handler):
         self.count = 0
 
     def before(self, statement: Statement) -> None:
-        if statement.kind != "units":
+        if statement.kind != "units" or statement.value is None:
             return
-        x = statement.value
-        dropped = _rarely(random.fold_in(self.key, self.count), np.shape(x), self.rate)
+        statement.value = thinned(random.fold_in(self.key, self.count), statement.value, self.rate)
         self.count += 1
-        statement.value = bnp.where(dropped, 0.0, x / (1.0 - self.rate))
 
 
 LEVELS = 1 << 16
 """Of a rate: a random word of 64 bits decides on four units."""
+
+
+def thinned(key: Any, x: Any, rate: Any) -> Any:
+    """x · Bernoulli(1 − rate) / (1 − rate), each element by itself."""
+    return bnp.where(_rarely(key, np.shape(x), rate), 0.0, x / (1.0 - rate))
 
 
 def _rarely(key: Any, shape: tuple[int, ...], rate: Any) -> Any:

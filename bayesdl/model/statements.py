@@ -160,6 +160,16 @@ def units(name: str, x: Any) -> Any:
     return send(Statement("units", _named(name), user_source(), value=x)).value
 
 
+def drop_next(rate: float) -> None:
+    """Say that the units which enter the next layer are dropped at a rate of their own.
+
+    Parameters
+    ----------
+    rate : float
+    """
+    send(Statement("units", "dropout", user_source(), rate=rate))
+
+
 def weighted(name: str, x: Any, w: Any) -> Any:
     """The sums x w of the units that enter a layer; a handler may change x, and add to the sums.
 

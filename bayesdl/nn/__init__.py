@@ -10,6 +10,7 @@ from .conv import Conv1d as Conv1d
 from .conv import Conv2d as Conv2d
 from .conv import ConvTranspose1d as ConvTranspose1d
 from .conv import ConvTranspose2d as ConvTranspose2d
+from .dropout import Dropout as Dropout
 from .embedding import Embedding as Embedding
 from .linear import Linear as Linear
 from .mlp import MLP as MLP
@@ -32,6 +33,7 @@ __all__ = [
     "Conv2d",
     "ConvTranspose1d",
     "ConvTranspose2d",
+    "Dropout",
     "Embedding",
     "FilterResponseNorm",
     "Flatten",

@@ -59,10 +59,9 @@ class MultiHeadAttention(Layer):
         self._check(x)
         rows, times, features = x.shape
         size = features // self.heads
-        entering = units(self.name, x)
 
         def heads(which: str) -> Any:
-            found = bnp.matmul(entering, self._projection(which, features))
+            found = self._projected(which, x)
             return bnp.moveaxis(bnp.reshape(found, (rows, times, self.heads, size)), 2, 1)
 
         query, key, value = heads("query"), heads("key"), heads("value")
@@ -75,11 +74,13 @@ class MultiHeadAttention(Layer):
         bias = weight(
             f"{self.name}.bias", self.bias_prior, features, (features,), "bias", self.name
         )
-        return bnp.matmul(joined, self._projection("out", features)) + bias
+        return self._projected("out", joined) + bias
 
-    def _projection(self, which: str, features: int) -> Any:
-        shape = (features, features)
-        return weight(f"{self.name}.{which}", self.prior, features, shape, "weight", self.name)
+    def _projected(self, which: str, x: Any) -> Any:
+        name, features = f"{self.name}.{which}", x.shape[-1]
+        w = weight(name, self.prior, features, (features, features), "weight", self.name)
+        # One mask for all times, as the rows of a matrix that a draw sets to zero.
+        return bnp.matmul(x * units(name, bnp.ones((x.shape[0], 1, features), x.dtype)), w)
 
     def _check(self, x: Any) -> None:
         if x.ndim != 3 or x.shape[-1] % self.heads:

@@ -43,7 +43,7 @@ class _Conv(Layer):
         )
         channels = x.shape[-1]
         self._check_groups(channels)
-        x = masked(self.name, x)
+        x = masked(self.name, x, self.groups)
         inside = channels // self.groups
         fan_in = self._fan_in(inside, size, stride)
         w = weight(
@@ -94,16 +94,19 @@ class _Conv(Layer):
             )
 
 
-def masked(name: str, x: Any) -> Any:
+def masked(name: str, x: Any, groups: int = 1) -> Any:
     """Units that enter a layer; dropout drops a whole channel of a row, not single pixels.
+
+    Groups share one mask, as the first axis of the weights counts the channels of one group.
 
     References
     ----------
     Tompson, Goroshin, Jain, LeCun & Bregler (2015), Efficient object localization using
     convolutional networks, section 3.2.
     """
-    shape = (x.shape[0], *(1,) * (x.ndim - 2), x.shape[-1])
-    return x * units(name, bnp.ones(shape, x.dtype))
+    shape = (x.shape[0], *(1,) * (x.ndim - 2), x.shape[-1] // groups)
+    mask = units(name, bnp.ones(shape, x.dtype))
+    return x * (mask if groups == 1 else bnp.concatenate([mask] * groups, axis=-1))
 
 
 @layer

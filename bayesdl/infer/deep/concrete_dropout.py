@@ -12,7 +12,7 @@ from bayesdl.ops import random
 
 from ..kernel import Kernel, kernel
 from ..minibatch import Turn
-from ..targets import NoisyTarget, Perturbed, keep_units, layers_of, noisy_parts
+from ..targets import NoisyTarget, Perturbed, keep_units, layers_of, noisy_parts, rates_of
 from ._base import DropoutKernel
 
 TEMPERATURE = 0.1
@@ -78,7 +78,10 @@ class ConcreteDropout(DropoutKernel):
         return cls(**settings, weights=parts[1]), ConcreteTarget(*parts)
 
     def own_start(self) -> list[float]:
-        return [math.log(self.rate / (1.0 - self.rate))] * len(layers_of(self.weights))
+        rates = {
+            w.layer: r for w, r in zip(self.weights, rates_of(self.weights, self.rate), strict=True)
+        }
+        return [math.log(r / (1.0 - r)) for r in rates.values()]
 
     def factors(self, key: Any, own: Any, dtype: Any) -> Any:
         layers, found = layers_of(self.weights), []

@@ -11,16 +11,16 @@ from bayesdl.ops import random
 
 from ..kernel import Kernel, kernel
 from ..minibatch import Turn
-from ..targets import NoisyTarget, Weights, keep_units, noisy_parts, spread
+from ..targets import NoisyTarget, Weights, keep_units, noisy_parts, rates_of, spread
 from ._base import DropoutKernel
 
 
 def masks(key: Any, weights: Sequence[Weights], rate: float, dtype: Any) -> list[Any]:
-    """For each layer an array (units, width): 0 with probability `rate`, else 1 / (1 − rate)."""
+    """For each layer an array (units, width): 0 as often as its rate says, else 1 / (1 − rate)."""
     found = []
-    for i, w in enumerate(weights):
+    for i, (w, here) in enumerate(zip(weights, rates_of(weights, rate), strict=True)):
         draws = random.uniform(random.fold_in(key, i), (w.units, w.width), dtype)
-        found.append(bnp.where(draws < rate, 0.0, 1.0 / (1.0 - rate)))
+        found.append(bnp.where(draws < here, 0.0, 1.0 / (1.0 - here)))
     return found
 
 
@@ -41,12 +41,13 @@ class DropConnectTarget(NoisyTarget):
         rows = self.minibatch.chosen(turn, data)
         factors = masks(self.key(turn), self.weights, self.rate, self.dtype)
         masked = trained * spread(factors, self.weights, self.dim, self.dtype)
+        rates = rates_of(self.weights, self.rate)
         kept = self.minibatch.part.site_log_densities(
-            keep_units(trained, [self.rate] * len(self.weights), self.weights), *rows
+            keep_units(trained, rates, self.weights), *rows
         )
         total = self.likelihood(masked, rows, turn)
-        for w in self.weights:
-            total = total + (1.0 - self.rate) * kept[w.site]
+        for w, rate in zip(self.weights, rates, strict=True):
+            total = total + (1.0 - rate) * kept[w.site]
         return total
 
 

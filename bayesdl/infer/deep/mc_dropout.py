@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from bayesdl.ops import numpy as bnp
 from bayesdl.ops import random
 
 from ..kernel import Kernel, kernel
-from ..targets import dropout_target, weights_of
+from ..targets import dropout_target, rates_of
 from ._base import DropoutKernel
 
 
@@ -48,12 +48,15 @@ class MCDropout(DropoutKernel):
 
     @classmethod
     def prepared(cls, density: Any, settings: Mapping[str, Any]) -> tuple[Kernel, Any]:
-        kernel = cls(**settings, weights=weights_of(density))
-        return kernel, dropout_target(density, kernel.rate, kernel.batch_size)
+        kernel = cls(**settings)
+        target = dropout_target(density, kernel.rate, kernel.batch_size)
+        return replace(kernel, weights=target.weights), target
 
     def factors(self, key: Any, own: Any, dtype: Any) -> Any:
         found = []
-        for i, w in enumerate(self.weights):
+        for i, (w, rate) in enumerate(
+            zip(self.weights, rates_of(self.weights, self.rate), strict=True)
+        ):
             draws = random.uniform(random.fold_in(key, i), (w.units, 1), dtype)
-            found.append(bnp.where(draws < self.rate, 0.0, 1.0 / (1.0 - self.rate)))
+            found.append(bnp.where(draws < rate, 0.0, 1.0 / (1.0 - rate)))
         return found

@@ -12,7 +12,7 @@ from bayesdl.ops import random
 
 from ..kernel import Kernel, kernel
 from ..minibatch import Turn
-from ..targets import NoisyTarget, Perturbed, layers_of, noisy_parts
+from ..targets import NoisyTarget, Perturbed, layers_of, noisy_parts, rates_of
 from ._base import DropoutKernel
 
 CUBIC = 1.16145124, -1.50204118, 0.58629921  # c₁, c₂, c₃ of the paper
@@ -79,8 +79,11 @@ class VariationalDropout(DropoutKernel):
         return cls(**settings, weights=parts[1]), GaussianTarget(*parts)
 
     def own_start(self) -> list[float]:
-        alpha = min(self.rate / (1.0 - self.rate), 0.99)
-        return [math.log(alpha / (1.0 - alpha))] * len(layers_of(self.weights))
+        rates = {
+            w.layer: r for w, r in zip(self.weights, rates_of(self.weights, self.rate), strict=True)
+        }
+        alphas = [min(r / (1.0 - r), 0.99) for r in rates.values()]
+        return [math.log(a / (1.0 - a)) for a in alphas]
 
     def factors(self, key: Any, own: Any, dtype: Any) -> Any:
         layers, found = layers_of(self.weights), []

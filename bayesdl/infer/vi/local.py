@@ -12,12 +12,12 @@ from bayesdl._base.source import user_source
 from bayesdl.bijectors import Identity
 from bayesdl.model.density import Density
 from bayesdl.model.handlers import Handler, Statement
-from bayesdl.model.sites import Site, sites_of
+from bayesdl.model.sites import Site
 from bayesdl.ops import numpy as bnp
 from bayesdl.ops import random
 
 from ..minibatch import Turn, minibatch_target
-from ..targets import NoisyTarget, weights_of
+from ..targets import NoisyTarget, unit_statements, weights_of
 
 
 @dataclass(frozen=True)
@@ -29,17 +29,6 @@ class Spread:
     draw: Any
     mean: Any
     sd: Any
-
-
-class _Sums(Handler):
-    """Notes the layers whose units are for one product with weights."""
-
-    def __init__(self) -> None:
-        self.layers: list[str] = []
-
-    def before(self, statement: Statement) -> None:
-        if statement.sums is not None:
-            self.layers.append(statement.name)
 
 
 class NoisySums(Handler):
@@ -124,13 +113,12 @@ def local_target(density: Density, batch: int | None) -> LocalTarget:
     Kingma, Salimans & Welling (2015), Variational dropout and the local reparameterization trick,
     section 2.3 (arXiv:1506.02557).
     """
-    noted = _Sums()
-    sites_of(density.model, density.arguments, (*density.ambient, noted), density.dtype)
+    sums = [s.name for s in unit_statements(density) if s.sums is not None]
     scaled = {s.layer for s in density.sites.values() if s.role == "scale"}
     weights = tuple(
         w
         for w in weights_of(density)
-        if w.layer in noted.layers and w.layer not in scaled and _is_free(density.sites[w.site])
+        if w.layer in sums and w.layer not in scaled and _is_free(density.sites[w.site])
     )
     if not weights:
         raise ModelError(
