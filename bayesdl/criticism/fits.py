@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import wraps
 from pathlib import Path
@@ -12,14 +12,17 @@ from typing import Any, ParamSpec
 import numpy as np
 
 from bayesdl._base.errors import RunError
+from bayesdl._base.source import warn_user
 from bayesdl.export import storage
 from bayesdl.export.arviz import attributes
-from bayesdl.export.functions import Functions, ModelFunctions
+from bayesdl.export.functions import FittedOnly, Functions, LawFunctions, ModelFunctions
 from bayesdl.export.records import from_record
 from bayesdl.infer import fit as inference
+from bayesdl.infer.account import Fitted
 from bayesdl.infer.draws import Draws
 from bayesdl.infer.handle import Handle
-from bayesdl.infer.store import opened
+from bayesdl.infer.keep import PREDICTIVE
+from bayesdl.infer.store import Opened, opened
 from bayesdl.model import as_model
 
 from .posterior import Arrays, Posterior
@@ -28,7 +31,7 @@ P = ParamSpec("P")
 LOG = logging.getLogger("bayesdl")
 
 
-def _posterior(run: Callable[P, inference.Fitted]) -> Callable[P, Posterior]:
+def _posterior(run: Callable[P, Fitted]) -> Callable[P, Posterior]:
     """The same function, with its arguments and its documentation, that gives a Posterior."""
 
     @wraps(run)
@@ -46,19 +49,23 @@ def _posterior(run: Callable[P, inference.Fitted]) -> Callable[P, Posterior]:
 
 
 def _with_posterior(error: RunError) -> RunError:
-    if isinstance(error.posterior, inference.Fitted):
+    if isinstance(error.posterior, Fitted):
         # What failed may be the disk: nothing more is written to it.
         error.posterior = _of_fitted(replace(error.posterior, store=None))
     return error
 
 
-def _of_fitted(fitted: inference.Fitted) -> Posterior:
+def _of_fitted(fitted: Fitted) -> Posterior:
     density, sites = fitted.density, fitted.density.sites
-    latent = [name for name in sites.latent if name in fitted.draws.values]
-    weights = [name for name in latent if sites[name].role]
+    kept = fitted.kept
+    latent = [name for name in kept.needed if name in kept.types]
+    weights = [name for name in latent if name in sites and sites[name].role]
     attrs = {**fitted.draws.attrs, "weights": weights}
-    functions = None
-    if len(latent) < len(sites.latent):
+    functions: Functions | None = None
+    if kept.laws is not None:
+        functions = FittedOnly(LawFunctions(density.model.name, kept.laws), dict(sites.data))
+        attrs["keep"] = PREDICTIVE
+    elif len(latent) < len(sites.latent):
         attrs["not_kept"] = [name for name in sites.latent if name not in latent]
     else:
         given = density.arguments.given
@@ -113,25 +120,31 @@ def load(path: Any, model: Any = None) -> Posterior:
     ArgumentError
         If there is no such file, or bayesdl did not write it.
     """
+    found = opened(path) if Path(path).is_dir() else None
+    if found is not None and found.unfinished is not None:
+        return _unfinished(found, found.unfinished, model)
     saved = storage.load(path)
     tree, kept = saved.tree, saved.record
     data = {label: np.asarray(tree[g][name].values) for label, (g, name) in kept["data"].items()}
-    values, stats = (
-        opened(path)
-        if Path(path).is_dir()
-        else (_arrays(tree, "posterior"), _arrays(tree, "sample_stats"))
-    )
+    if found is None:
+        values, stats = _arrays(tree, "posterior"), _arrays(tree, "sample_stats")
+    else:
+        values, stats = found.values, found.stats
     warmup = (_arrays(tree, f"warmup_{group}") for group in ("posterior", "sample_stats"))
     draws = Draws(values, stats, attributes(tree), *warmup)
     reference = str(tree.attrs.get("model", ""))
     functions: Functions | None
     if "not_kept" in draws.attrs:
         functions = None
+    elif draws.attrs.get("keep") == PREDICTIVE:
+        functions = FittedOnly(
+            from_record(kept["model"], saved.arrays, data), _arrays(tree, "observed_data")
+        )
     elif model is None and kept["model"]:
         functions = from_record(kept["model"], saved.arrays, data)
     else:
-        found = model if model is not None else storage.find_model(reference)
-        functions = _from_source(found, draws, kept["latent"], data)
+        source = model if model is not None else storage.find_model(reference)
+        functions = _from_source(source, draws, kept["latent"], data)
     return Posterior(
         draws,
         functions,
@@ -141,6 +154,25 @@ def load(path: Any, model: Any = None) -> Posterior:
         observed=_arrays(tree, "observed_data"),
         data=data,
         reference=reference,
+    )
+
+
+def _unfinished(found: Opened, about: Mapping[str, Any], model: Any) -> Posterior:
+    """What a process left that was killed while it drew."""
+    draws = Draws(found.values, found.stats, {"unfinished": True})
+    warn_user(
+        f"the run in this folder did not end: {draws.count} draws of each of its {draws.chains} "
+        "chains are whole, and are what there is. Predictions need the model and its arguments."
+    )
+    return Posterior(
+        draws,
+        _from_source(model, draws, about["latent"], {}),
+        latent=about["latent"],
+        dims=about["dims"],
+        coords={},
+        observed={},
+        data={},
+        reference=about["model"],
     )
 
 

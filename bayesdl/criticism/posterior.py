@@ -13,8 +13,8 @@ from bayesdl._base.errors import ArgumentError, ModelError, SiteError, did_you_m
 from bayesdl._base.source import user_source
 from bayesdl.export import storage
 from bayesdl.export.arviz import to_arviz, to_datatree
-from bayesdl.export.functions import Functions, ModelFunctions, Prepared
-from bayesdl.export.recording import record
+from bayesdl.export.functions import Functions, Prepared
+from bayesdl.export.recording import recorded
 from bayesdl.export.records import to_record
 from bayesdl.export.stored import StoredFunctions
 from bayesdl.infer.draws import Draws
@@ -46,7 +46,8 @@ class Posterior:
         What predicts; None where a latent site was not kept, or a file holds nothing that does
         and the model was not found.
     latent : sequence of str
-        Names of the latent sites that were kept.
+        Names of what was kept that predictions are computed from: latent sites, or parameters of
+        the observed ones.
     dims, coords : mappings
         Names and labels of axes.
     observed : dict of name to array
@@ -152,7 +153,7 @@ class Posterior:
         )
 
     def _judged_names(self) -> tuple[str, ...]:
-        """The latent sites; where none of them was kept, what was."""
+        """What predictions are computed from; where none of that was kept, what was."""
         return self.latent or tuple(self.draws.values)
 
     def _from_disk(self) -> int:
@@ -309,20 +310,15 @@ class Posterior:
         The file holds the model as compiled code sees it, a Program for any number of rows: whoever
         loads it needs neither the model's source nor the data to predict. No Python is stored.
         """
-        functions = self.functions
-        if isinstance(functions, ModelFunctions):
-            functions = record(functions, self._latent_types())
-        storage.save(self._saved(self.to_xarray(), functions), path, overwrite=overwrite)
+        storage.save(self._saved(self.to_xarray()), path, overwrite=overwrite)
 
     def complete(self, path: Any) -> None:
         """Add to the folder of streamed draws what `load` needs besides them."""
-        functions = self.functions
-        if isinstance(functions, ModelFunctions):
-            functions = record(functions, self._latent_types())
         tree = self._with(replace(self.draws, values={}, stats={})).to_xarray()
-        storage.complete(self._saved(tree, functions), path)
+        storage.complete(self._saved(tree), path)
 
-    def _saved(self, tree: Any, functions: Functions | None) -> storage.Saved:
+    def _saved(self, tree: Any) -> storage.Saved:
+        functions = recorded(self.functions, self._latent_types())
         stored, arrays = (
             to_record(functions) if isinstance(functions, StoredFunctions) else ({}, [])
         )

@@ -8,9 +8,12 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from bayesdl._base.errors import SiteError
+from bayesdl._base.source import user_source
 from bayesdl.model import Model
 from bayesdl.model.arguments import frames
 from bayesdl.model.handlers import Handler
+from bayesdl.model.laws import Laws
 from bayesdl.model.predict import LogLikelihood, Simulator, log_likelihood, predictive
 
 Array = np.ndarray[Any, Any]
@@ -108,6 +111,83 @@ class ModelFunctions:
             found = log_likelihood(self.model, args, kwargs, dtype=self.dtype)
         now = (h for h in found.ambient if not any(h is known for known in self.ambient))
         return replace(found, ambient=(*self.ambient, *now))
+
+
+@dataclass(frozen=True)
+class LawFunctions:
+    """What the parameters of the observed sites give, for the fitted data.
+
+    Parameters
+    ----------
+    name : str
+        The model's name.
+    laws : Laws
+    """
+
+    name: str
+    laws: Laws
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """In which the model was fitted."""
+        return self.laws.density.dtype
+
+    def prepare(self, kind: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Prepared:
+        """The function of one of `KINDS`."""
+        laws = self.laws
+        function: Callable[..., dict[str, Any]] = laws.log_likelihood
+        if kind != "log_likelihood":
+            function = lambda draw: laws.predict(draw[0], draw[1], kind)  # noqa: E731
+        return Prepared(function, (), self.dtype, (kind,))
+
+
+@dataclass(frozen=True)
+class FittedOnly:
+    """Functions that serve the fitted data, and refuse others.
+
+    Parameters
+    ----------
+    functions : LawFunctions or StoredFunctions
+    fitted : dict of str to array
+        Values of the observed sites.
+    """
+
+    functions: Any
+    fitted: dict[str, Array]
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        name: str = self.functions.name
+        return name
+
+    def prepare(self, kind: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Prepared:
+        """The function of one of `KINDS`.
+
+        Raises
+        ------
+        SiteError
+            If there are arguments.
+        """
+        _refuse_arguments(args, kwargs)
+        prepared: Prepared = self.functions.prepare(kind, (), {})
+        return prepared
+
+    def observed(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Array]:
+        """Values of the observed sites; as `prepare`."""
+        _refuse_arguments(args, kwargs)
+        return self.fitted
+
+
+def _refuse_arguments(args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+    if args or kwargs:
+        raise SiteError(
+            "what was kept of the draws predicts the fitted data alone.",
+            facts=[("kept", 'keep="predictive"')],
+            fix='leave the arguments out, or fit with keep="all".',
+            where=user_source(),
+            code="M117",
+        )
 
 
 def one_prediction(forward: Simulator) -> Callable[..., dict[str, Any]]:

@@ -22,7 +22,15 @@ from bayesdl.model.arguments import frame, frames
 from bayesdl.model.predict import LogLikelihood, Simulator
 from bayesdl.tracing import trace
 
-from .functions import KINDS, ModelFunctions, one_log_likelihood, one_prediction
+from .functions import (
+    KINDS,
+    FittedOnly,
+    Functions,
+    LawFunctions,
+    ModelFunctions,
+    one_log_likelihood,
+    one_prediction,
+)
 from .stored import INSIDE, Input, Parameter, StoredFunction, StoredFunctions
 from .template import MisfitError, Sizes, Template, template
 
@@ -30,6 +38,21 @@ KEY = ArrayType((2,), np.dtype(np.uint32))
 Types = Mapping[str, ArrayType]
 Source = Simulator | LogLikelihood
 Shape = tuple[Any, ...]
+
+
+def recorded(functions: Functions | None, values: Types) -> Functions | None:
+    """What a file keeps of functions that may need their source.
+
+    Parameters
+    ----------
+    functions : Functions or None
+    values : mapping of str to ArrayType
+        What they take of one draw.
+    """
+    inner = functions.functions if isinstance(functions, FittedOnly) else functions
+    if isinstance(inner, LawFunctions):
+        return record_laws(inner, values)
+    return record(inner, values) if isinstance(inner, ModelFunctions) else inner
 
 
 def record(functions: ModelFunctions, latent: Types) -> StoredFunctions | None:
@@ -70,6 +93,25 @@ def record(functions: ModelFunctions, latent: Types) -> StoredFunctions | None:
         except BayesdlError as error:
             table[kind] = StoredFunction(None, reason=error.headline.rstrip("."))
     return StoredFunctions(model.name, functions.dtype, _parameters(model), table)
+
+
+def record_laws(functions: LawFunctions, values: Types) -> StoredFunctions:
+    """Write down what the parameters of the observed sites give, for the fitted data.
+
+    Parameters
+    ----------
+    functions : LawFunctions
+    values : mapping of str to ArrayType
+        Of one draw.
+    """
+    table = {}
+    for kind in KINDS:
+        draw = dict(values) if kind == "log_likelihood" else (dict(values), KEY)
+        traced = trace(functions.prepare(kind, (), {}).function, draw, name=kind)
+        found = template({(): traced.program})
+        table[kind] = StoredFunction(found, (), tuple(traced.tree.keys))
+    table["observed"] = StoredFunction(template({(): Program("observed", (), (), ())}))
+    return StoredFunctions(functions.name, functions.dtype, (), table)
 
 
 def _parameters(model: Model) -> tuple[Parameter, ...]:

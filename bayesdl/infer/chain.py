@@ -174,6 +174,7 @@ class Chain:
         self.job, self.kernel = job, kernel
         self.here = job.begin(tune)
         self.latest: dict[str, Array] = {}
+        self.places = np.empty((0, job.block.position_type.shape[0]))
         self.sums = dict.fromkeys(job.block.info, 0.0)
         self.seconds = self.gradients = 0.0
         self._warmup: list[dict[str, Array]] = []
@@ -205,7 +206,8 @@ class Chain:
     def absorb(self, here: Snapshot, reports: Sequence[Report]) -> None:
         """Go on to where the chain now stands."""
         for report in reports:
-            self.latest, self.seconds = report.info, self.seconds + report.seconds
+            self.latest, self.places = report.info, report.positions
+            self.seconds += report.seconds
             if "n_steps" in report.info:
                 self.gradients += float(report.info["n_steps"].sum())
             if report.drawn is None:

@@ -6,6 +6,7 @@ import io
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,11 @@ from bayesdl._base.files import write_whole
 from bayesdl._base.source import user_source
 
 from .chain import Array, Chain, Report, Snapshot
+from .keep import Keeper
 
 EVERY_SECONDS = 2.0
+# A write that takes longer than one over this, in seconds, makes those after it rarer.
+PAUSE = 5.0
 RUN = "run.json"
 
 
@@ -25,7 +29,9 @@ class Checkpoint:
     """A folder that a run can be taken up from after its process has died at any moment.
 
     Its files are whole or absent, and none is ever changed: each holds the state of all chains, and
-    their reports since the file before it.
+    their reports since the file before it. Where the keeper of the draws has a state of its own, as
+    one has whose draws are on the disk already, that stands in a file beside the last of them, and
+    the reports have no positions.
 
     Parameters
     ----------
@@ -34,7 +40,7 @@ class Checkpoint:
     identity : mapping of str to str
         All that draws depend on.
     every : float
-        Least seconds between two writes.
+        Least seconds between two writes; large states are written less often.
 
     Raises
     ------
@@ -49,7 +55,7 @@ class Checkpoint:
     ) -> None:
         self.folder, self.every = Path(path), every
         self._new: dict[int, list[Report]] = {}
-        self._written = time.monotonic()
+        self._next = time.monotonic() + every
         self.folder.mkdir(parents=True, exist_ok=True)
         known = recorded(path)
         if known is None:
@@ -60,7 +66,10 @@ class Checkpoint:
         self._count = len(self._files())
 
     def restore(
-        self, chains: Sequence[Chain], keep: Callable[[int, Sequence[Report]], None]
+        self,
+        chains: Sequence[Chain],
+        keeper: Keeper,
+        keep: Callable[[int, Sequence[Report]], None],
     ) -> None:
         """Bring chains to where they stood at the last write.
 
@@ -68,9 +77,14 @@ class Checkpoint:
         ----------
         chains : sequence of Chain
             At their beginning.
+        keeper : Keeper
+            Gets its state back, if it had one.
         keep : callable
             Gets the reports of each chain, in order.
         """
+        beside = self._beside(self._count)
+        if beside.is_file():
+            keeper.resume(_loaded(beside))
         for path in self._files():
             for i, (chain, (here, reports)) in enumerate(
                 zip(chains, self._read(path, len(chains)), strict=True)
@@ -82,7 +96,7 @@ class Checkpoint:
         """Remember what a chain did, for the next write."""
         self._new.setdefault(chain, []).extend(reports)
 
-    def write(self, chains: Sequence[Chain], *, now: bool = False) -> None:
+    def write(self, chains: Sequence[Chain], keeper: Keeper, *, now: bool = False) -> None:
         """Write, if the last time was long enough ago or it must be now, and there is news.
 
         Raises
@@ -91,26 +105,36 @@ class Checkpoint:
             If the disk is full, or the folder gone. What was written before is still there, and
             what was not is tried again at the next call.
         """
-        if not self._new or not (now or time.monotonic() - self._written >= self.every):
+        begin = time.monotonic()
+        if not self._new or not (now or begin >= self._next):
             return
+        state = keeper.state()
         arrays: dict[str, Array] = {}
         for i, chain in enumerate(chains):
             here = chain.here
             arrays[f"{i}.at"] = np.array([here.at, here.tune, here.size])
             arrays.update({f"{i}.leaf.{j}": leaf for j, leaf in enumerate(here.leaves)})
-            arrays.update(_packed(i, self._new.get(i, [])))
-        content = io.BytesIO()
-        np.savez(content, allow_pickle=False, **arrays)
-        write_whole(str(self.folder / f"{self._count + 1:08d}.npz"), content.getvalue())
-        self._count, self._new, self._written = self._count + 1, {}, time.monotonic()
+            reports = self._new.get(i, [])
+            arrays.update(_packed(i, reports if state is None else _without_draws(reports)))
+        number = self._count + 1
+        if state is not None:
+            _write(self._beside(number), state)
+        _write(self.folder / f"{number:08d}.npz", arrays)
+        self._beside(self._count).unlink(missing_ok=True)
+        self._count, self._new = number, {}
+        end = time.monotonic()
+        self._next = end + self.every * max(1.0, PAUSE * (end - begin))
+
+    def _beside(self, number: int) -> Path:
+        """The file of the keeper's state."""
+        return self.folder / f"kept-{number:08d}.npz"
 
     def _files(self) -> list[Path]:
         return sorted(self.folder.glob("[0-9]" * 8 + ".npz"))
 
     @staticmethod
     def _read(path: Path, chains: int) -> list[tuple[Snapshot, list[Report]]]:
-        with np.load(path, allow_pickle=False) as found:
-            arrays = {name: found[name] for name in found.files}
+        arrays = _loaded(path)
         outcomes = []
         for i in range(chains):
             at, tune, size = (int(n) for n in arrays[f"{i}.at"])
@@ -152,6 +176,22 @@ def recorded(path: Any) -> dict[str, str] | None:
         return None
     found: dict[str, str] = json.loads(file.read_text())
     return found
+
+
+def _write(path: Path, arrays: Mapping[str, Array]) -> None:
+    content = io.BytesIO()
+    np.savez(content, allow_pickle=False, **arrays)
+    write_whole(str(path), content.getvalue())
+
+
+def _loaded(path: Path) -> dict[str, Array]:
+    with np.load(path, allow_pickle=False) as found:
+        return {name: found[name] for name in found.files}
+
+
+def _without_draws(reports: Sequence[Report]) -> list[Report]:
+    """Without the positions of draws: whoever keeps these has them."""
+    return [r if r.drawn is None else replace(r, positions=r.positions[:0]) for r in reports]
 
 
 def _packed(i: int, reports: Sequence[Report]) -> dict[str, Array]:

@@ -35,12 +35,17 @@ class Draws:
     @property
     def chains(self) -> int:
         """Number of chains."""
-        return len(next(iter(self.values.values())))
+        return len(next(iter(self._columns.values())))
 
     @property
     def count(self) -> int:
         """Number of draws of each chain."""
-        return int(next(iter(self.values.values())).shape[1])
+        return int(next(iter(self._columns.values())).shape[1])
+
+    @property
+    def _columns(self) -> Arrays:
+        """Where no values were kept there are statistics."""
+        return self.values or self.stats
 
     def flat(self) -> Arrays:
         """Values with chains and draws along one axis."""

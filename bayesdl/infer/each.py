@@ -33,14 +33,16 @@ class EachDraw:
         `draw` is a container of arrays.
     dtype : dtype
         Default float dtype while tracing.
+    total : int, optional
+        Draws of all calls together; those of the first one if not given.
 
     Notes
     -----
     It is traced and compiled when it is first called, once for all data of the same types.
     """
 
-    def __init__(self, function: Callable[..., Any], dtype: Any) -> None:
-        self.function, self.dtype = function, dtype
+    def __init__(self, function: Callable[..., Any], dtype: Any, total: int = 0) -> None:
+        self.function, self.dtype, self.total = function, dtype, total
         self._known: dict[Any, tuple[Executable, Any, int]] = {}
 
     def __call__(self, draws: Any, data: Sequence[Any]) -> Any:
@@ -87,7 +89,8 @@ class EachDraw:
 
             types = [ArrayType((size, *t.shape), t.dtype) for t in kinds]
             program = trace(many, types, *given, name="each_draw").program
-        return compile(program, brief=n * _work(single.program) <= BRIEF), single.tree, size
+        brief = max(n, self.total) * _work(single.program) <= BRIEF
+        return compile(program, brief=brief), single.tree, size
 
 
 def _work(program: Program) -> float:

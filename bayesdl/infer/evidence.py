@@ -70,7 +70,7 @@ def refuse_broken(kernel: Kernel, density: Density, run: Run) -> None:
     steps = [kernel.broken({n: v[c] for n, v in run.warmup.items()}) for c in range(_chains(run))]
     for chain, step in enumerate(steps):
         if step is not None:
-            error = _lost(density, run.positions[chain], chain, step)
+            error = _lost(density, run.latest[chain], chain, step)
             error.run = run  # type: ignore[attr-defined]
             raise error
 

@@ -3,77 +3,31 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping
 from hashlib import blake2b
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import numpy as np
 
-from bayesdl._base.errors import ArgumentError, RunError, SampleError, did_you_mean
-from bayesdl._base.source import user_source, warn_user
-from bayesdl.model.arguments import frame
+from bayesdl._base.errors import SampleError
+from bayesdl._base.source import user_source
 from bayesdl.model.density import Density, build_density
 
-from .block import Target
-from .checkpoint import recorded
+from .account import Account, Fitted
+from .asked import check_counts, check_warmup, checked_options, method_named, seed_sequence
+from .block import Block, Target
 from .coordinates import coordinate_blocks
-from .draws import Draws
-from .each import EachDraw
-from .evidence import evidence_bounds, refuse_broken
 from .handle import Gate, Handle
 from .hosting import Hosting, identity, split
-from .keep import chosen_names
+from .keep import Columns
+from .kept import Kept, kept_of
 from .kernel import Kernel
-from .machine import peak_megabytes, usable_cores, versions
-from .methods import KERNELS
+from .machine import usable_cores
 from .progress import progress
-from .run import Compiled, Host, Run, compile_kernel, run
+from .run import Host, Run, compile_kernel, run
 from .starts import starting_positions
 from .store import Store
-
-# What other libraries call our arguments.
-SYNONYMS = {
-    "num_samples": "draws",
-    "iter_sampling": "draws",
-    "n_samples": "draws",
-    "num_warmup": "tune",
-    "trajectory_length": "path_length",
-    "iter_warmup": "tune",
-    "warmup": "tune",
-    "steps": "tune",
-    "num_chains": "chains",
-    "seed": "random_seed",
-    "rng": "random_seed",
-    "rng_key": "random_seed",
-    "random_state": "random_seed",
-    "adapt_delta": "target_accept",
-    "target_accept_prob": "target_accept",
-    "max_tree_depth": "max_treedepth",
-    "progress_bar": "progressbar",
-    "thinning": "thin",
-}
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """What a fit gave.
-
-    Parameters
-    ----------
-    density : Density
-        The model and its data.
-    draws : Draws
-        Values of the latent and deterministic sites.
-    store : path, optional
-        Folder that the draws are in.
-    """
-
-    density: Density
-    draws: Draws
-    store: Path | None = None
 
 
 def fit(
@@ -124,7 +78,8 @@ def fit(
         Of the run: ``checkpoint``, a folder that is written every two seconds and from which the
         same call goes on; ``store``, a zarr folder to which draws go while they are drawn, read
         lazily afterwards; ``max_memory``, bytes of draws in memory at most; ``keep``, names of the
-        sites whose values are wanted; ``save_warmup=True``, the warm-up's values too; ``executor``,
+        sites whose values are wanted, or "predictive": what predictions of the fitted data need,
+        and no weights; ``save_warmup=True``, the warm-up's values too; ``executor``,
         any ``concurrent.futures.Executor`` in the place of threads; ``blocking=False`` for a
         handle with ``inspect pause resume abort wait``.
         The method's own: ``target_accept``, ``metric`` (nuts, hmc: "diag", "low_rank" or
@@ -149,16 +104,16 @@ def fit(
     RunError
         If the run cannot go on: a full disk, dead workers. Its ``posterior`` has what was drawn.
     """
-    kind = _method(method)
-    _check_counts(draws, tune, chains, cores, thin)
+    kind = method_named(method)
+    check_counts(draws, tune, chains, cores, thin)
     hosting, own = split(options)
-    settings = _checked_options(kind, own)
-    _check_warmup(hosting, kind)
+    settings = checked_options(kind, own, _common())
+    check_warmup(hosting, kind)
     density = _density(kind, model, data, dtype)
-    kept = chosen_names(hosting.keep, [n for n, s in density.sites.items() if s.drawn])
+    kept = kept_of(density, hosting.keep)
     shown = dict(settings)
     kernel, target = _kernel(kind, density, settings)
-    sequence = _seed_sequence(_seed(random_seed, hosting))
+    sequence = seed_sequence(random_seed, hosting)
     tune = kind.default_tune if tune is None else tune
     chains = kind.default_chains if chains is None else chains
     starts, chain_keys = sequence.spawn(2)
@@ -176,112 +131,27 @@ def fit(
         said = {"method": method, **lengths, **shown}
         call = identity(compiled, target.data, start.positions, keys, said)
         call["entropy"] = str(sequence.entropy)
-        if hosting.save_warmup:
-            call["save_warmup"] = "True"
+        call.update(hosting.what_it_writes())
     shape = chains, -(-draws // thin)
     more = tune if hosting.save_warmup else 0
-    hosting.require_room(_bytes_per_draw(density, compiled, kept), (chains, shape[1] + more))
+    hosting.require_room(kept.bytes + _bytes(compiled.block), (chains, shape[1] + more))
     checkpoint = hosting.open_checkpoint(call)
-    store = _store(hosting, density, compiled, shape, kept, repr(sorted(call.items())))
+    keeper = _keeper(hosting, kept, compiled.block, shape, call)
 
     cores = cores or usable_cores()
     asked = chains, tune, draws, min(chains, cores)
     steps = {"tune": tune, "draws": draws, "thin": thin, "cores": cores}
 
     def go(gate: Gate) -> Run:
-        host = Host(store, hosting.executor, checkpoint, gate, hosting.save_warmup)
+        host = Host(keeper, hosting.executor, checkpoint, gate, hosting.save_warmup)
         return run(compiled, kernel, target, start.positions, keys, report=show, host=host, **steps)
 
     told = {"thin": thin, "init": init, "init_retries": list(start.retries)}
-    account = _Account(
-        density, kernel, compiled, store, hosting, kept, method, settings, sequence, told, asked
-    )
+    account = Account(kernel, compiled, kept, hosting, method, settings, told, sequence, asked)
     if not hosting.blocking:
         handle: Any = Handle(go, account.finish, account.look)
         return handle  # type: ignore[no-any-return]
     return account.finish(go(Gate()))
-
-
-@dataclass(frozen=True)
-class _Account:
-    """What it takes to say what a run gave; `asked` is chains, tune, draws, threads."""
-
-    density: Density
-    kernel: Kernel
-    compiled: Compiled
-    store: Store | None
-    hosting: Hosting
-    kept: Sequence[str]
-    method: str
-    settings: dict[str, Any]
-    sequence: np.random.SeedSequence
-    told: dict[str, Any]
-    asked: tuple[int, int, int, int]
-
-    def look(self, result: Run) -> Fitted:
-        """What there is, at any time."""
-        seconds, lengths = self.compiled.seconds, (self.asked[1], self.asked[3])
-        attrs = _attrs(self.method, self.settings, seconds, result, self.sequence, lengths)
-        attrs.update(self.told)
-        found = Draws(self._values(result), result.stats, attrs)
-        places = result.warmup_positions
-        if places is not None and places.shape[1]:
-            warmup = _constrained(self.density, places, self.kept)
-            found = replace(found, warmup=warmup, warmup_stats=result.warmup)
-        return Fitted(self.density, found, self.store.path if self.store else None)
-
-    def finish(self, result: Run) -> Fitted:
-        """The same at the end, or what went wrong."""
-        refuse_broken(self.kernel, self.density, result)
-        if result.failure is not None:
-            raise _stopped(result, self.look, self.hosting) from result.failure
-        if result.interrupted:
-            _say_what_is_left(result, self.asked[:3])
-        return self.look(result)
-
-    def _values(self, result: Run) -> Any:
-        if self.store:
-            return result.values
-        return _constrained(self.density, result.positions, self.kept)
-
-
-def _check_warmup(hosting: Hosting, kind: type[Kernel]) -> None:
-    if hosting.save_warmup and not kind.markov:
-        raise ArgumentError(
-            f"{kind.name} has no warm-up to save: it optimises.",
-            fix="leave save_warmup out.",
-            where=user_source(),
-            code="A108",
-        )
-
-
-def _seed(given: Any, hosting: Hosting) -> Any:
-    """Of a run that was begun without a seed, the one that it took."""
-    if given is not None or hosting.checkpoint is None:
-        return given
-    known = recorded(hosting.checkpoint)
-    return None if known is None else int(known["entropy"])
-
-
-def _stopped(result: Run, look: Callable[[Run], Fitted], hosting: Hosting) -> RunError:
-    """The error of a run that could not go on, with what it had drawn."""
-    chains, count = result.shape
-    again = hosting.checkpoint is not None
-    error = RunError(
-        "the run could not go on.",
-        facts=[
-            ("cause", f"{type(result.failure).__name__}: {result.failure}"),
-            ("iterations", ", ".join(map(str, result.iterations))),
-            ("kept", f"{chains} chains of {count} draws, in this error's `posterior`"),
-        ],
-        fix="remove the cause and make the same call again: it goes on from its checkpoint."
-        if again
-        else "remove the cause; with checkpoint=folder the same call would go on from here.",
-        where=user_source(),
-        code="S120",
-    )
-    error.posterior = look(result) if count else None
-    return error
 
 
 def _density(kind: type[Kernel], model: Any, data: tuple[Any, ...], dtype: Any) -> Density:
@@ -308,185 +178,26 @@ def _kernel(
     return kind.prepared(density, settings)
 
 
-def _bytes_per_draw(density: Density, compiled: Compiled, kept: Sequence[str]) -> int:
-    types = [*(density.sites[n].type for n in kept), *compiled.block.info_types.values()]
-    return sum(t.size * t.dtype.itemsize for t in types)
+def _bytes(block: Block) -> int:
+    """Of the statistics of one draw."""
+    return sum(t.size * t.dtype.itemsize for t in block.info_types.values())
 
 
-def _store(
-    hosting: Hosting,
-    density: Density,
-    compiled: Compiled,
-    shape: tuple[int, int],
-    kept: Sequence[str],
-    call: str,
-) -> Store | None:
-    """The folder of the draws, if one is wanted."""
+def _keeper(
+    hosting: Hosting, kept: Kept, block: Block, shape: tuple[int, int], call: Mapping[str, str]
+) -> Columns:
+    """Where the draws go: to memory, or to a folder."""
+    each, data = kept.each(shape[0] * shape[1]), kept.density.data
+    parts = (lambda p: each(p, data)), kept.types, block.info_types, shape
     if hosting.store is None:
-        return None
-    each = _each(density, kept)
-    types = {name: density.sites[name].type for name in kept}
-    stats = compiled.block.info_types
+        place = block.position_type
+        return Columns(*parts, place.size * place.dtype.itemsize + _bytes(block))
     # Only a run with a checkpoint can come again to the folder that it began.
-    run = blake2b(f"{call} {kept}".encode()).hexdigest() if hosting.checkpoint else uuid4().hex
-    return Store(hosting.store, lambda p: each(p, density.data), types, stats, shape, run)
-
-
-def _constrained(
-    density: Density, positions: np.ndarray[Any, Any], kept: Sequence[str]
-) -> dict[str, np.ndarray[Any, Any]]:
-    chains, count = positions.shape[:2]
-    found = _each(density, kept)(positions.reshape(chains * count, -1), density.data)
-    return {n: found[n].reshape(chains, count, *found[n].shape[1:]) for n in kept}
-
-
-def _each(density: Density, kept: Sequence[str]) -> EachDraw:
-    """Values of the kept sites at each position; what they do not need is never computed."""
-
-    def values(position: Any, *data: Any) -> dict[str, Any]:
-        found = density.constrain(position, *data)
-        return {name: found[name] for name in kept}
-
-    return EachDraw(values, density.dtype)
-
-
-def _say_what_is_left(result: Run, asked: tuple[int, int, int]) -> None:
-    """A warning with what an interrupted run kept, or the error if that is nothing."""
-    chains, tune, draws = asked
-    kept, count = result.shape
-    if count:
-        warn_user(
-            f"stopped by hand: {kept} of {chains} chains are kept, {count} of {draws} draws each; "
-            "the whole run would begin with these."
-        )
-        return
-    done = ", ".join(str(n) for n in result.iterations)
-    raise SampleError(
-        "the run was stopped in its warm-up, before the first draw: there is nothing to return.",
-        facts=[
-            ("warm-up", f"{done} of {tune} iterations, by chain"),
-            ("lost", f"{result.seconds:.1f} s of sampling"),
-        ],
-        fix="let it run past its warm-up, or give a smaller tune.",
-        where=user_source(),
-        code="S103",
-    )
-
-
-def _attrs(
-    method: str,
-    settings: dict[str, Any],
-    seconds: dict[str, float],
-    result: Any,
-    sequence: np.random.SeedSequence,
-    lengths: tuple[int, int],
-) -> dict[str, Any]:
-    stats = result.stats
-    found: dict[str, Any] = {
-        "inference_library": "bayesdl",
-        "method": method,
-        "settings": {k: _plain(v) for k, v in settings.items() if k != "weights"},
-        "tuning_steps": lengths[0],
-        "threads": lengths[1],
-        "trace_seconds": seconds["trace"],
-        "compile_seconds": seconds["trace"] + seconds["compile"],
-        "run_seconds": result.seconds,
-        "peak_mb": peak_megabytes(),
-        "interrupted": result.interrupted,
-        "random_seed_entropy": str(sequence.entropy),
-        "versions": versions(),
-    }
-    found.update(evidence_bounds(stats))
-    if not KERNELS[method].markov:
-        found["optimisation_steps"] = int(next(iter(result.warmup.values())).shape[1])
-    if "n_steps" in result.warmup:
-        found["warmup_gradients"] = int(result.warmup["n_steps"].sum())
-    if "diverging" in stats:
-        found["divergences"] = int(stats["diverging"].sum())
-    return found
-
-
-def _plain(value: Any) -> Any:
-    """A setting as it can stand in a file."""
-    return value if isinstance(value, str | int | float | None) else frame(value)
-
-
-def _method(name: str) -> type[Kernel]:
-    if name not in KERNELS:
-        guess = did_you_mean(name, KERNELS, {"mcmc": "nuts", "svi": "vi", "dropout": "mc_dropout"})
-        raise ArgumentError(
-            f"there is no method {name!r}.",
-            facts=[("known", ", ".join(sorted(KERNELS)))],
-            fix=f"did you mean {guess!r}?" if guess else "use one of them.",
-            where=user_source(),
-            code="A106",
-        )
-    return KERNELS[name]
+    named = blake2b(f"{sorted(call.items())} {sorted(kept.types)}".encode()).hexdigest()
+    return Store(hosting.store, *parts, named if hosting.checkpoint else uuid4().hex, kept.about)
 
 
 def _common() -> list[str]:
     """The settings that every method has, as the signature of `fit` lists them."""
     listed = inspect.signature(fit).parameters.values()
     return [p.name for p in listed if p.kind is p.KEYWORD_ONLY and p.name != "method"]
-
-
-def _checked_options(kind: type[Kernel], options: dict[str, Any]) -> dict[str, Any]:
-    own = [f.name for f in fields(Hosting)]
-    own += [f.name for f in fields(kind) if f.name != "weights"]  # type: ignore[arg-type]
-    for name in options:
-        if name not in own:
-            known = [*_common(), *own]
-            guess = did_you_mean(name, known, SYNONYMS)
-            raise ArgumentError(
-                f"fit has no argument {name!r} for method {kind.name!r}.",
-                facts=[("known", ", ".join(known))],
-                fix=f"did you mean `{guess}`?" if guess else "leave it out.",
-                where=user_source(),
-                code="A107",
-            )
-    for name in ("target_accept", "rate"):
-        if name in options and not 0.0 < float(options[name]) < 1.0:
-            raise ArgumentError(
-                f"{name} must lie between 0 and 1.",
-                facts=[("given", options[name])],
-                fix=f"for example {name}=0.8."
-                if name == "target_accept"
-                else "for example rate=0.05.",
-                where=user_source(),
-                code="A108",
-            )
-    return options
-
-
-def _check_counts(
-    draws: int, tune: int | None, chains: int | None, cores: int | None, thin: int
-) -> None:
-    above_zero = {"draws": draws, "chains": chains, "cores": cores, "thin": thin}
-    least = {"tune": (tune, 0), **{name: (value, 1) for name, value in above_zero.items()}}
-    for name, (value, low) in least.items():
-        whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-        if value is not None and (not whole or value < low):
-            raise ArgumentError(
-                f"{name} must be a whole number of at least {low}.",
-                facts=[("given", repr(value))],
-                fix=f"for example {name}=1000."
-                if name in ("draws", "tune")
-                else f"for example {name}=4.",
-                where=user_source(),
-                code="A108",
-            )
-
-
-def _seed_sequence(seed: Any) -> np.random.SeedSequence:
-    if seed is None or isinstance(seed, int | np.integer):
-        return np.random.SeedSequence(None if seed is None else int(seed))
-    if isinstance(seed, np.random.SeedSequence):
-        return np.random.SeedSequence(seed.entropy, spawn_key=seed.spawn_key)
-    if isinstance(seed, np.random.Generator):
-        return np.random.SeedSequence(int(seed.integers(2**63)))
-    raise ArgumentError(
-        f"random_seed cannot be a {type(seed).__name__}.",
-        fix="give an int, a numpy.random.SeedSequence or a numpy.random.Generator.",
-        where=user_source(),
-        code="A108",
-    )

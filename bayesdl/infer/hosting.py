@@ -39,8 +39,9 @@ class Hosting:
     executor : concurrent.futures.Executor or callable that gives one, optional
     blocking : bool, default True
         Whether `fit` returns when the run has ended, or a handle of it at once.
-    keep : "all" or names of sites, default "all"
-        Sites whose values are computed and kept.
+    keep : "all", "predictive" or names of sites, default "all"
+        Sites whose values are computed and kept; "predictive" stands for the parameters of the
+        observed sites' distributions, and may be one of several names.
     save_warmup : bool, default False
         Whether values and statistics of the warm-up are kept as well, in memory.
     """
@@ -95,6 +96,11 @@ class Hosting:
             where=user_source(),
             code="S121",
         )
+
+    def what_it_writes(self) -> dict[str, str]:
+        """What else a checkpoint has to be opened with, by name."""
+        found = {"save_warmup": self.save_warmup, "store": self.store is not None}
+        return {name: str(said) for name, said in found.items() if said}
 
     def open_checkpoint(self, identity: Mapping[str, str]) -> Checkpoint | None:
         """The folder of the checkpoint, if one is wanted."""

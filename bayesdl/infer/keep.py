@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 
 from bayesdl._base.errors import ArgumentError, SiteError, did_you_mean
 from bayesdl._base.source import user_source
+from bayesdl.ir.types import ArrayType
 
 from .block import Block
 
 Array = np.ndarray[Any, Any]
+PREDICTIVE = "predictive"
+GROUPS = ("posterior", "sample_stats")
+# Values of sites are computed from so many bytes of positions and statistics of a chain at once.
+BUFFER_BYTES, LEAST_BUFFER = 8_000_000, 256
 
 
 class Keeper(Protocol):
@@ -37,6 +42,17 @@ class Keeper(Protocol):
 
     def collect(self, chains: Sequence[int], count: int) -> tuple[dict[str, Any], dict[str, Any]]:
         """Values and statistics, shape (chains, count, …), of the first draws of some chains."""
+        ...
+
+    def state(self) -> dict[str, Array] | None:
+        """What `resume` needs to go on without the positions so far; None if it needs these.
+
+        Where there is a state, `append` is called again with the statistics alone.
+        """
+        ...
+
+    def resume(self, state: Mapping[str, Array]) -> None:
+        """Go on from a state."""
         ...
 
 
@@ -78,6 +94,96 @@ class Positions:
             for name, none in self._no_stats.items()
         }
         return {"position": np.stack(positions)}, stats
+
+    def state(self) -> None:
+        """There is none: positions are what it keeps."""
+
+    def resume(self, state: Mapping[str, Array]) -> None:
+        """Never called."""
+        raise AssertionError
+
+
+class Columns:
+    """Keeps values of sites in arrays made beforehand, and positions only until there are enough.
+
+    Parameters
+    ----------
+    values : callable, (positions) -> dict of name to array
+        Values of the sites at positions, shape (n, dim).
+    types, stats : mappings of name to ArrayType
+        Of one draw's values and statistics.
+    shape : (int, int)
+        Chains, and most draws of each.
+    per_draw : int
+        Bytes of one draw's position and statistics.
+    """
+
+    def __init__(
+        self,
+        values: Callable[[Array], Mapping[str, Array]],
+        types: Mapping[str, ArrayType],
+        stats: Mapping[str, ArrayType],
+        shape: tuple[int, int],
+        per_draw: int,
+    ) -> None:
+        self._values, self._shape = values, shape
+        self.chunk = max(BUFFER_BYTES // max(per_draw, 1), LEAST_BUFFER)
+        # Memory that nothing was written to is not taken yet.
+        self._arrays: dict[str, dict[str, Any]] = {
+            group: {n: np.empty((*shape, *t.shape), t.dtype) for n, t in kinds.items()}
+            for group, kinds in zip(GROUPS, (types, stats), strict=True)
+        }
+        self._buffers: list[list[tuple[Array, Mapping[str, Array]]]] = [[] for _ in range(shape[0])]
+        self._waiting, self._stored = [0] * shape[0], [0] * shape[0]
+
+    def append(self, chain: int, first: int, positions: Array, stats: Mapping[str, Array]) -> None:
+        """Take draws of a chain."""
+        self._buffers[chain].append((positions, stats))
+        self._waiting[chain] += len(positions)
+        if self._waiting[chain] >= self.chunk:
+            self._flush(chain)
+
+    def _flush(self, chain: int) -> None:
+        positions, stats = self._joined(chain)
+        self._put(chain, self._stored[chain], positions, stats)
+        self._stored[chain] += len(positions)
+        self._buffers[chain], self._waiting[chain] = [], 0
+
+    def _joined(self, chain: int) -> tuple[Array, dict[str, Array]]:
+        """The draws of a chain that wait."""
+        parts = self._buffers[chain]
+        stats = {name: np.concatenate([s[name] for _, s in parts]) for name in parts[0][1]}
+        return np.concatenate([p for p, _ in parts]), stats
+
+    def _put(self, chain: int, at: int, positions: Array, stats: Mapping[str, Array]) -> None:
+        columns = self._values(positions), stats
+        for group, found in zip(GROUPS, columns, strict=True):
+            for name, value in found.items():
+                self._arrays[group][name][chain, at : at + len(positions)] = value
+
+    def count(self, chain: int) -> int:
+        """Number of draws of a chain."""
+        if self._waiting[chain]:
+            self._flush(chain)
+        return self._stored[chain]
+
+    def collect(self, chains: Sequence[int], count: int) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Values and statistics of the first draws of some chains."""
+        every = len(chains) == self._shape[0]
+        values, stats = (
+            # A view where that will do: the draws are there once.
+            {n: (a if every else a[list(chains)])[:, :count] for n, a in group.items()}
+            for group in self._arrays.values()
+        )
+        return values, stats
+
+    def state(self) -> dict[str, Array] | None:
+        """There is none: values follow from positions."""
+        return None
+
+    def resume(self, state: Mapping[str, Array]) -> None:
+        """Never called."""
+        raise AssertionError
 
 
 def chosen_names(keep: Any, names: Sequence[str]) -> list[str]:

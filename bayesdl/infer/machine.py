@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import platform
 import sys
+from functools import cache
 from importlib import import_module
 
-_PACKAGES = ("numpy", "scipy", "llvmlite")
+PACKAGES = ("numpy", "scipy", "llvmlite", "xarray", "arviz", "h5netcdf", "h5py", "threadpoolctl")
 
 
 def usable_cores() -> int:
@@ -25,8 +26,8 @@ def peak_megabytes() -> float:
     return peak / (1e6 if sys.platform == "darwin" else 1e3)
 
 
+@cache
 def versions() -> dict[str, str]:
-    """Versions that a result depends on: of the packages that have been loaded."""
-    found = {name: sys.modules[name] for name in _PACKAGES if name in sys.modules}
-    numbers = {name: str(module.__version__) for name, module in found.items()}
-    return {"python": platform.python_version(), **numbers}
+    """Versions of Python and of all that the package depends on, loaded or not."""
+    metadata = import_module("importlib.metadata")
+    return {"python": platform.python_version(), **{n: metadata.version(n) for n in PACKAGES}}

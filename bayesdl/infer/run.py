@@ -79,6 +79,8 @@ class Run:
         What stopped it: a disk that took no more, a worker that died too often.
     warmup_positions : array, shape (chains, warm-up iterations, dim), optional
         Where they are saved.
+    latest : tuple of array, shape (n, dim)
+        Positions of the last block of each chain.
     """
 
     values: dict[str, Any]
@@ -90,6 +92,7 @@ class Run:
     seconds: float
     failure: BaseException | None = None
     warmup_positions: Array | None = None
+    latest: tuple[Array, ...] = ()
 
     @property
     def positions(self) -> Array:
@@ -231,7 +234,7 @@ class Walk:
         """Walk to the end, or to a failure; whether Ctrl-C came before."""
         checkpoint, interrupted = self.host.checkpoint, False
         if checkpoint is not None:
-            checkpoint.restore(self.chains, self._keep)
+            checkpoint.restore(self.chains, self.keeper, self._keep)
         with crowd as workers:
             try:
                 for i in range(len(self.chains)):
@@ -300,7 +303,7 @@ class Walk:
                         with suppress(OSError):
                             self._keep(i, found[1])
             if self.host.checkpoint is not None:
-                self.host.checkpoint.write(self.chains, now=True)
+                self.host.checkpoint.write(self.chains, self.keeper, now=True)
         except OSError as error:
             self.failure = self.failure or error
 
@@ -308,7 +311,7 @@ class Walk:
         self._note(i, reports)
         self._keep(i, reports)
         if self.host.checkpoint is not None:
-            self.host.checkpoint.write(self.chains)
+            self.host.checkpoint.write(self.chains, self.keeper)
 
     def _note(self, i: int, reports: Sequence[Report]) -> None:
         if self.host.checkpoint is not None:
@@ -317,8 +320,12 @@ class Walk:
     def _keep(self, i: int, reports: Sequence[Report]) -> None:
         thin = self.chains[i].job.thin
         for report in reports:
-            if report.drawn is not None and len(report.positions):
-                self.keeper.append(i, *_kept(report, thin))
+            if report.drawn is None:
+                continue
+            first, positions, stats = _kept(report, thin)
+            # A run that goes on may have statistics alone to tell of.
+            if any(map(len, (positions, *stats.values()))):
+                self.keeper.append(i, first, positions, stats)
 
     def draw_from_here(self) -> None:
         """End an optimisation where it stands, and make the draws."""
@@ -365,6 +372,7 @@ class Walk:
             seconds,
             self.failure,
             np.stack(places) if self.host.save_warmup else None,
+            tuple(chains[i].places for i in chosen),
         )
 
 

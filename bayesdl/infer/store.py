@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,10 +16,12 @@ from bayesdl._base.errors import ArgumentError
 from bayesdl._base.source import user_source
 from bayesdl.ir.types import ArrayType
 
+from .keep import GROUPS, Columns
+
 CHUNK_BYTES = 4_000_000
 CHUNK_DRAWS = 1000
 RUN, CHAINS, DRAWS = "bayesdl_run", "bayesdl_chains", "bayesdl_draws"
-GROUPS = ("posterior", "sample_stats")
+ABOUT, PROGRESS = "bayesdl_about", "bayesdl_progress"
 Array = np.ndarray[Any, Any]
 
 
@@ -82,20 +85,18 @@ class Lazy:
         return getattr(np.asarray(self), name)
 
 
-class Store:
+class Store(Columns):
     """A keeper that writes values of sites to a folder of chunks, in ArviZ's groups.
 
     Parameters
     ----------
     path : str or path
-    values : callable, (positions) -> dict of name to array
-        Values of the sites at positions, shape (n, dim).
-    types : mapping of site name to ArrayType
-    stats : mapping of name to ArrayType
-    shape : (int, int)
-        Chains, and most draws of each.
+    values, types, stats, shape
+        As of `Columns`.
     run : str
-        Which run it is. A folder with the same one is written again from the start.
+        Which run it is. A folder with the same one is gone on with.
+    about : mapping of str to value
+        What `opened` gives of a run that did not end: values that JSON has.
 
     Raises
     ------
@@ -111,28 +112,28 @@ class Store:
         stats: Mapping[str, ArrayType],
         shape: tuple[int, int],
         run: str,
+        about: Mapping[str, Any],
     ) -> None:
-        self.path, self._values, self._chains = Path(path), values, shape[0]
-        self._root = _made(self.path, run)
+        Columns.__init__(self, values, {}, {}, shape, 1)
+        self.path = Path(path)
+        self._root = _made(self.path, run, about)
         biggest = sum(t.size * t.dtype.itemsize for t in types.values())
         self.chunk = int(min(shape[1], CHUNK_DRAWS, max(1, CHUNK_BYTES // max(biggest, 1))))
+        self._fresh = False
+        if PROGRESS not in self._root:
+            _created(self._root, PROGRESS, shape[:1], shape[:1], np.dtype(np.int64), (PROGRESS,))
+        self._progress = self._root[PROGRESS]
         for group, kinds in zip(GROUPS, (types, stats), strict=True):
-            for name, kind in kinds.items():
-                self._add(group, name, kind, shape)
-        self._buffers: dict[int, list[tuple[Array, Mapping[str, Array]]]] = {}
-        self._stored = [0] * shape[0]
+            folder = self._root.require_group(group)
+            self._arrays[group] = {n: self._array(folder, n, t) for n, t in kinds.items()}
 
-    def _add(self, group: str, name: str, kind: ArrayType, shape: tuple[int, int]) -> None:
-        array = self._root.require_group(group).create_array(
-            name,
-            shape=(*shape, *kind.shape),
-            chunks=(1, self.chunk, *kind.shape),
-            dtype=kind.dtype,
-            fill_value=np.nan if kind.dtype.kind == "f" else 0,
-            overwrite=True,
-        )
-        axes = [f"{name}_dim_{i}" for i in range(len(kind.shape))]
-        array.attrs["_ARRAY_DIMENSIONS"] = ["chain", "draw", *axes]
+    def _array(self, folder: Any, name: str, kind: ArrayType) -> Any:
+        if name in folder:
+            return folder[name]
+        self._fresh = True
+        chunks = 1, self.chunk, *kind.shape
+        axes = "chain", "draw", *(f"{name}_dim_{i}" for i in range(len(kind.shape)))
+        return _created(folder, name, (*self._shape, *kind.shape), chunks, kind.dtype, axes)
 
     def append(self, chain: int, first: int, positions: Array, stats: Mapping[str, Array]) -> None:
         """Take draws of a chain; whole chunks of them go to the disk.
@@ -142,34 +143,30 @@ class Store:
         OSError
             If the disk takes no more. The draws stay in memory, and are tried again.
         """
-        buffer = self._buffers.setdefault(chain, [])
-        buffer.append((positions, stats))
-        if sum(len(p) for p, _ in buffer) >= self.chunk:
-            self._flush(chain)
+        # Those of a run that goes on are here already.
+        if first >= self._stored[chain] + self._waiting[chain]:
+            Columns.append(self, chain, first, positions, stats)
 
     def _flush(self, chain: int, whole_chunks: bool = True) -> None:
-        buffer = self._buffers.get(chain, [])
-        if not buffer:
-            return
-        positions = np.concatenate([p for p, _ in buffer])
-        stats = {name: np.concatenate([s[name] for _, s in buffer]) for name in buffer[0][1]}
-        count, at = len(positions), self._stored[chain]
-        stop = count - count % self.chunk if whole_chunks else count
-        if stop == 0:
-            return
-        columns = dict(self._values(positions[:stop])), {n: s[:stop] for n, s in stats.items()}
-        for group, found in zip(GROUPS, columns, strict=True):
-            for name, value in found.items():
-                self._root[group][name][chain, at : at + stop] = value
+        positions, stats = self._joined(chain)
+        stop = len(positions)
+        if whole_chunks:
+            stop -= stop % self.chunk
+        self._put(
+            chain, self._stored[chain], positions[:stop], {n: s[:stop] for n, s in stats.items()}
+        )
         if whole_chunks:
             self._stored[chain] += stop
             self._buffers[chain] = [(positions[stop:], {n: s[stop:] for n, s in stats.items()})]
+            self._waiting[chain] -= stop
+            self._progress[:] = self._stored
 
     def count(self, chain: int) -> int:
         """Number of draws of a chain that are on the disk, or can be brought there."""
         with suppress(OSError):
-            self._flush(chain, whole_chunks=False)
-            return self._stored[chain] + sum(len(p) for p, _ in self._buffers.get(chain, []))
+            if self._waiting[chain]:
+                self._flush(chain, whole_chunks=False)
+            return self._stored[chain] + self._waiting[chain]
         return self._stored[chain]
 
     def collect(self, chains: Sequence[int], count: int) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -178,11 +175,90 @@ class Store:
             self._root.attrs.update({CHAINS: list(chains), DRAWS: count})
         return _lazy(self._root, chains, count)
 
+    def state(self) -> dict[str, Array]:
+        """How many draws are on the disk, and those that are not there yet."""
+        found = {"stored": np.array(self._stored)}
+        for chain in range(self._shape[0]):
+            if self._waiting[chain]:
+                positions, stats = self._joined(chain)
+                found[f"{chain}.positions"] = positions
+                found.update({f"{chain}.stats.{name}": s for name, s in stats.items()})
+        return found
 
-def opened(path: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Values and statistics of the run in a folder, read when asked for."""
-    root = _zarr().open_group(str(path), mode="r")
-    return _lazy(root, root.attrs[CHAINS], int(root.attrs[DRAWS]))
+    def resume(self, state: Mapping[str, Array]) -> None:
+        """Go on from a state.
+
+        Raises
+        ------
+        ArgumentError
+            If the draws that should be on the disk are gone.
+        """
+        if self._fresh and state["stored"].any():
+            raise ArgumentError(
+                "the draws of this checkpoint are not in the store.",
+                facts=[("store", self.path), ("draws", ", ".join(map(str, state["stored"])))],
+                fix="name the folder that the run began with, or another checkpoint.",
+                where=user_source(),
+                code="E122",
+            )
+        self._stored = [int(n) for n in state["stored"]]
+        for chain in range(self._shape[0]):
+            front = f"{chain}.stats."
+            if f"{chain}.positions" in state:
+                positions = state[f"{chain}.positions"]
+                stats = {n[len(front) :]: s for n, s in state.items() if n.startswith(front)}
+                self._buffers[chain] = [(positions, stats)]
+                self._waiting[chain] = len(positions)
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What is in the folder of a run.
+
+    Parameters
+    ----------
+    values, stats : dict of name to Lazy
+    unfinished : dict of str to value, optional
+        Of a run that did not end: what it told of itself beforehand.
+    """
+
+    values: dict[str, Any]
+    stats: dict[str, Any]
+    unfinished: dict[str, Any] | None = None
+
+
+def opened(path: Any) -> Opened:
+    """Values and statistics of the run in a folder, read when asked for.
+
+    Of a run that did not end, those that all its chains had written.
+
+    Raises
+    ------
+    ArgumentError
+        If the folder is no run's, or has no draws yet.
+    """
+    root = _group(path)
+    if root is None:
+        raise ArgumentError(
+            f"{Path(path).name} holds no run.",
+            facts=[("path", path)],
+            fix="name a folder that was a fit's store=.",
+            where=user_source(),
+            code="E103",
+        )
+    if DRAWS in root.attrs:
+        return Opened(*_lazy(root, root.attrs[CHAINS], int(root.attrs[DRAWS])))
+    stored = np.asarray(root[PROGRESS][:]).tolist() if PROGRESS in root else [0]
+    if min(stored) == 0:
+        raise ArgumentError(
+            "the run in this folder ended before all its chains had written draws.",
+            facts=[("path", path), ("draws", ", ".join(map(str, stored)))],
+            fix="run it again, with checkpoint=folder if it may be killed.",
+            where=user_source(),
+            code="E123",
+        )
+    found = _lazy(root, range(len(stored)), min(stored))
+    return Opened(*found, dict(root.attrs[ABOUT]))
 
 
 def _lazy(root: Any, chains: Sequence[int], count: int) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -193,22 +269,49 @@ def _lazy(root: Any, chains: Sequence[int], count: int) -> tuple[dict[str, Any],
     return values, stats
 
 
-def _made(path: Path, run: str) -> Any:
+def _created(
+    folder: Any,
+    name: str,
+    shape: tuple[int, ...],
+    chunks: tuple[int, ...],
+    dtype: np.dtype[Any],
+    axes: Sequence[str],
+) -> Any:
+    return folder.create_array(
+        name,
+        shape=shape,
+        chunks=chunks,
+        dtype=dtype,
+        fill_value=np.nan if dtype.kind == "f" else 0,
+        attributes={"_ARRAY_DIMENSIONS": list(axes)},
+    )
+
+
+def _group(path: Any) -> Any:
+    """The group that a run began in a folder; None if there is none."""
+    with suppress(FileNotFoundError, ValueError):
+        root = _zarr().open_group(str(path), mode="r")
+        return root if RUN in root.attrs else None
+    return None
+
+
+def _made(path: Path, run: str, about: Mapping[str, Any]) -> Any:
     zarr = _zarr()
     if path.exists() and any(path.iterdir()):
-        known = None
-        with suppress(FileNotFoundError, ValueError):
-            known = zarr.open_group(str(path), mode="r").attrs.get(RUN)
-        if known != run:
+        known = _group(path)
+        if known is None or known.attrs[RUN] != run:
             raise ArgumentError(
                 f"{path.name} exists already.",
-                facts=[("path", path), ("holds", "another run" if known else "other files")],
+                facts=[
+                    ("path", path),
+                    ("holds", "other files" if known is None else "another run"),
+                ],
                 fix="choose another name.",
                 where=user_source(),
                 code="E101",
             )
     root = zarr.open_group(str(path), mode="a", zarr_format=2)
-    root.attrs[RUN] = run
+    root.attrs.update({RUN: run, ABOUT: dict(about)})
     return root
 
 

@@ -127,6 +127,12 @@ class Density:
             found.update(group.pointwise(self._runs(position, data), statements))
         return found
 
+    def observed_statements(self, position: Any, *data: Any) -> dict[str, tuple[int, Statement]]:
+        """The observed sites at a position, each with its number among the sample statements."""
+        found = self._read(position, data).statements.values()
+        sampled = enumerate(s for s in found if s.kind == "sample")
+        return {s.name: (i, s) for i, s in sampled if s.observed}
+
     def unconstrain(self, values: Mapping[str, Any], *data: Any) -> Any:
         """The position at which the latent sites have these values: the inverse of `constrain`.
 

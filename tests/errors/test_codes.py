@@ -24,6 +24,8 @@ WITHOUT_EXAMPLE = {
     "C104": "a machine that is full",
     "E104": "a file of a model that is gone, without Programs",
     "E106": "a damaged file",
+    "E122": "a folder that was removed",
+    "E123": "a process that is killed",
     "S103": "Ctrl-C",
     "S120": "a full disk or dead workers",
     "S121": "more draws than memory holds",

@@ -52,4 +52,4 @@ def test_an_objective_that_is_lost_stops_with_the_step_and_the_operation() -> No
     text = str(caught.value)
     assert "is not finite from step" in text
     assert "`log`" in text
-    assert caught.value.run.positions.shape == (1, 50, 1)  # type: ignore[attr-defined]
+    assert caught.value.run.values["x"].shape == (1, 50)  # type: ignore[attr-defined]

@@ -12,8 +12,9 @@ import pytest
 import bayesdl as bdl
 from bayesdl import dist
 from bayesdl._base.errors import ArgumentError, SiteError
-from bayesdl.infer.fit import _each
+from bayesdl.infer import keep
 from bayesdl.infer.keep import Positions, chosen_names
+from bayesdl.infer.kept import kept_of
 from bayesdl.ir.types import ArrayType
 from bayesdl.model.density import build_density
 
@@ -49,6 +50,39 @@ def test_a_chain_without_draws_has_arrays_of_length_zero() -> None:
     assert stats["lp"].shape == (2, 0)
 
 
+class Model:
+    """Values of one site, the square of the first coordinate, and how many were asked for."""
+
+    def __init__(self) -> None:
+        self.calls: list[int] = []
+
+    def __call__(self, positions: Any) -> dict[str, Any]:
+        self.calls.append(len(positions))
+        return {"square": positions[:, 0] ** 2}
+
+
+def test_columns_hold_few_positions_and_give_the_same_whatever_the_blocks(
+    rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keep, "LEAST_BUFFER", 5)
+    monkeypatch.setattr(keep, "BUFFER_BYTES", 0)
+    scalar = ArrayType((), np.dtype(np.float64))
+    values = Model()
+    keeper = keep.Columns(values, {"square": scalar}, {"lp": scalar}, (2, 40), 8)
+    x = rng.normal(size=(2, 40, 3))
+    for first, stop in ((0, 4), (4, 11), (11, 12), (12, 30)):
+        for chain in (1, 0):
+            keeper.append(chain, first, x[chain, first:stop], {"lp": x[chain, first:stop, 1]})
+            assert keeper._waiting[chain] < 5
+    assert keeper.count(0) == 30
+    found, stats = keeper.collect([0, 1], 29)
+    np.testing.assert_array_equal(found["square"], x[:, :29, 0] ** 2)
+    np.testing.assert_array_equal(stats["lp"], x[:, :29, 1])
+    assert found["square"].base is not None
+    np.testing.assert_array_equal(keeper.collect([1], 3)[0]["square"], x[1:, :3, 0] ** 2)
+    assert values.calls == [11, 11, 19, 19]
+
+
 def test_names_come_in_the_order_of_the_model() -> None:
     names = ["a", "b", "c"]
     assert chosen_names("all", names) == names
@@ -78,19 +112,19 @@ def whole() -> Any:
     return bdl.fit(scaled, Y, **ASKED)
 
 
-@pytest.mark.parametrize("keep", [["mu"], ["ratio"], ["ratio", "sigma"]])
+@pytest.mark.parametrize("names", [["mu"], ["ratio"], ["ratio", "sigma"]])
 def test_kept_sites_have_the_same_draws_and_the_rest_is_named(
-    keep: list[str], whole: Any, tmp_path: Path
+    names: list[str], whole: Any, tmp_path: Path
 ) -> None:
-    post = bdl.fit(scaled, Y, **ASKED, keep=keep)
+    post = bdl.fit(scaled, Y, **ASKED, keep=names)
     post.save(tmp_path / "a.nc")
     for found in (post, bdl.load(tmp_path / "a.nc"), bdl.load(tmp_path / "a.nc", scaled).thin(1)):
-        assert sorted(found.draws.values) == sorted(keep)
-        for name in keep:
+        assert sorted(found.draws.values) == sorted(names)
+        for name in names:
             np.testing.assert_array_equal(found[name], whole[name])
         with pytest.raises(SiteError, match="needs all latent sites") as caught:
             found.predict()
-        missing = [name for name in ("mu", "sigma") if name not in keep]
+        missing = [name for name in ("mu", "sigma") if name not in names]
         assert f"not kept  {', '.join(missing)}" in str(caught.value)
         found.summary()
         found.verdict()
@@ -114,7 +148,7 @@ def test_what_is_not_kept_is_not_computed() -> None:
     density = build_density(scaled, (Y,))
     sizes = []
     for kept in (["mu"], ["mu", "sigma", "ratio"]):
-        each = _each(density, kept)
+        each = kept_of(density, kept).each(5)
         each(np.zeros((5, 2)), density.data)
         ((executable, _, _),) = each._known.values()
         sizes.append(len(executable.program.equations[0].params["body"].equations))

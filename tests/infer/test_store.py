@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import errno
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +92,83 @@ def test_a_run_that_was_stopped_goes_on_in_the_same_folder(tmp_path: Path, whole
         short = bdl.fit(model, Y, **{**ASKED, "progressbar": stop}, **paths)
     assert short["mu"].shape[1] < 250
     same(bdl.fit(model, Y, **ASKED, **paths), whole)
+
+
+def test_the_checkpoint_of_a_store_has_no_positions_of_draws(tmp_path: Path, whole: Any) -> None:
+    paths = {"store": tmp_path / "a", "checkpoint": tmp_path / "b"}
+    same(bdl.fit(model, Y, **ASKED, **paths), whole)
+    files = [dict(np.load(p)) for p in sorted((tmp_path / "b").glob("0*.npz"))]
+    drawn = [file[name] for file in files for name in file if name.endswith("draw.positions")]
+    assert drawn
+    assert sum(map(len, drawn)) == 0
+    assert len(list((tmp_path / "b").glob("kept-*.npz"))) == 1
+
+
+def test_a_store_that_is_gone_is_told_of(tmp_path: Path) -> None:
+    paths = {"store": tmp_path / "a", "checkpoint": tmp_path / "b"}
+    bdl.fit(model, Y, **ASKED, **paths)
+    with pytest.raises(ArgumentError, match="not in the store") as caught:
+        bdl.fit(model, Y, **ASKED, **{**paths, "store": tmp_path / "c"})
+    assert ("draws", "240, 240, 240, 240") in caught.value.facts
+    with pytest.raises(ArgumentError, match="is of another run") as caught:
+        bdl.fit(model, Y, **ASKED, checkpoint=tmp_path / "b")
+    assert "store" in [fact[0] for fact in caught.value.facts]
+
+
+KILLED = """
+import os, sys, numpy as np
+sys.path.insert(0, sys.argv[2])
+import bayesdl as bdl
+from bayesdl.infer import store
+import killed_model
+store.CHUNK_DRAWS = 40
+def kill(record):
+    if {word}(record["drawn"]) >= {after}:
+        os.kill(os.getpid(), 9)
+bdl.fit(killed_model.model, np.linspace(-1.0, 2.0, 9), draws=250, tune=50, random_seed=4,
+        cores=1, progressbar=kill, store=sys.argv[1])
+"""
+
+
+def killed(tmp_path: Path, word: str, after: int) -> Path:
+    """The store of a process, killed when min or max of its chains' draws was so many."""
+    text = Path(__file__).read_text().split("@pytest.fixture")[0].split("def model")[1]
+    (tmp_path / "killed_model.py").write_text(
+        "from typing import Any\nimport numpy as np\nimport bayesdl as bdl\n"
+        f"from bayesdl import dist\ndef model{text}\n"
+    )
+    script = KILLED.format(word=word, after=after)
+    paths = [str(tmp_path / "a"), str(tmp_path)]
+    done = subprocess.run([sys.executable, "-c", script, *paths], check=False)
+    assert done.returncode == -signal.SIGKILL
+    return tmp_path / "a"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is of other systems")
+def test_the_store_of_a_killed_process_has_what_was_written(tmp_path: Path, whole: Any) -> None:
+    path = killed(tmp_path, "min", 130)
+    with pytest.warns(RuntimeWarning, match="did not end") as caught:
+        post = bdl.load(path, model)
+    count = post.draws.count
+    assert count in (120, 160, 200, 240)
+    assert f"{count} draws of each of its 4 chains" in str(caught[0].message)
+    np.testing.assert_array_equal(post["mu"], whole["mu"][:, :count])
+    np.testing.assert_array_equal(post.draws.stats["lp"], whole.draws.stats["lp"][:, :count])
+    assert post.latent == ("mu", "sigma")
+    np.testing.assert_array_equal(post.predict(Y)["y"][0, :9], whole.thin(1).predict(Y)["y"][0, :9])
+    post.summary()
+    post.verdict()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is of other systems")
+def test_a_store_without_whole_chunks_is_told_of(tmp_path: Path) -> None:
+    with pytest.raises(ArgumentError, match="before all its chains had written draws"):
+        bdl.load(killed(tmp_path, "max", 1))
+
+
+def test_a_folder_that_is_no_store(tmp_path: Path) -> None:
+    with pytest.raises(ArgumentError, match="holds no run"):
+        bdl.load(tmp_path)
 
 
 def test_another_run_does_not_write_over_it(tmp_path: Path) -> None:

@@ -1,0 +1,184 @@
+"""What a fit says of its run: values, statistics and attributes, or why it ended as it did."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bayesdl._base.errors import RunError, SampleError
+from bayesdl._base.source import user_source, warn_user
+from bayesdl.model.arguments import frame
+from bayesdl.model.density import Density
+
+from .draws import Draws
+from .evidence import evidence_bounds, refuse_broken
+from .hosting import Hosting
+from .kept import Kept
+from .kernel import Kernel
+from .machine import peak_megabytes, versions
+from .methods import KERNELS
+from .run import Compiled, Run
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What a fit gave.
+
+    Parameters
+    ----------
+    density : Density
+        The model and its data.
+    draws : Draws
+        Values of the latent and deterministic sites.
+    kept : Kept
+        What was kept of each draw.
+    store : path, optional
+        Folder that the draws are in.
+    """
+
+    density: Density
+    draws: Draws
+    kept: Kept
+    store: Path | None = None
+
+
+@dataclass(frozen=True)
+class Account:
+    """What it takes to say what a run gave.
+
+    Parameters
+    ----------
+    kernel : Kernel
+    compiled : Compiled
+    kept : Kept
+    hosting : Hosting
+    method : str
+    settings, told : dict of str to value
+        The method's options, and further attributes.
+    sequence : SeedSequence
+    asked : (int, int, int, int)
+        Chains, warm-up, draws, threads.
+    """
+
+    kernel: Kernel
+    compiled: Compiled
+    kept: Kept
+    hosting: Hosting
+    method: str
+    settings: dict[str, Any]
+    told: dict[str, Any]
+    sequence: np.random.SeedSequence
+    asked: tuple[int, int, int, int]
+
+    @property
+    def density(self) -> Density:
+        """The model and its data."""
+        return self.kept.density
+
+    def look(self, result: Run) -> Fitted:
+        """What there is, at any time."""
+        seconds, lengths = self.compiled.seconds, (self.asked[1], self.asked[3])
+        attrs = _attrs(self.method, self.settings, seconds, result, self.sequence, lengths)
+        attrs.update(self.told)
+        found = Draws(result.values, result.stats, attrs)
+        places = result.warmup_positions
+        if places is not None and places.shape[1]:
+            warmup = self.kept.of_chains(places)
+            found = replace(found, warmup=warmup, warmup_stats=result.warmup)
+        folder = self.hosting.store
+        return Fitted(self.density, found, self.kept, None if folder is None else Path(folder))
+
+    def finish(self, result: Run) -> Fitted:
+        """The same at the end, or what went wrong."""
+        refuse_broken(self.kernel, self.density, result)
+        if result.failure is not None:
+            raise _stopped(result, self.look, self.hosting) from result.failure
+        if result.interrupted:
+            _say_what_is_left(result, self.asked[:3])
+        return self.look(result)
+
+
+def _stopped(result: Run, look: Callable[[Run], Fitted], hosting: Hosting) -> RunError:
+    """The error of a run that could not go on, with what it had drawn."""
+    chains, count = result.shape
+    again = hosting.checkpoint is not None
+    error = RunError(
+        "the run could not go on.",
+        facts=[
+            ("cause", f"{type(result.failure).__name__}: {result.failure}"),
+            ("iterations", ", ".join(map(str, result.iterations))),
+            ("kept", f"{chains} chains of {count} draws, in this error's `posterior`"),
+        ],
+        fix="remove the cause and make the same call again: it goes on from its checkpoint."
+        if again
+        else "remove the cause; with checkpoint=folder the same call would go on from here.",
+        where=user_source(),
+        code="S120",
+    )
+    error.posterior = look(result) if count else None
+    return error
+
+
+def _say_what_is_left(result: Run, asked: tuple[int, int, int]) -> None:
+    """A warning with what an interrupted run kept, or the error if that is nothing."""
+    chains, tune, draws = asked
+    kept, count = result.shape
+    if count:
+        warn_user(
+            f"stopped by hand: {kept} of {chains} chains are kept, {count} of {draws} draws each; "
+            "the whole run would begin with these."
+        )
+        return
+    done = ", ".join(str(n) for n in result.iterations)
+    raise SampleError(
+        "the run was stopped in its warm-up, before the first draw: there is nothing to return.",
+        facts=[
+            ("warm-up", f"{done} of {tune} iterations, by chain"),
+            ("lost", f"{result.seconds:.1f} s of sampling"),
+        ],
+        fix="let it run past its warm-up, or give a smaller tune.",
+        where=user_source(),
+        code="S103",
+    )
+
+
+def _attrs(
+    method: str,
+    settings: dict[str, Any],
+    seconds: dict[str, float],
+    result: Any,
+    sequence: np.random.SeedSequence,
+    lengths: tuple[int, int],
+) -> dict[str, Any]:
+    stats = result.stats
+    found: dict[str, Any] = {
+        "inference_library": "bayesdl",
+        "method": method,
+        "settings": {k: _plain(v) for k, v in settings.items() if k != "weights"},
+        "tuning_steps": lengths[0],
+        "threads": lengths[1],
+        "trace_seconds": seconds["trace"],
+        "compile_seconds": seconds["trace"] + seconds["compile"],
+        "run_seconds": result.seconds,
+        "peak_mb": peak_megabytes(),
+        "interrupted": result.interrupted,
+        "random_seed_entropy": str(sequence.entropy),
+        "versions": versions(),
+    }
+    found.update(evidence_bounds(stats))
+    if not KERNELS[method].markov:
+        found["optimisation_steps"] = int(next(iter(result.warmup.values())).shape[1])
+    if "n_steps" in result.warmup:
+        found["warmup_gradients"] = int(result.warmup["n_steps"].sum())
+    if "diverging" in stats:
+        found["divergences"] = int(stats["diverging"].sum())
+    return found
+
+
+def _plain(value: Any) -> Any:
+    """A setting as it can stand in a file."""
+    return value if isinstance(value, str | int | float | None) else frame(value)

@@ -1,0 +1,105 @@
+"""What of each draw is kept, and how it is computed from a position."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from bayesdl.ir.types import ArrayType
+from bayesdl.model.density import Density
+from bayesdl.model.laws import Laws, observed_laws
+
+from .each import EachDraw
+from .keep import PREDICTIVE, chosen_names
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What of each draw is kept.
+
+    Parameters
+    ----------
+    density : Density
+        The model and its data.
+    sites : tuple of str
+        Names of the latent and deterministic sites whose values are kept.
+    laws : Laws or None
+        The observed sites' distributions, where their parameters are kept.
+    """
+
+    density: Density
+    sites: tuple[str, ...]
+    laws: Laws | None = None
+
+    @cached_property
+    def types(self) -> dict[str, ArrayType]:
+        """Type of each array that is kept of a draw."""
+        laws = {} if self.laws is None else self.laws.types
+        return {**{name: self.density.sites[name].type for name in self.sites}, **laws}
+
+    @property
+    def bytes(self) -> int:
+        """Of one draw."""
+        return sum(t.size * t.dtype.itemsize for t in self.types.values())
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What `load` has to know of draws whose run did not end."""
+        latent = [name for name in self.needed if name in self.types]
+        dims = {name: list(self.density.sites[name].dims) for name in self.sites}
+        return {"latent": latent, "dims": dims, "model": self.density.model.name}
+
+    @property
+    def needed(self) -> list[str]:
+        """The arrays that predictions are computed from."""
+        return list(self.density.sites.latent if self.laws is None else self.laws.types)
+
+    def each(self, total: int) -> EachDraw:
+        """The values at positions, of which so many will come in all.
+
+        What they do not need is never computed.
+        """
+
+        def values(position: Any, *data: Any) -> dict[str, Any]:
+            found = self.density.constrain(position, *data) if self.sites else {}
+            laws = {} if self.laws is None else self.laws.parameters(position, *data)
+            return {**{name: found[name] for name in self.sites}, **laws}
+
+        return EachDraw(values, self.density.dtype, total)
+
+    def of_chains(self, positions: Array) -> dict[str, Array]:
+        """Values at positions, shape (chains, n, dim)."""
+        chains, count = positions.shape[:2]
+        flat = positions.reshape(chains * count, -1)
+        found = self.each(len(flat))(flat, self.density.data)
+        return {n: found[n].reshape(chains, count, *t.shape) for n, t in self.types.items()}
+
+
+def kept_of(density: Density, keep: Any) -> Kept:
+    """What a user wants to be kept.
+
+    Parameters
+    ----------
+    density : Density
+    keep : "all", "predictive", name or names
+        As the user says it; "predictive" may stand among names.
+
+    Raises
+    ------
+    SiteError
+        For a name that is not among the sites, and for "predictive" where no site is observed.
+    ArgumentError
+        For anything but names, or none of them.
+    """
+    asked = [keep] if isinstance(keep, str) or not isinstance(keep, Iterable) else list(keep)
+    named = [name for name in asked if name != PREDICTIVE]
+    laws = observed_laws(density) if len(named) < len(asked) else None
+    names = [name for name, site in density.sites.items() if site.drawn]
+    sites = () if laws and not named else chosen_names(keep if laws is None else named, names)
+    return Kept(density, tuple(sites), laws)
