@@ -79,8 +79,9 @@ def observed_laws(density: Density) -> Laws:
     Raises
     ------
     SiteError
-        If no site is observed.
+        If no site is observed, or one depends on a discrete unknown that is summed over.
     """
+    _refuse_summed(density)
     if not any(site.observed for site in density.sites.values()):
         raise SiteError(
             'keep="predictive" needs an observed site: there is nothing to predict.',
@@ -100,6 +101,19 @@ def observed_laws(density: Density) -> Laws:
         traced = trace(read, place, *density.data_types, name="laws")
     types = dict(zip(traced.tree.keys, traced.program.output_types, strict=True))
     return Laws(density, types, found)
+
+
+def _refuse_summed(density: Density) -> None:
+    grouped = {name for group in density.sites.groups for name in group.members}
+    found = [n for n, site in density.sites.items() if site.observed and n in grouped]
+    if found:
+        raise SiteError(
+            'keep="predictive" cannot keep what depends on a discrete unknown.',
+            facts=[("observed sites that do", ", ".join(found))],
+            fix='keep="all" predicts; or write the sum yourself, as dist.Mixture.',
+            where=user_source(),
+            code="M122",
+        )
 
 
 def _arrays(statements: Mapping[str, tuple[int, Statement]]) -> dict[str, Any]:

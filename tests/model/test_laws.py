@@ -118,6 +118,18 @@ def test_a_model_without_observed_sites_is_refused() -> None:
         bdl.fit(lambda: bdl.sample("x", dist.Normal(0.0, 1.0)), **QUIET, keep="predictive")
 
 
+def test_what_depends_on_a_discrete_unknown_is_refused() -> None:
+    def summed(y: Any) -> None:
+        mu = bdl.sample("mu", dist.Normal(0.0, 1.0))
+        with bdl.plate("rows", y.shape[0]):
+            side = bdl.sample("side", dist.Bernoulli(0.5))
+            bdl.sample("y", dist.Normal(bdl.numpy.where(side, mu, -mu), 0.5), obs=y)
+
+    with pytest.raises(SiteError, match="depends on a discrete unknown"):
+        bdl.fit(summed, Y, **QUIET, keep="predictive")
+    assert bdl.fit(summed, Y, **QUIET, keep=["mu"])["mu"].shape == (4, 60)
+
+
 def test_a_store_holds_the_parameters(tmp_path: Path) -> None:
     pytest.importorskip("zarr")
     post = bdl.fit(line, X, Y, **QUIET, keep="predictive", store=tmp_path / "a")
