@@ -19,9 +19,9 @@ from bayesdl.export.functions import FittedOnly, Functions, LawFunctions, ModelF
 from bayesdl.export.records import from_record
 from bayesdl.infer import fit as inference
 from bayesdl.infer.account import Fitted
-from bayesdl.infer.draws import Draws
+from bayesdl.infer.draws import Draws, Moment
 from bayesdl.infer.handle import Handle
-from bayesdl.infer.keep import PREDICTIVE
+from bayesdl.infer.keep import GROUPS, MOMENTS, PREDICTIVE
 from bayesdl.infer.store import Opened, opened
 from bayesdl.model import as_model
 
@@ -58,11 +58,11 @@ def _with_posterior(error: RunError) -> RunError:
 def _of_fitted(fitted: Fitted) -> Posterior:
     density, sites = fitted.density, fitted.density.sites
     kept = fitted.kept
-    latent = [name for name in kept.needed if name in kept.types]
-    weights = [name for name in latent if name in sites and sites[name].role]
+    latent = kept.latent
+    weights = [name for name in kept.types if name in sites and sites[name].role]
     attrs = {**fitted.draws.attrs, "weights": weights}
     functions: Functions | None = None
-    if kept.laws is not None:
+    if kept.laws is not None and not kept.moments:
         functions = FittedOnly(LawFunctions(density.model.name, kept.laws), dict(sites.data))
         attrs["keep"] = PREDICTIVE
     elif len(latent) < len(sites.latent):
@@ -130,8 +130,8 @@ def load(path: Any, model: Any = None) -> Posterior:
         values, stats = _arrays(tree, "posterior"), _arrays(tree, "sample_stats")
     else:
         values, stats = found.values, found.stats
-    warmup = (_arrays(tree, f"warmup_{group}") for group in ("posterior", "sample_stats"))
-    draws = Draws(values, stats, attributes(tree), *warmup)
+    warmup, stats_then = (_arrays(tree, f"warmup_{g}") for g in GROUPS)
+    draws = Draws(values, stats, attributes(tree), warmup, stats_then, _moments(tree))
     reference = str(tree.attrs.get("model", ""))
     functions: Functions | None
     if "not_kept" in draws.attrs:
@@ -184,6 +184,14 @@ def _from_source(
     known = as_model(model)
     fitted = {name: data[name] for name in known.argument_names if name in data}
     return ModelFunctions(known, draws.values[latent[0]].dtype, ((), fitted))
+
+
+def _moments(tree: Any) -> dict[str, Moment]:
+    found: dict[str, dict[str, Any]] = {}
+    for label, array in _arrays(tree, MOMENTS).items():
+        name, _, word = label.rpartition(".")
+        found.setdefault(name, {})[word] = array
+    return {name: Moment(**parts) for name, parts in found.items()}
 
 
 def _arrays(tree: Any, group: str) -> Arrays:

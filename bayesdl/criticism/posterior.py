@@ -17,16 +17,17 @@ from bayesdl.export.functions import Functions, Prepared
 from bayesdl.export.recording import recorded
 from bayesdl.export.records import to_record
 from bayesdl.export.stored import StoredFunctions
-from bayesdl.infer.draws import Draws
+from bayesdl.infer.draws import Draws, Moment
 from bayesdl.infer.each import EachDraw
+from bayesdl.infer.keep import MOMENTS
 from bayesdl.infer.store import Lazy
 from bayesdl.ir.types import ArrayType
 from bayesdl.ops import random
 
 from .psis import psis
-from .summary import SummaryTable
+from .summary import SummaryTable, summary_of_moments
 from .summary import summary as summarise
-from .verdict import Verdict, of_approximation, of_chains
+from .verdict import Verdict, of_approximation, of_chains, of_moments
 
 Arrays = dict[str, np.ndarray[Any, Any]]
 # Numbers among the predictions that a verdict looks at.
@@ -76,6 +77,14 @@ class Posterior:
         self._compiled: dict[Any, EachDraw] = {}
 
     def __getitem__(self, name: str) -> np.ndarray[Any, Any]:
+        if name in self.draws.moments:
+            raise SiteError(
+                f'the draws of "{name}" were not kept, only their moments.',
+                facts=[("kept", ", ".join(self.draws.moments))],
+                fix=f'posterior.moments["{name}"].mean, or .sd; keep="all" keeps the draws.',
+                where=user_source(),
+                code="M117",
+            )
         if name not in self.draws.values:
             guess = did_you_mean(name, self.draws.values)
             raise SiteError(
@@ -91,6 +100,11 @@ class Posterior:
         name = self.functions.name if self.functions else self.reference or "an unknown model"
         return f"Posterior of {name} by {self.draws.attrs.get('method')}: {self.draws!r}"
 
+    @property
+    def moments(self) -> Mapping[str, Moment]:
+        """Mean, sd, R-hat and ESS by site, of a fit with ``keep="moments"``; else empty."""
+        return self.draws.moments
+
     def summary(self, ci_prob: float = 0.9) -> SummaryTable:
         """Mean, sd, interval, ESS, R-hat of every element of every site; k-hat of an approximation.
 
@@ -102,7 +116,10 @@ class Posterior:
         Returns
         -------
         SummaryTable
+            Where only moments were kept, without intervals.
         """
+        if self.draws.moments:
+            return summary_of_moments(self.draws.moments)
         return summarise(self.draws.values, ci_prob, khat=self.khat)
 
     @property
@@ -141,6 +158,9 @@ class Posterior:
             return of_approximation(self.khat)
         weights = tuple(attrs.get("weights", ()))
         settings = attrs.get("settings", {})
+        if self.draws.moments:
+            depth = settings.get("max_treedepth")
+            return of_moments(self.draws.moments, self.draws.stats, max_treedepth=depth)
         factor = self._from_disk()
         seen = self.thin(factor) if factor > 1 else self
         return of_chains(
@@ -255,6 +275,11 @@ class Posterior:
             "warmup_sample_stats": self.draws.warmup_stats,
             "posterior_predictive": self._of_observed(self.predict) if posterior_predictive else {},
             "log_likelihood": self.log_likelihood() if log_likelihood else {},
+            MOMENTS: {
+                f"{name}.{word}": array
+                for name, moment in self.draws.moments.items()
+                for word, array in vars(moment).items()
+            },
             "observed_data": self.observed,
             "constant_data": {
                 label: value
@@ -263,7 +288,11 @@ class Posterior:
             },
         }
         attrs = {**self.draws.attrs, "model": self.reference}
-        return to_datatree(groups, dims=self.dims, coords=self.coords, attrs=attrs)
+        of_moments = {
+            label: self.dims.get(label.rpartition(".")[0], ()) for label in groups[MOMENTS]
+        }
+        dims = {**self.dims, **of_moments}
+        return to_datatree(groups, dims=dims, coords=self.coords, attrs=attrs)
 
     def to_arviz(self, *, posterior_predictive: bool = False, log_likelihood: bool = False) -> Any:
         """What the installed ArviZ takes: a DataTree (1.x) or InferenceData (0.2x).
@@ -358,7 +387,10 @@ class Posterior:
         if missing:
             raise SiteError(
                 "what the model computes at its draws needs all latent sites.",
-                facts=[("not kept", ", ".join(missing)), ("kept", ", ".join(self.draws.values))],
+                facts=[
+                    ("not kept", ", ".join(missing)),
+                    ("kept", ", ".join(self.draws.values) or "moments"),
+                ],
                 fix='fit with keep="all", or name these sites in keep too.',
                 where=user_source(),
                 code="M117",

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from bayesdl._base.errors import ArgumentError
 from bayesdl._base.source import user_source
+from bayesdl.infer.draws import Moment
 
 from ._blocks import quantiles
 from ._checks import Floats, probability, real_array
@@ -149,6 +150,23 @@ def summary(
         {key: np.concatenate([part[key] for part in parts]) for key in parts[0]},
         khat,
     )
+
+
+def summary_of_moments(moments: Mapping[str, Moment]) -> SummaryTable:
+    """The summary of quantities whose draws were not kept: no intervals, R-hat without ranks.
+
+    Parameters
+    ----------
+    moments : mapping of str to Moment
+    """
+    names = [row for n, m in moments.items() for row in element_names(n, np.shape(m.mean))]
+
+    def column(word: str) -> Floats:
+        return np.concatenate([np.ravel(getattr(m, word)) for m in moments.values()])
+
+    sd, ess = column("sd"), column("ess")
+    found = {"mean": column("mean"), "sd": sd, "ess_mean": ess, "r_hat": column("r_hat")}
+    return SummaryTable(tuple(names), {**found, "mcse_mean": sd / np.sqrt(ess)})
 
 
 def _columns(name: str, array: Floats, ci_prob: float) -> dict[str, Floats]:

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from bayesdl.infer.draws import Moment
+
 from . import convergence
 from ._apart import Apart, apart
 from ._layers import LayerLine, layers
@@ -155,8 +157,30 @@ def of_chains(
         tuple(findings),
         apart(values, stats["diverging"][:, ::thinned]) if "diverging" in stats else (),
         layers(values, weights),
-        tuple(map(float, convergence.bfmi(stats["energy"]))) if "energy" in stats else (),
+        _energies(stats),
     )
+
+
+def of_moments(
+    moments: Mapping[str, Moment], stats: Arrays, *, max_treedepth: int | None = None
+) -> Verdict:
+    """Judge Markov chains whose draws were not kept, by R-hat without ranks and batch means.
+
+    Parameters
+    ----------
+    moments : mapping of site name to Moment
+    stats, max_treedepth
+        As for `of_chains`.
+    """
+    chains = len(next(iter(stats.values())))
+    rhat = _worst({n: m.r_hat for n, m in moments.items()}, np.asarray, np.nanmax)
+    ess = _worst({n: m.ess for n, m in moments.items()}, np.asarray, np.nanmin)
+    findings = [*_agreement(rhat, ess, chains), *_hamiltonian(stats, max_treedepth)]
+    return Verdict(tuple(findings), energies=_energies(stats))
+
+
+def _energies(stats: Arrays) -> tuple[float, ...]:
+    return tuple(map(float, convergence.bfmi(stats["energy"]))) if "energy" in stats else ()
 
 
 def of_approximation(khat: float | None) -> Verdict:
@@ -176,13 +200,17 @@ def of_approximation(khat: float | None) -> Verdict:
 
 def _mixing(values: Arrays) -> list[Finding]:
     chains = next(iter(values.values())).shape[0]
-    rhat, where = _worst(values, convergence.rhat, np.nanmax)
-    needed = LEAST_ESS_PER_CHAIN * chains
-    bulk, bulk_where = _worst(values, convergence.ess_bulk, np.nanmin)
-    tail, tail_where = _worst(values, convergence.ess_tail, np.nanmin)
-    ess, ess_where = min((bulk, bulk_where), (tail, tail_where))
-    several = chains > 1
-    found = [
+    bulk = _worst(values, convergence.ess_bulk, np.nanmin)
+    tail = _worst(values, convergence.ess_tail, np.nanmin)
+    return _agreement(_worst(values, convergence.rhat, np.nanmax), min(bulk, tail), chains)
+
+
+def _agreement(
+    worst_rhat: tuple[float, str], worst_ess: tuple[float, str], chains: int
+) -> list[Finding]:
+    (rhat, where), (ess, ess_where) = worst_rhat, worst_ess
+    needed, several = LEAST_ESS_PER_CHAIN * chains, chains > 1
+    return [
         Finding(
             "rhat_max",
             f"R-hat at most {rhat:.3f} ({where}); {LARGEST_RHAT} is the limit"
@@ -204,7 +232,6 @@ def _mixing(values: Arrays) -> list[Finding]:
             "effective-sample-size",
         ),
     ]
-    return found
 
 
 def _hamiltonian(stats: Arrays, max_treedepth: int | None) -> list[Finding]:

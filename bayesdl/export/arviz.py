@@ -13,7 +13,7 @@ import numpy as np
 from bayesdl._base.version import VERSION
 
 Groups = Mapping[str, Mapping[str, np.ndarray[Any, Any]]]
-_WITHOUT_DRAWS = ("observed_data", "constant_data")
+_WITHOUT_DRAWS = ("observed_data", "constant_data", "moments")
 # Names that the file format keeps for itself.
 _RESERVED = ("CLASS", "NAME", "REFERENCE_LIST", "DIMENSION_LIST", "_Netcdf4Dimid", "_NCProperties")
 

@@ -85,6 +85,8 @@ class Account:
         attrs = _attrs(self.method, self.settings, seconds, result, self.sequence, lengths)
         attrs.update(self.told)
         found = Draws(result.values, result.stats, attrs)
+        if self.kept.moments:
+            found = replace(found, values={}, moments=result.values)
         places = result.warmup_positions
         if places is not None and places.shape[1]:
             warmup = self.kept.of_chains(places)

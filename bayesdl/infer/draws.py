@@ -12,6 +12,25 @@ Arrays = dict[str, np.ndarray[Any, Any]]
 
 
 @dataclass(frozen=True)
+class Moment:
+    """What is known of a quantity whose draws were not kept.
+
+    Parameters
+    ----------
+    mean, sd : array, shape (*shape)
+        Over all chains.
+    r_hat, ess : array, shape (*shape)
+        Split R-hat without ranks, and effective sample size of the mean by batch means; NaN where
+        they were not followed.
+    """
+
+    mean: np.ndarray[Any, Any]
+    sd: np.ndarray[Any, Any]
+    r_hat: np.ndarray[Any, Any]
+    ess: np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
 class Draws:
     """Values and statistics by chain and draw.
 
@@ -24,6 +43,8 @@ class Draws:
         Method, seeds, seconds.
     warmup, warmup_stats : dict of name to array, shape (chain, warm-up iteration, …)
         Values and statistics of the warm-up, if it was saved.
+    moments : dict of name to Moment
+        In the place of values, where these were not kept.
     """
 
     values: Arrays
@@ -31,6 +52,7 @@ class Draws:
     attrs: Mapping[str, Any] = field(default_factory=dict)
     warmup: Arrays = field(default_factory=dict)
     warmup_stats: Arrays = field(default_factory=dict)
+    moments: Mapping[str, Moment] = field(default_factory=dict)
 
     @property
     def chains(self) -> int:
@@ -53,4 +75,5 @@ class Draws:
 
     def __repr__(self) -> str:
         sites = ", ".join(f"{k}{list(v.shape[2:])}" for k, v in self.values.items())
+        sites = sites or f"moments of {', '.join(self.moments)}"
         return f"Draws({self.chains} chains × {self.count} draws: {sites})"

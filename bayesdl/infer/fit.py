@@ -12,6 +12,7 @@ import numpy as np
 
 from bayesdl._base.errors import SampleError
 from bayesdl._base.source import user_source
+from bayesdl.ir.types import ArrayType
 from bayesdl.model.density import Density, build_density
 
 from .account import Account, Fitted
@@ -20,10 +21,11 @@ from .block import Block, Target
 from .coordinates import coordinate_blocks
 from .handle import Gate, Handle
 from .hosting import Hosting, identity, split
-from .keep import Columns
+from .keep import Columns, Keeper
 from .kept import Kept, kept_of
 from .kernel import Kernel
 from .machine import usable_cores
+from .moments import Moments, bytes_of
 from .progress import progress
 from .run import Host, Run, compile_kernel, run
 from .starts import starting_positions
@@ -79,9 +81,9 @@ def fit(
         same call goes on; ``store``, a zarr folder to which draws go while they are drawn, read
         lazily afterwards; ``max_memory``, bytes of draws in memory at most; ``keep``, names of the
         sites whose values are wanted, or "predictive": what predictions of the fitted data need,
-        and no weights; ``save_warmup=True``, the warm-up's values too; ``executor``,
-        any ``concurrent.futures.Executor`` in the place of threads; ``blocking=False`` for a
-        handle with ``inspect pause resume abort wait``.
+        and no weights, or "moments": means and variances, and no draws; ``save_warmup=True``, the
+        warm-up's values too; ``executor``, any ``concurrent.futures.Executor`` in the place of
+        threads; ``blocking=False`` for a handle with ``inspect pause resume abort wait``.
         The method's own: ``target_accept``, ``metric`` (nuts, hmc: "diag", "low_rank" or
         "dense"), ``dense`` (names of sites whose covariance is learnt beside a diagonal metric,
         those in one tuple together), ``max_treedepth`` (nuts), ``path_length`` (hmc),
@@ -134,7 +136,9 @@ def fit(
         call.update(hosting.what_it_writes())
     shape = chains, -(-draws // thin)
     more = tune if hosting.save_warmup else 0
-    hosting.require_room(kept.bytes + _bytes(compiled.block), (chains, shape[1] + more))
+    per_draw = _bytes(compiled.block) + (0 if kept.moments else kept.bytes)
+    besides = bytes_of(kept.types, kept.judged) if kept.moments else 0
+    hosting.require_room(per_draw, (chains, shape[1] + more), besides)
     checkpoint = hosting.open_checkpoint(call)
     keeper = _keeper(hosting, kept, compiled.block, shape, call)
 
@@ -185,10 +189,29 @@ def _bytes(block: Block) -> int:
 
 def _keeper(
     hosting: Hosting, kept: Kept, block: Block, shape: tuple[int, int], call: Mapping[str, str]
-) -> Columns:
-    """Where the draws go: to memory, or to a folder."""
+) -> Keeper:
+    """Where the draws go."""
     each, data = kept.each(shape[0] * shape[1]), kept.density.data
-    parts = (lambda p: each(p, data)), kept.types, block.info_types, shape
+
+    def values(positions: Any) -> Any:
+        return each(positions, data)
+
+    if not kept.moments:
+        return _columns(hosting, kept, (values, kept.types), block, shape, call)
+    columns = _columns(hosting, kept, (lambda positions: {}, {}), block, shape, call)
+    return Moments(columns, values, kept.types, kept.judged, shape)
+
+
+def _columns(
+    hosting: Hosting,
+    kept: Kept,
+    values: tuple[Any, Mapping[str, ArrayType]],
+    block: Block,
+    shape: tuple[int, int],
+    call: Mapping[str, str],
+) -> Columns:
+    """Memory, or a folder."""
+    parts = *values, block.info_types, shape
     if hosting.store is None:
         place = block.position_type
         return Columns(*parts, place.size * place.dtype.itemsize + _bytes(block))

@@ -18,6 +18,7 @@ from bayesdl._base.version import VERSION
 from bayesdl.ir.fingerprint import fingerprint
 
 from .checkpoint import Checkpoint
+from .keep import MOMENTS
 from .machine import versions
 from .run import Compiled
 
@@ -39,9 +40,10 @@ class Hosting:
     executor : concurrent.futures.Executor or callable that gives one, optional
     blocking : bool, default True
         Whether `fit` returns when the run has ended, or a handle of it at once.
-    keep : "all", "predictive" or names of sites, default "all"
+    keep : "all", "predictive", "moments" or names of sites, default "all"
         Sites whose values are computed and kept; "predictive" stands for the parameters of the
-        observed sites' distributions, and may be one of several names.
+        observed sites' distributions, and may be one of several names; "moments" for means and
+        variances, and no draws.
     save_warmup : bool, default False
         Whether values and statistics of the warm-up are kept as well, in memory.
     """
@@ -64,7 +66,7 @@ class Hosting:
                 code="A108",
             )
 
-    def require_room(self, per_draw: int, shape: tuple[int, int]) -> None:
+    def require_room(self, per_draw: int, shape: tuple[int, int], besides: int = 0) -> None:
         """Say how large the draws will be, and refuse what memory will not hold.
 
         Parameters
@@ -73,12 +75,14 @@ class Hosting:
             Bytes of values and statistics.
         shape : (int, int)
             Chains, and draws that each keeps.
+        besides : int
+            Bytes of what is kept of each chain but not of each draw.
 
         Raises
         ------
         CapacityError
         """
-        need, free = per_draw * shape[0] * shape[1], free_memory()
+        need, free = shape[0] * (per_draw * shape[1] + besides), free_memory()
         where = "on disk" if self.store is not None else "in memory"
         LOG.info("%d × %d draws of %s: %s %s", *shape, size_text(per_draw), size_text(need), where)
         limit = self.max_memory if self.max_memory is not None else free and free / 2
@@ -88,6 +92,7 @@ class Hosting:
             "the draws would not fit in memory.",
             facts=[
                 ("a draw", size_text(per_draw)),
+                *([("a chain's moments", size_text(besides))] if besides else []),
                 ("chains × draws", f"{shape[0]} × {shape[1]}"),
                 ("all", size_text(need)),
                 ("limit", size_text(int(limit))),
@@ -99,7 +104,12 @@ class Hosting:
 
     def what_it_writes(self) -> dict[str, str]:
         """What else a checkpoint has to be opened with, by name."""
-        found = {"save_warmup": self.save_warmup, "store": self.store is not None}
+        moments = isinstance(self.keep, str) and self.keep == MOMENTS
+        found = {
+            "save_warmup": self.save_warmup,
+            "store": self.store is not None,
+            "moments": moments,
+        }
         return {name: str(said) for name, said in found.items() if said}
 
     def open_checkpoint(self, identity: Mapping[str, str]) -> Checkpoint | None:

@@ -14,7 +14,7 @@ from bayesdl.ir.types import ArrayType
 from .block import Block
 
 Array = np.ndarray[Any, Any]
-PREDICTIVE = "predictive"
+PREDICTIVE, MOMENTS = "predictive", "moments"
 GROUPS = ("posterior", "sample_stats")
 # Values of sites are computed from so many bytes of positions and statistics of a chain at once.
 BUFFER_BYTES, LEAST_BUFFER = 8_000_000, 256

@@ -11,10 +11,10 @@ import numpy as np
 
 from bayesdl.ir.types import ArrayType
 from bayesdl.model.density import Density
-from bayesdl.model.laws import Laws, observed_laws
+from bayesdl.model.laws import Laws, has_laws, observed_laws
 
 from .each import EachDraw
-from .keep import PREDICTIVE, chosen_names
+from .keep import MOMENTS, PREDICTIVE, chosen_names
 
 Array = np.ndarray[Any, Any]
 
@@ -31,11 +31,14 @@ class Kept:
         Names of the latent and deterministic sites whose values are kept.
     laws : Laws or None
         The observed sites' distributions, where their parameters are kept.
+    moments : bool, default False
+        Whether means and variances are kept in the place of values.
     """
 
     density: Density
     sites: tuple[str, ...]
     laws: Laws | None = None
+    moments: bool = False
 
     @cached_property
     def types(self) -> dict[str, ArrayType]:
@@ -49,16 +52,23 @@ class Kept:
         return sum(t.size * t.dtype.itemsize for t in self.types.values())
 
     @property
+    def judged(self) -> list[str]:
+        """Of moments: all but the weights of a network, whose predictions are judged instead."""
+        weights = [name for name in self.sites if self.laws and self.density.sites[name].role]
+        return [name for name in self.types if name not in weights]
+
+    @property
     def about(self) -> dict[str, Any]:
         """What `load` has to know of draws whose run did not end."""
-        latent = [name for name in self.needed if name in self.types]
+        latent = self.latent
         dims = {name: list(self.density.sites[name].dims) for name in self.sites}
         return {"latent": latent, "dims": dims, "model": self.density.model.name}
 
     @property
-    def needed(self) -> list[str]:
-        """The arrays that predictions are computed from."""
-        return list(self.density.sites.latent if self.laws is None else self.laws.types)
+    def latent(self) -> list[str]:
+        """The arrays with draws that predictions are computed from."""
+        needed = self.density.sites.latent if self.laws is None else self.laws.types
+        return [name for name in needed if name in self.types and not self.moments]
 
     def each(self, total: int) -> EachDraw:
         """The values at positions, of which so many will come in all.
@@ -87,7 +97,7 @@ def kept_of(density: Density, keep: Any) -> Kept:
     Parameters
     ----------
     density : Density
-    keep : "all", "predictive", name or names
+    keep : "all", "predictive", "moments", name or names
         As the user says it; "predictive" may stand among names.
 
     Raises
@@ -97,9 +107,17 @@ def kept_of(density: Density, keep: Any) -> Kept:
     ArgumentError
         For anything but names, or none of them.
     """
+    names = [name for name, site in density.sites.items() if site.drawn]
+    if isinstance(keep, str) and keep == MOMENTS:
+        return Kept(density, tuple(names), _laws_of_network(density), moments=True)
     asked = [keep] if isinstance(keep, str) or not isinstance(keep, Iterable) else list(keep)
     named = [name for name in asked if name != PREDICTIVE]
     laws = observed_laws(density) if len(named) < len(asked) else None
-    names = [name for name, site in density.sites.items() if site.drawn]
     sites = () if laws and not named else chosen_names(keep if laws is None else named, names)
     return Kept(density, tuple(sites), laws)
+
+
+def _laws_of_network(density: Density) -> Laws | None:
+    """What is judged in the place of weights."""
+    network = any(site.role for site in density.sites.latent.values())
+    return observed_laws(density) if network and has_laws(density) else None

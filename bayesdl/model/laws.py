@@ -81,8 +81,8 @@ def observed_laws(density: Density) -> Laws:
     SiteError
         If no site is observed, or one depends on a discrete unknown that is summed over.
     """
-    _refuse_summed(density)
-    if not any(site.observed for site in density.sites.values()):
+    if not has_laws(density):
+        _refuse_summed(density)
         raise SiteError(
             'keep="predictive" needs an observed site: there is nothing to predict.',
             facts=[("sites", ", ".join(density.sites))],
@@ -103,9 +103,18 @@ def observed_laws(density: Density) -> Laws:
     return Laws(density, types, found)
 
 
-def _refuse_summed(density: Density) -> None:
+def has_laws(density: Density) -> bool:
+    """Whether sites are observed, none of which depends on an unknown that is summed over."""
+    return any(s.observed for s in density.sites.values()) and not _summed(density)
+
+
+def _summed(density: Density) -> list[str]:
     grouped = {name for group in density.sites.groups for name in group.members}
-    found = [n for n, site in density.sites.items() if site.observed and n in grouped]
+    return [n for n, site in density.sites.items() if site.observed and n in grouped]
+
+
+def _refuse_summed(density: Density) -> None:
+    found = _summed(density)
     if found:
         raise SiteError(
             'keep="predictive" cannot keep what depends on a discrete unknown.',
