@@ -111,7 +111,8 @@ def fit(
     hosting, own = split(options)
     settings = checked_options(kind, own, _common())
     check_warmup(hosting, kind)
-    density = _density(kind, model, data, dtype)
+    with kind.placing(model, data, settings):
+        density = _density(kind, model, data, dtype)
     kept = kept_of(density, hosting.keep)
     shown = dict(settings)
     kernel, target = _kernel(kind, density, settings)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, TypeVar
 
@@ -130,6 +131,21 @@ class Kernel(ABC):
         settings : mapping of str to value
         """
         return cls(**settings), density
+
+    @classmethod
+    def placing(
+        cls, model: Any, data: Sequence[Any], settings: Mapping[str, Any]
+    ) -> AbstractContextManager[Any]:
+        """Surroundings that give discrete unknowns which the method draws a place in positions.
+
+        Parameters
+        ----------
+        model : Model or callable
+        data : sequence
+            The model's arguments.
+        settings : mapping of str to value
+        """
+        return nullcontext()
 
     def finished(self, info: Mapping[str, np.ndarray[Any, Any]]) -> bool:
         """Whether the warm-up may end early, from what all its steps so far reported."""

@@ -122,7 +122,8 @@ class MinibatchTarget:
     rows, batch : int
         Equal where all rows are used.
     weights : dict of str to float
-        By observed site, what its log likelihood of a minibatch is multiplied with.
+        By observed site, and by unknown with a value for each row, what its term of a minibatch is
+        multiplied with.
     """
 
     full: Density
@@ -152,9 +153,12 @@ class MinibatchTarget:
         Parameters
         ----------
         position : Array, shape (dim,)
+            Where unknowns have a value for each row: of `part`, or of `full` for all rows at once.
         turn : Turn
         *data : Array
         """
+        if position.shape[0] != self.part.dim:
+            return self.full.function(position, *data)
         return self.total(self.part.site_log_densities(position, *self.chosen(turn, data)), turn)
 
     def total(self, terms: Mapping[str, Any], turn: Turn) -> Any:
@@ -162,10 +166,10 @@ class MinibatchTarget:
         total = bnp.zeros((), self.dtype)
         for name, term in terms.items():
             site = self.full.sites.table.get(name)
+            weight = self.weights.get(name, 1.0)
             if turn.prior is not None and site is not None and site.latent:
-                total = total + turn.prior * term
-            else:
-                total = total + self.weights.get(name, 1.0) * term
+                weight = weight * turn.prior
+            total = total + weight * term
         return bnp.asarray(total, self.dtype)
 
     def chosen(self, turn: Turn, data: Sequence[Any]) -> Sequence[Any]:
@@ -176,7 +180,9 @@ class MinibatchTarget:
         return [bnp.take(d, chosen, axis=0) if np.shape(d)[:1] == (self.rows,) else d for d in data]
 
 
-def minibatch_target(density: Density, batch: int | None) -> MinibatchTarget:
+def minibatch_target(
+    density: Density, batch: int | None, by_row: frozenset[str] = frozenset()
+) -> MinibatchTarget:
     """A model whose rows are the first axis of its observed sites, `batch` of them at a time.
 
     Parameters
@@ -184,12 +190,14 @@ def minibatch_target(density: Density, batch: int | None) -> MinibatchTarget:
     density : Density
     batch : int or None
         None for all rows.
+    by_row : set of str
+        Unknowns that may have a value for each row, as a guide draws them for those of a minibatch.
 
     Raises
     ------
     ModelError
-        If no site has observed rows, the batch does not fit them, or a latent site has a value for
-        each row.
+        If no site has observed rows, the batch does not fit them, or another latent site has a
+        value for each row.
 
     Notes
     -----
@@ -210,9 +218,11 @@ def minibatch_target(density: Density, batch: int | None) -> MinibatchTarget:
         )
     part = cut(density, batch, rows)
     sites = sites_of(part.model, part.arguments, part.ambient, part.dtype)
-    _refuse_rows_of_unknowns(density.sites, sites)
+    _refuse_rows_of_unknowns(density.sites, sites, by_row)
+    part = replace(part, sites=sites)
     weights = {
-        s.name: float(np.prod(s.type.shape) / np.prod(sites[s.name].type.shape)) for s in observed
+        s.name: float(np.prod(s.type.shape) / np.prod(sites[s.name].type.shape))
+        for s in (*observed, *(density.sites[n] for n in sorted(by_row)))
     }
     return MinibatchTarget(density, part, rows, batch, weights)
 
@@ -223,13 +233,13 @@ def cut(density: Density, batch: int, rows: int) -> Density:
     return replace(density, arguments=replace(density.arguments, arrays=part))
 
 
-def _refuse_rows_of_unknowns(full: Sites, part: Sites) -> None:
+def _refuse_rows_of_unknowns(full: Sites, part: Sites, by_row: frozenset[str]) -> None:
     for name, site in full.latent.items():
-        if part[name].type.shape != site.type.shape:
+        if name not in by_row and part[name].type.shape != site.type.shape:
             raise ModelError(
                 f'site "{name}" has a value for each row, so its minibatch has other unknowns.',
                 facts=[("all rows", site.type.shape), ("minibatch", part[name].type.shape)],
-                fix="leave batch_size out, or integrate the site out of the model.",
+                fix="leave batch_size out, or draw it in a guide of your own (guide=function).",
                 where=site.source,
                 code="S108",
             )

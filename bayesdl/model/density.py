@@ -96,7 +96,7 @@ class Density:
         Statements that depend on discrete unknowns are summed over their values, and entered
         under one name (`model.summed.Group`).
         """
-        reader = self._read(position, data)
+        reader = self.read(position, data)
         grouped = {name for group in self.sites.groups for name in group.members}
         terms = {
             name: statement.log_density()
@@ -111,7 +111,7 @@ class Density:
 
     def constrain(self, position: Any, *data: Any) -> dict[str, Any]:
         """Values of the latent and deterministic sites at a position."""
-        statements = self._read(position, data).statements
+        statements = self.read(position, data).statements
         return {n: bnp.asarray(statements[n].value) for n, site in self.sites.items() if site.drawn}
 
     def pointwise(self, position: Any, *data: Any) -> dict[str, Any]:
@@ -121,7 +121,7 @@ class Density:
         -------
         dict of str to Array, shape (*batch_shape of the site)
         """
-        statements = self._read(position, data).statements
+        statements = self.read(position, data).statements
         found = {n: statements[n].pointwise() for n, site in self.sites.items() if site.observed}
         for group in self.sites.groups:
             found.update(group.pointwise(self._runs(position, data), statements))
@@ -155,13 +155,14 @@ class Density:
         self.run(reader, data)
         return self._joined(reader.parts)
 
-    def _read(self, position: Any, data: Sequence[Any], chosen: Values = NOTHING) -> _AtPosition:
-        reader = _AtPosition(self.sites, bnp.asarray(position))
+    def read(self, position: Any, data: Sequence[Any], chosen: Values = NOTHING) -> AtPosition:
+        """The statements at a position."""
+        reader = AtPosition(self.sites, bnp.asarray(position))
         self.run(reader, data, chosen)
         return reader
 
     def _runs(self, position: Any, data: Sequence[Any]) -> Run:
-        return Run(lambda z, q, given: self._read(q, given, z).statements, (position, tuple(data)))
+        return Run(lambda z, q, given: self.read(q, given, z).statements, (position, tuple(data)))
 
     def run(self, reader: Handler, data: Sequence[Any], chosen: Values = NOTHING) -> None:
         """Run the model on data under a handler that supplies what has no value.
@@ -254,7 +255,7 @@ class _Supplying(Handler):
         raise NotImplementedError
 
 
-class _AtPosition(_Supplying):
+class AtPosition(_Supplying):
     """Values from slices of a position."""
 
     def __init__(self, sites: Sites, position: Any) -> None:

@@ -147,7 +147,10 @@ class Group:
             Those of any one combination, whose scales are taken.
         """
         terms = self._each(
-            run, lambda found: {n: _by_plate(found[n], p) for n, p in self.members.items()}
+            run,
+            lambda found: {
+                n: by_plates(found[n], found[n].terms(), p) for n, p in self.members.items()
+            },
         )
         levels = list(dict.fromkeys(u.plates for u in self.unknowns))
         scales = [base[self._first(level)].scale for level in levels]
@@ -359,9 +362,8 @@ def _axes(statement: Statement) -> dict[int, Any]:
     return found if rank is None else {a: p for a, p in found.items() if -a <= rank}
 
 
-def _by_plate(statement: Statement, plates: tuple[str, ...]) -> Any:
-    """A statement's terms summed over all axes but those of some plates, in their order."""
-    terms = statement.terms()
+def by_plates(statement: Statement, terms: Any, plates: tuple[str, ...]) -> Any:
+    """Terms of a statement's batch shape, summed over all axes but those of some plates."""
     rank = len(np.shape(terms))
     axes = {rank + a: p.name for a, p in _axes(statement).items()}
     others = tuple(i for i in range(rank) if axes.get(i) not in plates)
@@ -376,7 +378,7 @@ def _beside(statement: Statement, other: Statement) -> Any:
     theirs = {a: p.name for a, p in plate_axes(other).items()}
     mine = {p.name for p in _axes(statement).values()}
     order = tuple(theirs[a] for a in sorted(theirs) if theirs[a] in mine)
-    terms = _by_plate(statement, order)
+    terms = by_plates(statement, statement.terms(), order)
     rank, sizes = len(other.law.batch_shape), iter(np.shape(terms))
     shape = [next(sizes) if theirs.get(i - rank) in order else 1 for i in range(rank)]
     return bnp.broadcast_to(bnp.reshape(terms, tuple(shape)), other.law.batch_shape)

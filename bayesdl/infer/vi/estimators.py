@@ -22,13 +22,17 @@ from .objectives import Renyi
 
 @dataclass(frozen=True)
 class Sampled:
-    """What one sample gives: log density and log guide at it, and a gradient by the parameters."""
+    """What one sample gives: log density and log guide at it, and a gradient by the parameters.
+
+    `score` is the slope of the log guide of what no path leads through, by the parameters.
+    """
 
     __tree__: ClassVar[bool] = True
 
     log_density: Any
     log_guide: Any
     gradient: Any
+    score: Any = ()
 
 
 @dataclass(frozen=True)
@@ -125,6 +129,65 @@ def in_the_sums(
     return Sampled(value, guide.log_prob(params, place.draw), gradient)
 
 
+def with_divergences(
+    guide: Guide, params: Any, key: Any, density: Density, tempered: Any = 1.0
+) -> Sampled:
+    """As `with_entropy`, and with divergences from the prior in closed form where there are such.
+
+    References
+    ----------
+    Blundell et al. (2015), Weight uncertainty in neural networks, section 3.2 (arXiv:1505.05424),
+    on the cost that is left open; Kingma & Welling (2014), appendix B (arXiv:1312.6114).
+    """
+
+    def spread(p: Any) -> Spread:
+        return Spread(guide.sample_and_log_prob(p, key)[0], p["mean"], bnp.exp(p["log_sd"]))
+
+    place, pull = vjp(spread, params)
+    bound, slope = density(place)
+    log_guide = guide.log_prob(params, place.draw)
+    return Sampled(bound + tempered * log_guide, log_guide, pull(slope)[0])
+
+
+def by_score(guide: Guide, params: Any, key: Any, density: Density, tempered: Any = 1.0) -> Sampled:
+    """The slope of log w along what is reparametrised, and apart from it the score of the rest.
+
+    References
+    ----------
+    Ranganath, Gerrish & Blei (2014), Black box variational inference (arXiv:1401.0118); Schulman,
+    Heess, Weber & Abbeel (2015), Gradient estimation using stochastic computation graphs
+    (arXiv:1506.05254), for both in one.
+    """
+    (z, log_guide, _), pull = vjp(lambda p: guide.sample_and_score(p, key), params)
+    value, slope = density(z)
+    zero, one = bnp.zeros((), z.dtype), bnp.ones((), z.dtype)
+    (path,) = pull((slope, bnp.asarray(-1.0 * tempered, z.dtype), zero))
+    return Sampled(value, log_guide, path, pull((bnp.zeros_like(z), zero, one))[0])
+
+
+def scored(each: Sampled, tempered: Any, baseline: Any) -> Any:
+    """The gradient from samples with scores, each weighted by log w less a baseline.
+
+    The baseline is the mean of the other samples, or for a single one that of steps before.
+
+    References
+    ----------
+    Kool, van Hoof & Welling (2019), Buy 4 REINFORCE samples, get a baseline for free (ICLR
+    workshop); Mnih & Gregor (2014), Neural variational inference, section 2.3 (arXiv:1402.0030),
+    for the running mean.
+    """
+    log_weights = each.log_density - tempered * each.log_guide
+    count = log_weights.shape[0]
+    if count > 1:
+        baseline = (log_weights.sum() - log_weights) / (count - 1)
+    centred = log_weights - baseline
+    return tree_map(
+        lambda path, score: path.mean(axis=0) + bnp.tensordot(centred, score, 1) / count,
+        each.gradient,
+        each.score,
+    )
+
+
 def equal_shares(shares: Any, alpha: float) -> Any:
     """What the gradients of the samples count: their shares of the objective's derivative."""
     return shares
@@ -154,13 +217,16 @@ class Estimator:
     elbo_only : bool
         Whether it would be biased, or is not defined, for other objectives.
     local : bool
-        Whether it draws the noise of weights at the sums of layers, which needs a mean-field guide.
+        Whether it has a target of its own, for which the guide must be a mean-field one.
+    score : bool
+        Whether samples come with scores.
     """
 
     of_sample: Callable[..., Sampled]
     join: Callable[[Any, float], Any] = equal_shares
     elbo_only: bool = False
     local: bool = False
+    score: bool = False
 
 
 ESTIMATORS = {
@@ -169,6 +235,8 @@ ESTIMATORS = {
     "doubly_reparametrised": Estimator(along_the_path, doubled_shares),
     "closed_form_entropy": Estimator(with_entropy, elbo_only=True),
     "local_reparametrised": Estimator(in_the_sums, elbo_only=True, local=True),
+    "closed_form_kl": Estimator(with_divergences, elbo_only=True, local=True),
+    "score_function": Estimator(by_score, elbo_only=True, score=True),
 }
 
 
@@ -180,6 +248,7 @@ def estimate(
     keys: Any,
     density: Density,
     tempered: Any = 1.0,
+    baseline: Any = 0.0,
 ) -> Estimate:
     """An objective and its gradient from one sample for each key.
 
@@ -194,6 +263,8 @@ def estimate(
         Position to (log density, gradient); for a local estimator, `Spread` and key to them.
     tempered : Array, shape ()
         What log q is multiplied with in the gradient, and in the bound.
+    baseline : Array, shape ()
+        Of log w, for a single sample with a score.
     """
 
     def one(key: Any) -> Sampled:
@@ -206,6 +277,11 @@ def estimate(
         counted = estimator.join(objective.shares(log_weights), objective.alpha)
         gradient = tree_map(lambda g: bnp.tensordot(counted, g, 1), each.gradient)
         return Estimate(each.log_density.mean(), objective.bound(log_weights), gradient)
+    if estimator.score:
+        _, each = scan(lambda _, key: ((), one(key)), (), keys)
+        density_mean = each.log_density.mean()
+        bound = density_mean - tempered * each.log_guide.mean()
+        return Estimate(density_mean, bound, scored(each, tempered, baseline))
     if count == 1:
         total = one(keys[0])
     else:

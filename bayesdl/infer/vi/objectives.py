@@ -38,12 +38,12 @@ class Renyi:
     alpha: float = 1.0
 
     def bound(self, log_weights: Any) -> Any:
-        """The bound in nats, from log w of shape (K,)."""
+        """The bound in nats, from log w of shape (K,); of each row from shape (K, rows)."""
         if self.alpha == 1.0:
-            return log_weights.mean()
+            return log_weights.mean(axis=0)
         power = 1.0 - self.alpha
         count = math.log(log_weights.shape[0])
-        return (bnp.logsumexp(power * log_weights) - count) / power
+        return (bnp.logsumexp(power * log_weights, 0) - count) / power
 
     def shares(self, log_weights: Any) -> Any:
         """Derivative of the bound by each log weight: they sum to 1."""

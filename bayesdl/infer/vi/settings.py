@@ -79,7 +79,9 @@ def _check_estimator(found: Mapping[str, Any]) -> None:
     name, objective = found.get("estimator"), found.get("objective", Renyi())
     if name is not None:
         _named("estimator", name, ESTIMATORS)
-    if name and ESTIMATORS[name].local and type(found.get("guide", MeanField())) is not MeanField:
+    guide = found.get("guide", MeanField())
+    fits = type(guide) is MeanField or (name == "closed_form_kl" and type(guide) is ModelGuide)
+    if name and ESTIMATORS[name].local and not fits:
         fix = 'write guide="mean_field", or leave the estimator out.'
         raise _wrong("estimator for this guide", name, "for other guides all but this one", fix)
     own = found["guide"].estimator if "guide" in found else "sticking_the_landing"
@@ -90,6 +92,34 @@ def _check_estimator(found: Mapping[str, Any]) -> None:
             ", ".join(n for n, e in ESTIMATORS.items() if not e.elbo_only),
             'for this objective write estimator="doubly_reparametrised".',
         )
+
+
+def check_own(guide: ModelGuide, estimator: str, alpha: float, by_row: bool) -> None:
+    """Refuse estimators that do not go with what a guide of the user's own draws.
+
+    Parameters
+    ----------
+    guide : ModelGuide
+        Fitted to its model.
+    estimator : str
+        As given; empty for the guide's own.
+    alpha : float
+        Of the objective.
+    by_row : bool
+        Whether each row has a bound of its own.
+    """
+    known, fix = "", "leave the estimator out."
+    if guide.discrete and (estimator not in ("", "score_function") or alpha != 1.0):
+        known, fix = (
+            'score_function, objective="elbo"',
+            'leave both out: "score_function" is taken.',
+        )
+    elif by_row and estimator not in ("", "reparametrised"):
+        known = "for bounds of rows: reparametrised"
+    elif alpha != 1.0 and estimator == "doubly_reparametrised" and guide.points:
+        known = "where unknowns are points: reparametrised"
+    if known:
+        raise _wrong("estimator for this guide", estimator or guide.estimator, known, fix)
 
 
 def _wrong(what: str, given: Any, known: str, fix: str) -> ArgumentError:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
@@ -16,15 +17,21 @@ from bayesdl.infer.optim.adam import Adam
 from bayesdl.infer.optim.averaging import averaged
 from bayesdl.infer.optim.clipping import clipped
 from bayesdl.infer.optim.rates import InverseRoot, Rate
+from bayesdl.model.summed import Placed
 from bayesdl.ops import numpy as bnp
 from bayesdl.tracing.flow import cond
 
-from .estimators import ESTIMATORS, estimate, keys_of
-from .guides import Guide, MeanField
+from .closed import closed_target
+from .estimators import ESTIMATORS, Estimate, estimate, keys_of
+from .guides import Guide, MeanField, ModelGuide
+from .guides.model import discrete_in
 from .local import local_target
 from .objectives import Renyi
-from .settings import read_settings
+from .settings import check_own, read_settings
+from .terms import estimate_by_terms, plate_of_rows
 
+TARGETS = {"local_reparametrised": local_target, "closed_form_kl": closed_target}
+BASELINE_RATE = 0.1
 LOST = 10
 """So many steps in a row without a finite bound end a fit."""
 
@@ -42,6 +49,8 @@ class VIState:
     optimiser : container of arrays
     order : Array of uint32, shape (2,)
         Names the order of the rows in minibatches.
+    baseline : Array, shape ()
+        Running mean of the bound.
     """
 
     __tree__: ClassVar[bool] = True
@@ -51,6 +60,7 @@ class VIState:
     average: Any
     optimiser: Any
     order: Any
+    baseline: Any
 
 
 @dataclass(frozen=True)
@@ -151,14 +161,32 @@ class VI(Kernel):
     def prepared(cls, density: Any, settings: Mapping[str, Any]) -> tuple[Kernel, Any]:
         kernel = cls(**read_settings(settings))
         kernel = replace(kernel, guide=kernel.guide.fitted_to(density))
-        if kernel.estimator and ESTIMATORS[kernel.estimator].local:
-            return kernel, local_target(density, kernel.batch_size)
-        plain = kernel.batch_size is None and not kernel.kl_warmup
-        return kernel, density if plain else minibatch_target(density, kernel.batch_size)
+        if isinstance(kernel.guide, ModelGuide):
+            by_row = kernel.objective.alpha != 1.0 and plate_of_rows(kernel.guide) is not None
+            check_own(kernel.guide, kernel.estimator, kernel.objective.alpha, by_row)
+        elif kernel._local:
+            return kernel, TARGETS[kernel.estimator](density, kernel.batch_size)
+        if kernel.batch_size is None and not kernel.kl_warmup:
+            return kernel, density
+        if not isinstance(kernel.guide, ModelGuide):
+            return kernel, minibatch_target(density, kernel.batch_size)
+        drawn = frozenset(site.name for site in kernel.guide.drawn)
+        target = minibatch_target(density, kernel.batch_size, drawn)
+        return replace(kernel, guide=kernel.guide.in_batches(target)), target
+
+    @classmethod
+    def placing(
+        cls, model: Any, data: Sequence[Any], settings: Mapping[str, Any]
+    ) -> AbstractContextManager[Any]:
+        guide = read_settings(settings).get("guide")
+        if not isinstance(guide, ModelGuide):
+            return nullcontext()
+        return Placed(discrete_in(guide.function, data))
 
     def init(self, key: Any, position: Any, density: Any) -> VIState:
         params = self.guide.given(density.data).start(key, position, self.init_sd)
-        return VIState(position, params, params, self.optimiser.start(params), key)
+        zero = bnp.zeros((), position.dtype)
+        return VIState(position, params, params, self.optimiser.start(params), key, zero)
 
     def step(
         self, key: Any, state: VIState, density: Any, phase: Phase
@@ -184,22 +212,17 @@ class VI(Kernel):
         return after if len(bounds) - after >= LOST else None
 
     @property
+    def _local(self) -> bool:
+        return bool(self.estimator) and ESTIMATORS[self.estimator].local
+
+    @property
     def _bound_name(self) -> str:
         return "elbo" if self.batch_size is None else "elbo_estimate"
 
     def _improve(
         self, key: Any, state: VIState, density: Any, phase: Phase
     ) -> tuple[Any, VIInfo | VIEstimates]:
-        warmth = self._warmth(phase, state.position.dtype)
-        seen = estimate(
-            ESTIMATORS[self.estimator or self.guide.estimator],
-            self.objective,
-            self.guide.given(density.data),
-            state.params,
-            keys_of(key, self.samples),
-            self._here(density, state, phase, warmth),
-            1.0 if warmth is None else warmth,
-        )
+        seen = self._estimate(key, state, density, phase)
         dtype = state.position.dtype
         rate = self.learning_rate * self.schedule(phase.iteration, phase.fraction)
         moments, change = self.optimiser.change(
@@ -211,8 +234,33 @@ class VI(Kernel):
         params = tree_map(lambda p, c: p + c, state.params, change)
         count = bnp.asarray(phase.iteration + 1, dtype)
         average = tree_map(lambda a, p: averaged(a, p, count), state.average, params)
-        moved = VIState(state.position, params, average, moments, state.order)
+        before = bnp.where(phase.iteration == 0, seen.bound, state.baseline)
+        seen_now = bnp.where(bnp.isfinite(seen.bound), seen.bound, before)
+        baseline = before + BASELINE_RATE * (seen_now - before)
+        moved = VIState(state.position, params, average, moments, state.order, baseline)
         return moved, self._info(seen.log_density, seen.bound)
+
+    def _estimate(self, key: Any, state: VIState, density: Any, phase: Phase) -> Estimate:
+        warmth = self._warmth(phase, state.position.dtype)
+        guide = self.guide.given(density.data).at(Turn(state.order, phase.iteration, warmth))
+        keys, tempered = keys_of(key, self.samples), 1.0 if warmth is None else warmth
+        if isinstance(guide, ModelGuide):
+            by_row = self.objective.alpha != 1.0 and plate_of_rows(guide) is not None
+            if by_row or self._local:
+                closed = self._local
+                return estimate_by_terms(
+                    self.objective, guide, state.params, keys, tempered, closed
+                )
+        return estimate(
+            ESTIMATORS[self.estimator or self.guide.estimator],
+            self.objective,
+            guide,
+            state.params,
+            keys,
+            self._here(density, state, phase, warmth),
+            tempered,
+            state.baseline,
+        )
 
     def _draw(
         self, key: Any, state: VIState, density: Any, phase: Phase
@@ -230,8 +278,8 @@ class VI(Kernel):
         return bnp.asarray(bnp.where(phase.tuning, part, 1.0), dtype)
 
     def _here(self, density: Density, state: VIState, phase: Phase, warmth: Any) -> Density:
-        local = bool(self.estimator) and ESTIMATORS[self.estimator].local
-        if self.batch_size is None and warmth is None and not local:
+        own = self._local and not isinstance(self.guide, ModelGuide)
+        if self.batch_size is None and warmth is None and not own:
             return density
         turn = Turn(state.order, phase.iteration, warmth)
         return lambda place, noise=None: density(place, replace(turn, noise=noise))

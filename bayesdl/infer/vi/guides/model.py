@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
 
 from bayesdl._base.errors import SiteError
 from bayesdl._base.source import user_source
+from bayesdl.infer.minibatch import MinibatchTarget, Turn
 from bayesdl.model import as_model
 from bayesdl.model.arguments import read_arguments
 from bayesdl.model.density import Density
 from bayesdl.model.handlers import Handler, Statement, surroundings
 from bayesdl.model.sites import Site, Sites, sites_of
+from bayesdl.model.summed import Placed
 from bayesdl.ops import numpy as bnp
 from bayesdl.ops import random
 
@@ -24,9 +28,10 @@ from ._base import Guide
 class ModelGuide(Guide):
     """A guide written as a model, with the arguments of the model.
 
-    Its sites with the name of an unknown of the model are that unknown's approximation. Its other
-    sites are parameters, whatever their prior: weights of a network that amortises, or numbers from
-    ``sample("loc", dist.Flat())``. Unknowns that it leaves out are fitted to a point.
+    Its sites with the name of an unknown of the model are that unknown's approximation; discrete
+    ones too, for which the gradient is that of the score. Its other sites are parameters, whatever
+    their prior: weights of a network that amortises, numbers from ``sample("loc", dist.Flat())``.
+    Unknowns that it leaves out are fitted to a point.
 
     Parameters
     ----------
@@ -36,6 +41,11 @@ class ModelGuide(Guide):
     own : Density, optional
     data : sequence of Array
         The arguments' arrays; those that the model was given, or those of a run.
+    batches : MinibatchTarget, optional
+        Where the guide is drawn for the rows of a minibatch alone; with `part`, the guide for them.
+    part : ModelGuide, optional
+    weights : dict of str to float
+        Of a guide for a minibatch: what stands for how many rows, by unknown.
 
     References
     ----------
@@ -43,22 +53,55 @@ class ModelGuide(Guide):
     network amortises.
     """
 
-    estimator: ClassVar[str] = "reparametrised"
-
     function: Callable[..., Any]
     target: Density | None = None
     own: Density | None = None
     data: Sequence[Any] = ()
+    batches: MinibatchTarget | None = None
+    part: ModelGuide | None = None
+    weights: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def estimator(self) -> str:  # type: ignore[override]
+        """The score's where it draws discrete unknowns."""
+        discrete = self.own is not None and self.discrete
+        return "score_function" if discrete else "reparametrised"
 
     @property
     def has_density(self) -> bool:
-        return not self._points()
+        return not self.points
+
+    @property
+    def points(self) -> list[Site]:
+        """Unknowns that it leaves out."""
+        target, own = self.both
+        return [s for s in target.sites.latent.values() if s.name not in own.sites.latent]
+
+    @property
+    def drawn(self) -> list[Site]:
+        """Unknowns that it draws, as sites of the model."""
+        target, own = self.both
+        return [s for s in target.sites.latent.values() if s.name in own.sites.latent]
+
+    @property
+    def discrete(self) -> frozenset[str]:
+        """Discrete unknowns that it draws."""
+        assert self.own is not None
+        latent = self.own.sites.latent.values()
+        return frozenset(s.name for s in latent if s.constraint and s.constraint.is_discrete)
+
+    @property
+    def both(self) -> tuple[Density, Density]:
+        """Model and guide."""
+        assert self.target is not None
+        assert self.own is not None
+        return self.target, self.own
 
     def fitted_to(self, density: Density) -> ModelGuide:
         known = as_model(self.function)
         args, kwargs = density.arguments.given
         arguments = read_arguments(known, args, kwargs, density.dtype)
-        ambient = surroundings()
+        ambient = (*surroundings(), Placed())
         sites = sites_of(known, arguments, ambient, density.dtype)
         _refuse_other_shapes(density.sites, sites)
         own = Density(known, arguments, sites, density.dtype, ambient)
@@ -67,51 +110,88 @@ class ModelGuide(Guide):
     def given(self, data: Sequence[Any]) -> ModelGuide:
         return replace(self, data=data)
 
+    def in_batches(self, batches: MinibatchTarget) -> ModelGuide:
+        """The same guide, drawn for the rows of each minibatch where it has values for rows."""
+        if batches.part.dim == batches.full.dim:
+            return self
+        part = ModelGuide(self.function).fitted_to(batches.part)
+        return replace(self, batches=batches, part=replace(part, weights=batches.weights))
+
+    def at(self, turn: Turn) -> ModelGuide:
+        if self.batches is None or self.part is None:
+            return self
+        return self.part.given(self.batches.chosen(turn, self.data))
+
     def start(self, key: Any, position: Any, sd: float) -> Any:
-        target, own = self._both()
+        target, own = self.both
         parameters = [s for s in own.sites.latent.values() if s.name not in target.sites.latent]
         return {
             "own": {
                 s.name: _first(s, random.fold_in(key, i), own.dtype)
                 for i, s in enumerate(parameters)
             },
-            "points": {s.name: s.part(position) for s in self._points()},
+            "points": {s.name: s.part(position) for s in self.points},
         }
 
     def sample_and_log_prob(self, params: Any, key: Any) -> tuple[Any, Any]:
-        target, own = self._both()
-        reader = _OfGuide(target.sites, params["own"], key, None)
-        own.run(reader, self.data)
-        placed = _OfModel(reader.values, params["points"])
-        target.run(placed, self.data)
-        return placed.position(target.sites), reader.log_prob() + placed.log_det
+        guide, model = self.run(params, key)
+        return model.position(self.both[0].sites), guide.log_prob() + model.log_det
+
+    def sample_and_score(self, params: Any, key: Any) -> tuple[Any, Any, Any]:
+        scored = self.discrete or frozenset(site.name for site in self.drawn)
+        guide, model = self.run(params, key, scored)
+        here = guide.log_prob(scored)
+        smooth = guide.log_prob() - here + bnp.stop_gradient(here)
+        # log w stands for all rows already, so the score of these rows does not.
+        score = guide.log_prob(scored, scaled=False)
+        return model.position(self.both[0].sites), smooth + model.log_det, score
 
     def log_prob(self, params: Any, position: Any) -> Any:
-        target, own = self._both()
+        target, own = self.both
         values = target.constrain(position, *self.data)
-        reader = _OfGuide(target.sites, params["own"], None, values)
+        reader = OfGuide(target.sites, params["own"], None, values, self.weights)
         own.run(reader, self.data)
-        points = {s.name: s.part(position) for s in self._points()}
-        placed = _OfModel(reader.values, points)
+        points = {s.name: s.part(position) for s in self.points}
+        placed = OfModel(reader.values, points, self.weights)
         target.run(placed, self.data)
         return reader.log_prob() + placed.log_det
 
-    def _both(self) -> tuple[Density, Density]:
-        assert self.target is not None
-        assert self.own is not None
-        return self.target, self.own
+    def run(
+        self, params: Any, key: Any, stopped: frozenset[str] = frozenset()
+    ) -> tuple[OfGuide, OfModel]:
+        """A draw, and the model at it; values of `stopped` sites have no slope."""
+        target, own = self.both
+        guide = OfGuide(target.sites, params["own"], key, None, self.weights, stopped)
+        own.run(guide, self.data)
+        model = OfModel(guide.values, params["points"], self.weights)
+        target.run(model, self.data)
+        return guide, model
 
-    def _points(self) -> list[Site]:
-        target, own = self._both()
-        return [s for s in target.sites.latent.values() if s.name not in own.sites.latent]
+
+def discrete_in(function: Callable[..., Any], data: Sequence[Any]) -> frozenset[str]:
+    """Names of the discrete sites of a guide that are not data."""
+    known = as_model(function)
+    arguments = read_arguments(known, data)
+    sites = sites_of(known, arguments, (*surroundings(), Placed()), np.float64)
+    latent = sites.latent.values()
+    return frozenset(s.name for s in latent if s.constraint and s.constraint.is_discrete)
 
 
-class _OfGuide(Handler):
+class OfGuide(Handler):
     """Runs the guide: parameters from a dict, the model's unknowns by draws or from values."""
 
-    def __init__(self, unknowns: Sites, own: Mapping[str, Any], key: Any, values: Any) -> None:
+    def __init__(
+        self,
+        unknowns: Sites,
+        own: Mapping[str, Any],
+        key: Any,
+        values: Any,
+        weights: Mapping[str, float],
+        stopped: frozenset[str] = frozenset(),
+    ) -> None:
         self.unknowns, self.own, self.key, self.known = unknowns, own, key, values
-        self.statements: list[Statement] = []
+        self.weights, self.stopped = weights, stopped
+        self.statements: dict[str, Statement] = {}
         self.values: dict[str, Any] = {}
 
     def before(self, statement: Statement) -> None:
@@ -123,41 +203,62 @@ class _OfGuide(Handler):
         if name in self.own:
             return law.support.bijector.forward(self.own[name])
         if self.known is None:
-            self.values[name] = law.sample(random.fold_in(self.key, len(self.values)))
+            drawn = law.sample(random.fold_in(self.key, len(self.values)))
+            self.values[name] = bnp.stop_gradient(drawn) if name in self.stopped else drawn
         else:
             self.values[name] = self.known[name]
         return self.values[name]
 
     def after(self, statement: Statement) -> None:
         if statement.name in self.values:
-            self.statements.append(statement)
+            self.statements[statement.name] = statement
 
-    def log_prob(self) -> Any:
-        """Log density of the unknowns' values, in nats."""
-        terms = [statement.log_density() for statement in self.statements]
+    def log_prob(self, names: frozenset[str] | None = None, scaled: bool = True) -> Any:
+        """Log density of the values of some unknowns, or all, in nats; scaled to all rows."""
+        weights = self.weights if scaled else {}
+        terms = [
+            weights.get(name, 1.0) * statement.log_density()
+            for name, statement in self.statements.items()
+            if names is None or name in names
+        ]
         return sum(terms[1:], terms[0]) if terms else bnp.zeros(())
 
 
-class _OfModel(Handler):
+class OfModel(Handler):
     """Runs the model at values and points: where they lie on R^dim, and the change of variables."""
 
-    def __init__(self, values: Mapping[str, Any], points: Mapping[str, Any]) -> None:
-        self.values, self.points = values, points
+    def __init__(
+        self, values: Mapping[str, Any], points: Mapping[str, Any], weights: Mapping[str, float]
+    ) -> None:
+        self.values, self.points, self.weights = values, points, weights
+        self.statements: dict[str, Statement] = {}
         self.parts: dict[str, Any] = {}
         self.log_det: Any = 0.0
+        self.log_det_of_points: Any = 0.0
 
     def before(self, statement: Statement) -> None:
         statement.supply = self.value
 
+    def after(self, statement: Statement) -> None:
+        if statement.kind != "units":
+            self.statements[statement.name] = statement
+
     def value(self, statement: Statement) -> Any:
         """The value of an unknown."""
-        bijector, name = statement.law.support.bijector, statement.name
+        name, support = statement.name, statement.law.support
         if name in self.points:
             self.parts[name] = self.points[name]
-            return bijector.forward(self.points[name])
-        self.parts[name] = bijector.inverse(self.values[name])
-        self.log_det = self.log_det + bnp.sum(bijector.forward_and_log_det(self.parts[name])[1])
-        return self.values[name]
+            value, log_det = support.bijector.forward_and_log_det(self.points[name])
+            self.log_det_of_points = self.log_det_of_points + bnp.sum(log_det)
+            return value
+        value = self.values[name]
+        if support.is_discrete:
+            self.parts[name] = bnp.asarray(value, bnp.default_dtype())
+            return value
+        self.parts[name] = support.bijector.inverse(value)
+        log_det = bnp.sum(support.bijector.forward_and_log_det(self.parts[name])[1])
+        self.log_det = self.log_det + self.weights.get(name, 1.0) * log_det
+        return value
 
     def position(self, sites: Sites) -> Any:
         """All parts in order, shape (dim,)."""
