@@ -129,7 +129,7 @@ class Density:
 
     def observed_statements(self, position: Any, *data: Any) -> dict[str, tuple[int, Statement]]:
         """The observed sites at a position, each with its number among the sample statements."""
-        found = self._read(position, data).statements.values()
+        found = self.read(position, data).statements.values()
         sampled = enumerate(s for s in found if s.kind == "sample")
         return {s.name: (i, s) for i, s in sampled if s.observed}
 
