@@ -14,6 +14,7 @@ from bayesdl.ir.types import ArrayType
 from bayesdl.ops import control, random
 from bayesdl.ops import numpy as bnp
 from bayesdl.ops._programs import listed
+from bayesdl.ops.structural import dynamic_update_slice
 from bayesdl.tracing import Traced, trace
 from bayesdl.tracing.flow import cond, scan, shared
 from bayesdl.transform.derived import value_and_grad
@@ -57,10 +58,11 @@ class Target(Protocol):
 class Block:
     """A Program that advances one chain by up to `capacity` steps.
 
-    Its inputs are: fresh (bool), count (int), start position, first key, step key, the leaves of
-    the state, the five fields of `Phase` with shape (capacity,), the data. Its outputs are the
-    leaves of the state, the positions (capacity, dim), and one array (capacity,) for each field of
-    the Info.
+    Its inputs are: fresh (bool), count (int), keeps (bool), start position, first key, step key,
+    the leaves of the state, the five fields of `Phase` with shape (capacity,), the data. Its
+    outputs are the leaves of the state, the positions (room, dim), and one array (capacity,) for
+    each field of the Info. Positions are written where the block keeps them: a long optimisation
+    has many that nobody wants.
 
     Parameters
     ----------
@@ -69,13 +71,15 @@ class Block:
         Types of the state's leaves.
     info : tuple of str
         Names of the Info's fields.
-    capacity : int
+    capacity, room : int
+        Most steps of a block, and of one that keeps its positions.
     """
 
     program: Program
     state: list[ArrayType]
     info: tuple[str, ...]
     capacity: int
+    room: int
 
     @property
     def position_type(self) -> ArrayType:
@@ -90,7 +94,7 @@ class Block:
         return {n: ArrayType(t.shape[1:], t.dtype) for n, t in zip(self.info, types, strict=True)}
 
 
-def build_block(kernel: Kernel, target: Target, capacity: int) -> Block:
+def build_block(kernel: Kernel, target: Target, capacity: int, room: int | None = None) -> Block:
     """Trace a kernel on a target.
 
     Parameters
@@ -99,6 +103,8 @@ def build_block(kernel: Kernel, target: Target, capacity: int) -> Block:
     target : Target
     capacity : int
         Steps that one call can take at most. How many it takes is an input.
+    room : int, optional
+        Positions that one call can keep at most; one for each step if not given.
 
     Returns
     -------
@@ -110,6 +116,7 @@ def build_block(kernel: Kernel, target: Target, capacity: int) -> Block:
     so draws
     depend neither on the capacity nor on where one block ends and the next begins.
     """
+    room = room or capacity
     with bnp.using_dtype(target.dtype):
         first, step = _traced_parts(kernel, target)
         state_types = list(first.program.output_types)
@@ -119,6 +126,7 @@ def build_block(kernel: Kernel, target: Target, capacity: int) -> Block:
         def block(
             fresh: Any,
             count: Any,
+            keeps: Any,
             start: Any,
             first_key: Any,
             key: Any,
@@ -143,19 +151,30 @@ def build_block(kernel: Kernel, target: Target, capacity: int) -> Block:
                 ]
                 return [*state, *blank]
 
-            def each(state: Any, x: Any) -> Any:
-                index, *phase = x
+            def each(carry: Any, x: Any) -> Any:
+                (state, places), (index, *phase) = carry, x
                 found = cond(index < count, move, stay, state, phase)
                 state, info = found[: len(state)], found[len(state) :]
-                return state, [_position(first.tree, state), *info]
+                place = bnp.reshape(_position(first.tree, state), (1, target.dim))
+                places = cond(
+                    keeps & (index < count),
+                    lambda all, one, at: dynamic_update_slice(all, one, at, np.int64(0)),
+                    lambda all, one, at: all,
+                    places,
+                    place,
+                    index,
+                )
+                return (state, places), info
 
-            state, (positions, *info) = scan(each, state, [np.arange(capacity), *phases])
-            return [*state, positions, *info]
+            places = bnp.zeros((room, target.dim), target.dtype)
+            (state, places), info = scan(each, (state, places), [np.arange(capacity), *phases])
+            return [*state, places, *info]
 
         program = trace(
             block,
             BOOL,
             INT,
+            BOOL,
             _place(target),
             KEY,
             KEY,
@@ -164,7 +183,7 @@ def build_block(kernel: Kernel, target: Target, capacity: int) -> Block:
             *target.data,
             name="block",
         ).program
-    return Block(program, state_types, names, capacity)
+    return Block(program, state_types, names, capacity, room)
 
 
 def _traced_parts(kernel: Kernel, target: Target) -> tuple[Traced, Traced]:

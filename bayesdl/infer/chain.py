@@ -108,11 +108,14 @@ class Job:
             At or before the end of the warm-up, or after it.
         """
         block = self.block
-        count = min(here.size, block.capacity, limit - here.at)
+        # Positions of a warm-up are wanted where they are asked for: a long optimisation has many.
+        keeps = here.at >= here.tune or self.save_warmup
+        count = min(here.size, block.room if keeps else block.capacity, limit - here.at)
         begin = time.perf_counter()
         outputs = self.executable(
             np.bool_(here.at == 0),
             np.int64(count),
+            np.bool_(keeps),
             self.start,
             self.first_key,
             self.key,
@@ -127,8 +130,7 @@ class Job:
         )
         drawn = here.at - here.tune if here.at >= here.tune else None
         if drawn is None:
-            # Unless asked for they are not wanted, and a long optimisation has many.
-            thinned = positions[: count if self.save_warmup else 0]
+            thinned = positions[: count if keeps else 0]
         else:
             thinned = positions[:count][-drawn % self.thin :: self.thin]
         columns = {n: np.array(c[:count]) for n, c in zip(block.info, info, strict=True)}

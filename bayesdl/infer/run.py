@@ -29,9 +29,9 @@ from .keep import Keeper, Positions
 from .kernel import Kernel
 from .machine import usable_cores
 
-# A block has room for so many positions, and fills it however few iterations it makes: of long ones
-# it has fewer.
-CAPACITY, LEAST_CAPACITY, BLOCK_BYTES = 100, 8, 32 * 1024 * 1024
+# A block makes so many iterations at most; of long positions it has room for fewer, for it clears
+# the room even where it keeps none.
+CAPACITY, BLOCK_BYTES = 500, 8 * 1024 * 1024
 RETRIES = 3
 Record = dict[str, Any]
 Array = np.ndarray[Any, Any]
@@ -136,13 +136,12 @@ def compile_kernel(kernel: Kernel, target: Target, capacity: int | None = None) 
     kernel : Kernel
     target : Target
     capacity : int, optional
-        Most iterations in a block; draws do not depend on it. 100, or fewer of long positions.
+        Most iterations in a block; draws do not depend on it.
     """
     begin = time.perf_counter()
-    if capacity is None:
-        room = BLOCK_BYTES // (target.dim * np.dtype(target.dtype).itemsize)
-        capacity = min(max(room, LEAST_CAPACITY), CAPACITY)
-    block = build_block(kernel, target, capacity)
+    capacity = capacity or CAPACITY
+    room = BLOCK_BYTES // (target.dim * np.dtype(target.dtype).itemsize)
+    block = build_block(kernel, target, capacity, min(max(room, 1), capacity))
     traced = time.perf_counter()
     executable = compile(block.program)
     return Compiled(

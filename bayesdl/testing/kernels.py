@@ -115,6 +115,7 @@ def walk(
         found = executable(
             np.bool_(at == 0),
             np.int64(n),
+            np.bool_(True),
             np.zeros(target.dim, target.dtype),
             random.key(seed),
             random.key(seed + 1),

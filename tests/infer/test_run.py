@@ -143,12 +143,12 @@ def test_records_count_draws_and_divergences_by_chain(density: Any) -> None:
     np.testing.assert_array_equal(n_steps, found.stats["n_steps"].sum(axis=1))
 
 
-def test_blocks_of_long_positions_have_less_room() -> None:
+def test_blocks_keep_fewer_long_positions() -> None:
     def of(dim: int) -> int:
         density = SimpleNamespace(
             dim=dim, dtype=np.float64, data=(), function=lambda q: -0.5 * (q * q).sum()
         )
-        return loop.compile_kernel(NUTS(max_treedepth=2), density).block.capacity
+        return loop.compile_kernel(NUTS(max_treedepth=2), density).block.room
 
     assert of(10) == loop.CAPACITY
     assert of(100_000) == loop.BLOCK_BYTES // 800_000
