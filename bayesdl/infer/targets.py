@@ -137,7 +137,7 @@ def _rates(density: Density, layers: Sequence[str]) -> dict[str, float]:
         if statement.rate is not None:
             _refuse_idle(waiting, layers)
             waiting = statement
-        elif waiting is not None and waiting.rate is not None:
+        elif waiting is not None and waiting.rate is not None and statement.product is None:
             found[owner(statement.name, layers)] = waiting.rate
             waiting = None
     _refuse_idle(waiting, layers)

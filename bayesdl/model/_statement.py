@@ -62,9 +62,13 @@ class Statement:
         What the site is in a network, for methods that treat weights apart.
     rate : float or None
         Of a units statement without a value: how often the units of the next layer are dropped.
-    sums : tuple of int or None
-        Shape of what a product of these units with the layer's weights gives, if that is all they
-        are for.
+    product : callable or None
+        (units, weights) -> sums: of a units statement without a value, what a layer does to both,
+        linear in each.
+    entering : Array or None
+        The units of that product, masks and all.
+    once : bool
+        Whether each weight enters a row's sums once.
 
     Attributes
     ----------
@@ -97,7 +101,9 @@ class Statement:
     role: str | None = None
     layer: str | None = None
     rate: float | None = None
-    sums: Shape | None = None
+    product: Callable[[Any, Any], Any] | None = None
+    entering: Any = None
+    once: bool = True
     plates: list[PlateFrame] = field(default_factory=list)
     scale: Any = None
     mask: Any = None

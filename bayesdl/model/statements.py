@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Callable
 from typing import Any
 
 from bayesdl._base.errors import ArgumentError, SiteError
@@ -170,25 +171,31 @@ def drop_next(rate: float) -> None:
     send(Statement("units", "dropout", user_source(), rate=rate))
 
 
-def weighted(name: str, x: Any, w: Any) -> Any:
-    """The sums x w of the units that enter a layer; a handler may change x, and add to the sums.
+def weighted(
+    name: str, x: Any, w: Any, product: Callable[[Any, Any], Any] = bnp.matmul, once: bool = True
+) -> Any:
+    """The sums of a layer, linear in its units x and in its weights w; a handler may add to them.
 
     Parameters
     ----------
     name : str
         Name of the layer.
-    x : Array, shape (rows, fan_in)
-    w : Array, shape (fan_in, fan_out)
+    x : Array, shape (rows, …, fan_in)
+    w : Array
         Weights that enter nothing else.
+    product : callable, (x, w) -> Array of shape (rows, …, fan_out)
+    once : bool, default True
+        Whether each weight enters a row's sums once, as in a linear layer; in a convolution it
+        does so at many places.
 
     Returns
     -------
-    Array, shape (rows, fan_out)
+    Array, shape (rows, …, fan_out)
     """
-    sums = (x.shape[0], w.shape[1])
-    sent = send(Statement("units", _named(name), user_source(), value=x, sums=sums))
-    y = bnp.matmul(sent.value, w)
-    return y if sent.noise is None else y + sent.noise
+    said = Statement("units", _named(name), user_source(), product=product, entering=x, once=once)
+    noise = send(said).noise
+    y = product(x, w)
+    return y if noise is None else y + noise
 
 
 class plate(Handler):

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from bayesdl import dist
 from bayesdl._base.errors import ShapeError
 from bayesdl._base.source import user_source
-from bayesdl.model.statements import units
+from bayesdl.model.statements import units, weighted
 from bayesdl.ops import numpy as bnp
 from bayesdl.ops import structural
 
@@ -54,7 +54,11 @@ class _Conv(Layer):
             "weight",
             self.name,
         )
-        y = self._convolved(x, w, size, stride, dilation)
+
+        def product(x: Any, w: Any) -> Any:
+            return self._convolved(x, w, size, stride, dilation)
+
+        y = weighted(self.name, x, w, product, once=False)
         if not self.bias:
             return y
         return y + weight(

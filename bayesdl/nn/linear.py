@@ -8,7 +8,7 @@ from typing import Any
 from bayesdl import dist
 from bayesdl._base.errors import ShapeError
 from bayesdl._base.source import user_source
-from bayesdl.model.statements import weighted
+from bayesdl.model.statements import units, weighted
 from bayesdl.ops import numpy as bnp
 
 from ._base import Layer, Prior, layer, weight
@@ -61,7 +61,7 @@ class Linear(Layer):
         w = weight(
             f"{self.name}.weight", self.prior, fan_in, (fan_in, self.fan_out), "weight", self.name
         )
-        y = weighted(self.name, x, w)
+        y = weighted(self.name, units(self.name, x), w)
         if not self.bias:
             return y
         return y + weight(

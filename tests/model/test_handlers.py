@@ -152,5 +152,5 @@ class _Units(Handler):
         self.values: dict[str, Any] = {}
 
     def after(self, statement: Any) -> None:
-        if statement.kind == "units":
+        if statement.kind == "units" and statement.value is not None:
             self.values[statement.name] = np.asarray(statement.value)

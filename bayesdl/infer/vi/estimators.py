@@ -109,12 +109,12 @@ def in_the_sums(
 ) -> Sampled:
     """As `with_entropy`, with the noise of weights drawn anew for each row, at a layer's sums.
 
-    Rows do not share the noise of weights, so their mean has less of it.
+    Rows do not share the noise of weights, or not its signs, so their mean has less of it.
 
     References
     ----------
     Kingma, Salimans & Welling (2015), Variational dropout and the local reparameterization trick,
-    sections 2.2 and 2.3 (arXiv:1506.02557).
+    sections 2.2 and 2.3 (arXiv:1506.02557); Wen et al. (2018), Flipout (arXiv:1803.04386).
     """
     keys = random.split(key, 2)
 
@@ -237,6 +237,7 @@ ESTIMATORS = {
     "local_reparametrised": Estimator(in_the_sums, elbo_only=True, local=True),
     "closed_form_kl": Estimator(with_divergences, elbo_only=True, local=True),
     "score_function": Estimator(by_score, elbo_only=True, score=True),
+    "flipout": Estimator(in_the_sums, elbo_only=True, local=True),
 }
 
 

@@ -1,4 +1,4 @@
-"""Local reparametrisation: the noise of weights is drawn where it arrives, at a layer's sums."""
+"""The noise of weights where it arrives, at the sums of a layer, of each row by itself."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bayesdl.ops import numpy as bnp
 from bayesdl.ops import random
 
 from ..minibatch import Turn, minibatch_target
-from ..targets import NoisyTarget, unit_statements, weights_of
+from ..targets import NoisyTarget, Weights, unit_statements, weights_of
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class NoisySums(Handler):
     Parameters
     ----------
     key : Array, shape (2,)
-    sds : dict of str to Array, shape (fan_in, fan_out)
+    sds : dict of str to Array
         Of the weights, by layer.
     """
 
@@ -51,14 +51,49 @@ class NoisySums(Handler):
         self.count = 0
 
     def before(self, statement: Statement) -> None:
-        if statement.sums is None or statement.name not in self.sds:
+        if statement.product is None or statement.name not in self.sds:
             return
-        x, sd = statement.value, self.sds[statement.name]
+        x, sd = statement.entering, self.sds[statement.name]
         # The least normal number keeps the slope of the root finite where all units are 0.
-        variance = bnp.matmul(x * x, sd * sd) + np.finfo(sd.dtype).tiny
-        noise = random.normal(random.fold_in(self.key, self.count), statement.sums, sd.dtype)
+        variance = statement.product(x * x, sd * sd) + np.finfo(sd.dtype).tiny
+        noise = random.normal(random.fold_in(self.key, self.count), variance.shape, sd.dtype)
         statement.noise = bnp.sqrt(variance) * noise
         self.count += 1
+
+
+class FlippedSums(Handler):
+    """Adds to the sums of layers one draw of the noise of their weights, its signs drawn by row.
+
+    With signs r of the units of a row and s of its sums, x (D ∘ r sᵀ) = (x ∘ r) D ∘ s; where D is
+    symmetric about 0 and its elements are independent, it has the law of x D.
+
+    Parameters
+    ----------
+    key : Array, shape (2,)
+    changes : dict of str to Array
+        D by layer: a draw of the weights less their mean.
+    """
+
+    def __init__(self, key: Any, changes: dict[str, Any]) -> None:
+        self.key, self.changes = key, changes
+        self.count = 0
+
+    def start(self) -> None:
+        self.count = 0
+
+    def before(self, statement: Statement) -> None:
+        if statement.product is None or statement.name not in self.changes:
+            return
+        x, change = statement.entering, self.changes[statement.name]
+        sums = statement.product(x * self._signs(x), change)
+        statement.noise = sums * self._signs(sums)
+
+    def _signs(self, like: Any) -> Any:
+        """−1 or 1 for each channel of each row."""
+        shape = (like.shape[0], *(1,) * (like.ndim - 2), like.shape[-1])
+        self.count += 1
+        heads = random.uniform(random.fold_in(self.key, self.count), shape, like.dtype) < 0.5
+        return bnp.where(heads, bnp.ones((), like.dtype), -bnp.ones((), like.dtype))
 
 
 @dataclass(frozen=True)
@@ -67,7 +102,14 @@ class LocalTarget(NoisyTarget):
 
     Its `weights` are those of the layers that this holds for; all else is drawn as the guide does,
     so are weights that a prior with scales of its own multiplies before they meet the units.
+
+    Parameters
+    ----------
+    flipped : bool
+        Whether noise is that of one draw of the weights, with signs of its own for each row.
     """
+
+    flipped: bool = False
 
     def function(self, place: Any, turn: Turn, *data: Any) -> Any:
         """Log density at a position, or its estimate for the guide of a `Spread`.
@@ -77,13 +119,21 @@ class LocalTarget(NoisyTarget):
         if not isinstance(place, Spread):
             return self.minibatch.function(place, turn, *data)
         rows, part = self.minibatch.chosen(turn, data), self.minibatch.part
-        sds = {w.layer: bnp.reshape(place.sd[w.slice], (w.units, w.width)) for w in self.weights}
-        noisy = replace(part, ambient=(*part.ambient, NoisySums(turn.noise, sds)))
+        noise = self._of_layers(place.draw - place.mean if self.flipped else place.sd)
+        handler = FlippedSums if self.flipped else NoisySums
+        noisy = replace(part, ambient=(*part.ambient, handler(turn.noise, noise)))
         seen = noisy.site_log_densities(self._centred(place), *rows)
         terms = part.site_log_densities(place.draw, *rows)
         latent = part.sites.latent
         merged = {name: term if name in latent else seen[name] for name, term in terms.items()}
         return self.minibatch.total(merged, turn)
+
+    def _of_layers(self, values: Any) -> dict[str, Any]:
+        """Of an array (dim,), the parts that belong to the weights of the layers."""
+        sites = self.minibatch.part.sites
+        return {
+            w.layer: bnp.reshape(values[w.slice], sites[w.site].type.shape) for w in self.weights
+        }
 
     def _centred(self, place: Spread) -> Any:
         """The draw, with the weights of the layers at their mean."""
@@ -113,7 +163,24 @@ def local_target(density: Density, batch: int | None) -> LocalTarget:
     Kingma, Salimans & Welling (2015), Variational dropout and the local reparameterization trick,
     section 2.3 (arXiv:1506.02557).
     """
-    sums = [s.name for s in unit_statements(density) if s.sums is not None]
+    return LocalTarget(minibatch_target(density, batch), _weights(density, convolved=False))
+
+
+def flipped_target(density: Density, batch: int | None) -> LocalTarget:
+    """The target of flipout, for linear layers and convolutions; as `local_target`.
+
+    References
+    ----------
+    Wen, Vicol, Ba, Tran & Grosse (2018), Flipout: efficient pseudo-independent weight perturbations
+    on mini-batches, section 3 (arXiv:1803.04386).
+    """
+    return LocalTarget(minibatch_target(density, batch), _weights(density, convolved=True), True)
+
+
+def _weights(density: Density, convolved: bool) -> tuple[Weights, ...]:
+    """Those that meet the units as the guide draws them."""
+    said = [s for s in unit_statements(density) if s.product is not None]
+    sums = [s.name for s in said if s.once or convolved]
     scaled = {s.layer for s in density.sites.values() if s.role == "scale"}
     weights = tuple(
         w
@@ -122,13 +189,13 @@ def local_target(density: Density, batch: int | None) -> LocalTarget:
     )
     if not weights:
         raise ModelError(
-            "local reparametrisation needs linear layers with weights of any sign.",
+            "noise in the sums of layers needs linear layers with weights of any sign.",
             facts=[("sites", ", ".join(density.sites))],
-            fix='use nn.Linear or nn.MLP, or leave estimator="local_reparametrised" out.',
+            fix='use nn.Linear or nn.MLP, for "flipout" nn.Conv2d too, or leave `estimator` out.',
             where=user_source(),
             code="S105",
         )
-    return LocalTarget(minibatch_target(density, batch), weights)
+    return weights
 
 
 def _is_free(site: Site) -> bool:

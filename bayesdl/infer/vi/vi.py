@@ -25,12 +25,16 @@ from .closed import closed_target
 from .estimators import ESTIMATORS, Estimate, estimate, keys_of
 from .guides import Guide, MeanField, ModelGuide
 from .guides.model import discrete_in
-from .local import local_target
+from .local import flipped_target, local_target
 from .objectives import Renyi
 from .settings import check_own, read_settings
 from .terms import estimate_by_terms, plate_of_rows
 
-TARGETS = {"local_reparametrised": local_target, "closed_form_kl": closed_target}
+TARGETS = {
+    "local_reparametrised": local_target,
+    "flipout": flipped_target,
+    "closed_form_kl": closed_target,
+}
 BASELINE_RATE = 0.1
 LOST = 10
 """So many steps in a row without a finite bound end a fit."""
@@ -99,8 +103,9 @@ class VI(Kernel):
     estimator : str, optional
         Of the gradient: ``"reparametrised"``, ``"sticking_the_landing"``,
         ``"doubly_reparametrised"``, ``"closed_form_entropy"``, for a mean-field guide of networks
-        ``"local_reparametrised"``: rows do not share the noise of the weights of linear layers, so
-        their likelihood must not depend on other rows. The guide's own if not given.
+        ``"local_reparametrised"``: rows do not share the noise of the weights of linear layers; or
+        ``"flipout"``: nor do they share its signs, in convolutions too. With both the likelihood of
+        a row must not depend on others. The guide's own if not given.
     optimiser : Optimiser
         ``"adam"``, ``"adamw"``, ``"sgd"``, or one with settings of its own.
     learning_rate : float
