@@ -57,7 +57,8 @@ def _while(scope: Scope, equation: Equation) -> None:
     (going,) = scope.apply(test, [*fixed, *carry], [""], {})
     code.do(f"br i1 {going}, label %{inside}, label %{end}")
     code.start(inside)
-    following = scope.apply(body, [*fixed, *carry], targets, shared)
+    apart = scope.frame.unit.is_turn(body)
+    following = scope.apply(body, [*fixed, *carry], targets, shared, apart)
     for k, phi in phis.items():
         phi.join((first[k], before), (following[k], code.block))
     # An empty last block would be folded into the loop before it, whose advice (its accesses never

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from .emit import Unit
+from .optimise import ALL
 
 # Turns × lines. A loop up to this gains too little from LLVM's loop passes to pay for them in code
 # that surrounds the functions where the time goes (docs/design/0005-compile-time.md).
@@ -13,6 +14,10 @@ SHORT = 2000
 # Lines of functions that are worth a module, and so a thread, of their own beside a hot entry:
 # LLVM would not write out such long ones where they are called anyway.
 LONG = 1000
+# Turns × lines, up to which loops around hot ones go without LLVM's loop passes.
+HUGE = 1_000_000
+# Below `ALL`: light passes with a code generator that takes care of registers, or the quickest.
+SOME, LEAST = 1, 0
 _INLINED, _CALLED = "alwaysinline nounwind", "noinline nounwind"
 
 
@@ -23,21 +28,21 @@ class Part:
     Parameters
     ----------
     text : str
-    hot : bool
-        Whether it gets all of LLVM's passes, and its best code generator.
+    level : int
+        Of LLVM's effort: `ALL`, `SOME` or `LEAST`.
     """
 
     text: str
-    hot: bool
+    level: int
 
 
 def parts(unit: Unit, brief: bool = False) -> list[Part]:
     """The modules that a Program's code is compiled in.
 
-    A Program that is used in several places, as the gradient inside a sampler is, is hot. What
-    surrounds it is not, unless it has long loops of its own. A Program without such functions is
-    hot as a whole. Modules are compiled side by side, so a hot surrounding is one of its own where
-    the functions are long.
+    A Program that is used in several places, as the gradient inside a sampler is, is hot, and so is
+    the body of a loop around it. What surrounds them is not, unless it has long loops of its own.
+    A Program without such functions is hot as a whole. Modules are compiled side by side, so a hot
+    surrounding is one of its own where the functions are long.
 
     Parameters
     ----------
@@ -48,16 +53,24 @@ def parts(unit: Unit, brief: bool = False) -> list[Part]:
     """
     *functions, entry = unit.module.functions
     if brief:
-        return [_light(unit.module.text())]
-    hot = unit.entry_loop > SHORT
-    if not functions or (hot and sum(f.count("\n") for f in functions) < LONG):
-        return [Part(unit.module.text(), True)]
+        return [_light(unit.module.text(), LEAST)]
+    level = _around(unit)
+    if not functions or (level == ALL and sum(f.count("\n") for f in functions) < LONG):
+        return [Part(unit.module.text(), ALL)]
     visible = [f.replace("define internal ", "define ", 1) for f in functions]
     heads = [re.sub("^define (.*) {$", r"declare \1", f.split("\n", 1)[0]) for f in visible]
     around = unit.module.text([*heads, entry])
-    return [Part(unit.module.text(visible), True), Part(around, True) if hot else _light(around)]
+    rest = Part(around, ALL) if level == ALL else _light(around, level)
+    return [Part(unit.module.text(visible), ALL), rest]
 
 
-def _light(text: str) -> Part:
+def _around(unit: Unit) -> int:
+    """What the code around the functions is worth, by its heaviest loop."""
+    if unit.entry_loop <= SHORT:
+        return LEAST
+    return SOME if unit.turns and unit.entry_loop <= HUGE else ALL
+
+
+def _light(text: str, level: int) -> Part:
     """Code that is called keeps its registers to itself: written out, it would crowd the caller."""
-    return Part(text.replace(_INLINED, _CALLED), False)
+    return Part(text.replace(_INLINED, _CALLED), level)

@@ -30,6 +30,8 @@ FEW_CALLS = 40  # up to so many functions of scalars are written out where they 
 # Above so many functions of small arrays they are called, element by element: the code would grow
 # by a hundred instructions for each, and LLVM's time faster than the code.
 MANY_CALLS, SMALL_ARRAY = 100, 16
+# From so many elements on, a loop's body that calls a function is one too, so that it is hot.
+LONG_CARRY = 16
 SMALL_PROGRAM = 3  # a Program this short is written out wherever it is used
 
 
@@ -65,11 +67,26 @@ class Unit:
         self.fusions: dict[int, Fusion] = {}
         self.plans: dict[Any, Plan] = {}
         self.timings = {"fuse": 0.0, "plan": 0.0, "emit": 0.0}
-        self.workspace = self.named = self.entry_loop = 0
+        self.workspace = self.named = self.entry_loop = self.turns = 0
 
     def is_inline(self, program: Program) -> bool:
         """Whether a Program is written out where it is used: at one place only, or it is short."""
         return self.uses[id(program)] == 1 or len(program.equations) <= SMALL_PROGRAM
+
+    def is_turn(self, program: Program) -> bool:
+        """Whether a loop's body is worth a function of its own: it calls one, and has long arrays.
+
+        Such is the step of a trajectory, which runs as often as the gradient that it calls.
+        """
+        longest = max((t.shape[-1] for t in program.output_types if t.shape), default=0)
+        return longest >= LONG_CARRY and any(map(self._calls, program.equations))
+
+    def _calls(self, equation: Equation) -> bool:
+        """Whether a named function is called here, once a turn."""
+        inner = programs_in(equation)
+        if equation.primitive.name not in ("call", "custom_call"):
+            return False
+        return any(not self.is_inline(p) or any(map(self._calls, p.equations)) for p in inner)
 
     def plan(self, program: Program, shared: Mapping[int, int]) -> Plan:
         """The plan of a Program, made once."""
@@ -356,10 +373,12 @@ class Scope:
         inputs: Sequence[str],
         targets: Sequence[str],
         shared: Mapping[int, int],
+        apart: bool = False,
     ) -> list[str]:
-        """Write or call a Program; as `Frame.inline`."""
+        """Write or call a Program; as `Frame.inline`. One that is to stand `apart` is called."""
         unit = self.frame.unit
-        if unit.is_inline(program):
+        unit.turns += apart
+        if unit.is_inline(program) and not apart:
             return self.frame.inline(program, inputs, targets, shared, self.top)
         name, extent = unit.function(program, shared)
         self._reach(self.top + extent)

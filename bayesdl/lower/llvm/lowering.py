@@ -69,7 +69,7 @@ def compile_program(program: Program, brief: bool = False) -> NativeExecutable:
 
 def _compiled(parts: Sequence[effort.Part]) -> tuple[tuple[bytes, ...], dict[str, float]]:
     """The object codes of modules, made side by side, and the seconds of the slowest."""
-    texts, efforts = [p.text for p in parts], [p.hot for p in parts]
+    texts, efforts = [p.text for p in parts], [p.level for p in parts]
     if len(parts) == 1:
         found = [optimise.object_code(texts[0], efforts[0])]
     else:
@@ -95,7 +95,7 @@ def emitted_text(program: Program, stage: str = "llvm") -> str:
     if stage in DECISIONS:
         return DECISIONS[stage](unit)
     write = STAGES[stage]
-    return "\n".join(write(part.text, part.hot) for part in effort.parts(unit))
+    return "\n".join(write(part.text, part.level) for part in effort.parts(unit))
 
 
 DECISIONS: dict[str, Callable[[Unit], str]] = {
@@ -104,7 +104,7 @@ DECISIONS: dict[str, Callable[[Unit], str]] = {
 }
 
 
-STAGES: dict[str, Callable[[str, bool], str]] = {
+STAGES: dict[str, Callable[[str, int], str]] = {
     "optimised": optimise.optimised_text,
     "asm": optimise.assembly_text,
 }

@@ -10,6 +10,9 @@ from llvmlite.binding import ffi
 
 from .machine import target_machine, unlocked
 
+# The level at which nothing is spared.
+ALL = 3
+
 # Above so many lines of text the last level of optimisation costs more time than it saves.
 LONG = 60_000
 
@@ -24,7 +27,7 @@ LIGHT = (
 )
 
 
-def object_code(text: str, hot: bool) -> tuple[bytes, dict[str, float]]:
+def object_code(text: str, level: int) -> tuple[bytes, dict[str, float]]:
     """Relocatable machine code of a module: what it does not define is still a name in it.
 
     Several threads may do this at once, without waiting for each other.
@@ -33,8 +36,8 @@ def object_code(text: str, hot: bool) -> tuple[bytes, dict[str, float]]:
     ----------
     text : str
         A module of LLVM IR.
-    hot : bool
-        Whether its loops are worth all of LLVM's passes.
+    level : int
+        Of the code generator's effort, 0 to 3; with 3 the text gets all of LLVM's passes too.
 
     Returns
     -------
@@ -48,33 +51,33 @@ def object_code(text: str, hot: bool) -> tuple[bytes, dict[str, float]]:
         If LLVM does not take the text.
     """
     start = time.perf_counter()
-    module, machine = _optimised(text, hot)
+    module, machine = _optimised(text, level)
     optimised = time.perf_counter()
     code = _assembled(module, machine)
     done = time.perf_counter()
     return code, {"optimise": optimised - start, "assemble": done - optimised}
 
 
-def optimised_text(text: str, hot: bool) -> str:
+def optimised_text(text: str, level: int) -> str:
     """The module after LLVM's passes, to be read by people."""
-    return str(_optimised(text, hot)[0])
+    return str(_optimised(text, level)[0])
 
 
-def assembly_text(text: str, hot: bool) -> str:
+def assembly_text(text: str, level: int) -> str:
     """The module in the processor's own instructions, to be read by people."""
-    module, machine = _optimised(text, hot)
+    module, machine = _optimised(text, level)
     return str(machine.emit_assembly(module))
 
 
-def _optimised(text: str, hot: bool) -> tuple[llvm.ModuleRef, llvm.TargetMachine]:
+def _optimised(text: str, level: int) -> tuple[llvm.ModuleRef, llvm.TargetMachine]:
     module = llvm.parse_assembly(text, llvm.create_context())
-    machine = target_machine(3 if hot else 0)
+    machine = target_machine(level)
     module.triple, module.data_layout = machine.triple, str(machine.target_data)
     options = llvm.create_pipeline_tuning_options(speed_level=2 if text.count("\n") > LONG else 3)
     options.loop_vectorization = options.slp_vectorization = options.loop_interleaving = True
     options.loop_unrolling = True
     builder = llvm.create_pass_builder(machine, options)
-    passes = builder.getModulePassManager() if hot else _light()
+    passes = builder.getModulePassManager() if level == ALL else _light()
     unlocked("LLVMPY_RunNewModulePassManager")(passes, module, builder)
     return module, machine
 

@@ -10,11 +10,11 @@ import pytest
 from bayesdl import pipeline
 from bayesdl.lower.interpret import interpret_program
 from bayesdl.lower.llvm import compile_program, effort
-from bayesdl.lower.llvm.effort import SHORT, parts
+from bayesdl.lower.llvm.effort import ALL, HUGE, LEAST, SHORT, SOME, parts
 from bayesdl.lower.llvm.emit import Unit
 from bayesdl.ops import numpy as bnp
 from bayesdl.tracing import trace
-from bayesdl.tracing.flow import scan, shared
+from bayesdl.tracing.flow import scan, shared, while_loop
 
 
 def program(size: int, twice: bool = True):
@@ -31,22 +31,61 @@ def program(size: int, twice: bool = True):
     return traced
 
 
-def hot_parts(size: int, twice: bool = True) -> list[bool]:
-    unit = Unit(program(size, twice))
+def levels(compiled) -> list[int]:
+    unit = Unit(compiled)
     unit.text()
-    return [part.hot for part in parts(unit)]
+    return [part.level for part in parts(unit)]
 
 
 def test_a_small_surrounding_gets_little() -> None:
-    assert hot_parts(8) == [True, False]
-    assert hot_parts(SHORT) == [True]
-    assert hot_parts(8, twice=False) == [True]
+    assert levels(program(8)) == [ALL, LEAST]
+    assert levels(program(SHORT)) == [ALL]
+    assert levels(program(8, twice=False)) == [ALL]
 
 
 def test_a_large_surrounding_of_long_functions_is_compiled_beside_them(monkeypatch) -> None:
     monkeypatch.setattr(effort, "LONG", 1)
-    assert hot_parts(SHORT) == [True, True]
+    assert levels(program(SHORT)) == [ALL, ALL]
     test_parts_are_one_program(SHORT)
+
+
+def trajectory(size: int):
+    """Steps along a shared gradient, in a loop of their own, and arithmetic around that loop."""
+    gradient = shared(lambda x: bnp.tanh(x) * bnp.exp(-x * x) - 0.1 * x)
+
+    def draw(x, goal):
+        x = bnp.exp(-x * x) + bnp.tanh(bnp.sin(x))
+        x, v, _ = while_loop(
+            lambda c: c[2] < goal,
+            lambda c: (c[0] + 0.1 * c[1], c[1] - 0.1 * gradient(c[0]), c[2] + 1),
+            (x, gradient(x), 0),
+        )
+        return x, (x * v).sum()
+
+    traced = trace(lambda x: scan(draw, x, bnp.arange(4)), np.linspace(0.0, 1.0, size)).program
+    for _, transformation in pipeline.PASSES:
+        traced = transformation(traced)
+    return traced
+
+
+@pytest.mark.parametrize(("size", "around"), [(8, LEAST), (SHORT, SOME)])
+def test_the_step_of_a_trajectory_is_hot_and_what_surrounds_it_is_not(size, around) -> None:
+    compiled = trajectory(size)
+    unit = Unit(compiled)
+    unit.text()
+    hot, rest = parts(unit)
+    assert (hot.level, rest.level) == (ALL, around)
+    assert unit.turns == (around == SOME)
+    assert ("@program2(" in hot.text) == (around == SOME)
+    x = np.linspace(-1.0, 2.0, size)
+    for have, want in zip(
+        compile_program(compiled)(x), interpret_program(compiled)(x), strict=True
+    ):
+        np.testing.assert_allclose(have, want, rtol=1e-12, atol=1e-12)
+
+
+def test_huge_loops_around_a_trajectory_get_all() -> None:
+    assert levels(trajectory(HUGE)) == [ALL]
 
 
 def test_many_threads_make_the_same_code_of_many_parts() -> None:
@@ -76,7 +115,7 @@ def test_what_is_brief_is_light_and_the_same() -> None:
     x, compiled = np.linspace(-1.0, 2.0, 8), program(8)
     unit = Unit(compiled)
     unit.text()
-    assert [part.hot for part in parts(unit, brief=True)] == [False]
+    assert [part.level for part in parts(unit, brief=True)] == [LEAST]
     for have, want in zip(
         compile_program(compiled, brief=True)(x), interpret_program(compiled)(x), strict=True
     ):
