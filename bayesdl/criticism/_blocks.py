@@ -15,18 +15,20 @@ from ._special import blom_scores, fast_length
 
 def rhat(block: Floats) -> Floats:
     """R-hat, the larger of bulk and folded; NaN for one chain."""
-    if block.shape[1] < 2:
-        return np.full(len(block), np.nan)
     halves = _split(block)
-    median = quantiles(halves.reshape(len(block), -1), [0.5])[0]
-    folded = np.abs(halves - median[:, None, None])
-    # Draws of two values fold into one, which has no R-hat: the other version then decides.
-    return np.fmax(_rhat_of_scores(_normal_scores(halves)), _rhat_of_scores(_normal_scores(folded)))
+    return _rhat(halves, _normal_scores(halves))
 
 
 def ess_bulk(block: Floats) -> Floats:
     """Effective sample size of the normal scores of ranks."""
     return _ess(_normal_scores(_split(block)))
+
+
+def mixing(block: Floats) -> Floats:
+    """R-hat, bulk and tail ESS, shape (3, element): the ranks are taken once."""
+    halves = _split(block)
+    scores = _normal_scores(halves)
+    return np.stack([_rhat(halves, scores), _ess(scores), ess_tail(block)])
 
 
 def ess_tail(block: Floats) -> Floats:
@@ -113,6 +115,16 @@ def _twice_tied_ranks(fresh: NDArray[np.bool_]) -> NDArray[np.intp]:
     last = np.minimum.accumulate(np.where(ends, places, size)[:, ::-1], axis=1)[:, ::-1]
     twice: NDArray[np.intp] = first + last + 2
     return twice
+
+
+def _rhat(halves: Floats, scores: Floats) -> Floats:
+    """From half chains and their scores; each chain has two halves."""
+    if halves.shape[1] < 4:
+        return np.full(len(halves), np.nan)
+    median = quantiles(halves.reshape(len(halves), -1), [0.5])[0]
+    folded = np.abs(halves - median[:, None, None])
+    # Draws of two values fold into one, which has no R-hat: the other version then decides.
+    return np.fmax(_rhat_of_scores(scores), _rhat_of_scores(_normal_scores(folded)))
 
 
 def _rhat_of_scores(scores: Floats) -> Floats:

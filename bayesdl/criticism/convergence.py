@@ -11,6 +11,7 @@ that holds a non-finite value, or that has fewer than four draws.
 from __future__ import annotations
 
 from collections.abc import Callable
+from hashlib import blake2b
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -25,6 +26,11 @@ _BLOCK_VALUES = 1 << 20
 """Values handled at once: one block then needs some tens of megabytes, however large the net."""
 
 _LEAST_DRAWS = 4
+
+_KEPT, _KEPT_ELEMENTS = 64, 100_000
+"""Arrays of draws, and elements of each, whose mixing is kept."""
+
+_RECENT: dict[tuple[tuple[int, ...], bytes], tuple[Floats, Floats, Floats]] = {}
 
 _Statistic = Callable[[Floats], Floats]
 
@@ -71,7 +77,7 @@ def rhat(draws: ArrayLike) -> Floats:
     >>> round(float(rhat(chains + np.array([[0.0], [0.0], [0.0], [3.0]]))), 1)
     1.5
     """
-    return _each(draws, _blocks.rhat, least_chains=2)
+    return _each(draws, _blocks.rhat)
 
 
 def ess_bulk(draws: ArrayLike) -> Floats:
@@ -294,8 +300,42 @@ def bfmi(energy: ArrayLike) -> Floats:
     return _each(values.T[None], _blocks.bfmi)
 
 
-def _each(draws: ArrayLike, statistic: _Statistic, *, least_chains: int = 1) -> Floats:
+def mixing(draws: ArrayLike) -> tuple[Floats, Floats, Floats]:
+    """R-hat, bulk ESS and tail ESS together, for less than each by itself.
+
+    A verdict and a summary ask for these of the same draws: what was last found is kept, under a
+    digest of the draws.
+
+    Parameters
+    ----------
+    draws : array, shape (chain, draw, *shape)
+        Draws in any unit.
+
+    Returns
+    -------
+    rhat, ess_bulk, ess_tail : array, shape (*shape)
+        As the functions of these names give them.
+    """
+    array = np.ascontiguousarray(real_array("draws", draws))
+    key = array.shape, blake2b(array.data, digest_size=16).digest()
+    if key in _RECENT:
+        return _RECENT[key]
+    rhats, bulks, tails = _several(array, _blocks.mixing, 3)
+    found = rhats, bulks, tails
+    if np.size(rhats) <= _KEPT_ELEMENTS:
+        while len(_RECENT) >= _KEPT:
+            _RECENT.pop(next(iter(_RECENT)))
+        _RECENT[key] = found
+    return found
+
+
+def _each(draws: ArrayLike, statistic: _Statistic) -> Floats:
     """One number per element from a statistic of blocks (element, chain, draw)."""
+    return _several(draws, lambda block: statistic(block)[None], 1)[0]
+
+
+def _several(draws: ArrayLike, statistic: _Statistic, count: int) -> list[Floats]:
+    """So many numbers per element, from a statistic that gives (count, element)."""
     array = real_array("draws", draws)
     if array.ndim < 2:
         raise ShapeError(
@@ -306,24 +346,24 @@ def _each(draws: ArrayLike, statistic: _Statistic, *, least_chains: int = 1) -> 
             code="K101",
         )
     chains, length, *shape = array.shape
-    out = np.full(int(np.prod(shape)), np.nan)
-    if chains >= least_chains and chains > 0 and length >= _LEAST_DRAWS:
-        flat = array.reshape(chains, length, out.size)
+    out = np.full((count, int(np.prod(shape))), np.nan)
+    if chains > 0 and length >= _LEAST_DRAWS:
+        flat = array.reshape(chains, length, out.shape[1])
         step = max(1, _BLOCK_VALUES // (chains * length))
-        for start in range(0, out.size, step):
+        for start in range(0, out.shape[1], step):
             block = np.ascontiguousarray(np.moveaxis(flat[:, :, start : start + step], 2, 0))
-            out[start : start + step] = _on_varying(block, statistic)
-    return out.reshape(shape)[()]
+            out[:, start : start + step] = _on_varying(block, statistic, count)
+    return [row.reshape(shape)[()] for row in out]
 
 
-def _on_varying(block: Floats, statistic: _Statistic) -> Floats:
+def _on_varying(block: Floats, statistic: _Statistic, count: int) -> Floats:
     """Apply a statistic to the finite, varying elements of a block; NaN for the others."""
     low, high = block.min(axis=(1, 2)), block.max(axis=(1, 2))
     # Comparing the extremes first keeps inf - inf out; NaN and inf fail the second test.
     varying = (low < high) & np.isfinite(low) & np.isfinite(high)
-    out = np.full(len(block), np.nan)
+    out = np.full((count, len(block)), np.nan)
     if varying.any():
         # Chains that never moved divide by a variance of zero: infinity is their right R-hat.
         with np.errstate(divide="ignore", invalid="ignore"):
-            out[varying] = statistic(block[varying])
+            out[:, varying] = statistic(block[varying])
     return out

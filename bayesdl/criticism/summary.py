@@ -15,7 +15,7 @@ from bayesdl.infer.draws import Moment
 
 from ._blocks import quantiles
 from ._checks import Floats, probability, real_array
-from .convergence import ess_bulk, ess_tail, mcse_mean, rhat
+from .convergence import mcse_mean, mixing
 from .table import Cell, Table
 
 if TYPE_CHECKING:
@@ -170,8 +170,8 @@ def summary_of_moments(moments: Mapping[str, Moment]) -> SummaryTable:
 
 
 def _columns(name: str, array: Floats, ci_prob: float) -> dict[str, Floats]:
-    # R-hat comes first because it checks the shape that the others take for granted.
-    r_hat = rhat(array)
+    # These come first because that checks the shape that the others take for granted.
+    r_hat, bulk, tails = mixing(array)
     if array.shape[0] * array.shape[1] < 2:
         raise ArgumentError(
             "a summary needs at least two draws.",
@@ -191,8 +191,8 @@ def _columns(name: str, array: Floats, ci_prob: float) -> dict[str, Floats]:
         "sd": sd,
         f"{label}_lb": low,
         f"{label}_ub": high,
-        "ess_bulk": ess_bulk(array),
-        "ess_tail": ess_tail(array),
+        "ess_bulk": bulk,
+        "ess_tail": tails,
         "r_hat": r_hat,
         "mcse_mean": mcse_mean(array),
     }

@@ -173,8 +173,8 @@ def of_moments(
         As for `of_chains`.
     """
     chains = len(next(iter(stats.values())))
-    rhat = _worst({n: m.r_hat for n, m in moments.items()}, np.asarray, np.nanmax)
-    ess = _worst({n: m.ess for n, m in moments.items()}, np.asarray, np.nanmin)
+    rhat = _worst({n: m.r_hat for n, m in moments.items()}, np.nanmax)
+    ess = _worst({n: m.ess for n, m in moments.items()}, np.nanmin)
     findings = [*_agreement(rhat, ess, chains), *_hamiltonian(stats, max_treedepth)]
     return Verdict(tuple(findings), energies=_energies(stats))
 
@@ -200,9 +200,10 @@ def of_approximation(khat: float | None) -> Verdict:
 
 def _mixing(values: Arrays) -> list[Finding]:
     chains = next(iter(values.values())).shape[0]
-    bulk = _worst(values, convergence.ess_bulk, np.nanmin)
-    tail = _worst(values, convergence.ess_tail, np.nanmin)
-    return _agreement(_worst(values, convergence.rhat, np.nanmax), min(bulk, tail), chains)
+    found = {name: convergence.mixing(draws) for name, draws in values.items()}
+    rhats, bulks, tails = ({name: f[i] for name, f in found.items()} for i in range(3))
+    ess = min(_worst(bulks, np.nanmin), _worst(tails, np.nanmin))
+    return _agreement(_worst(rhats, np.nanmax), ess, chains)
 
 
 def _agreement(
@@ -279,11 +280,11 @@ def _hamiltonian(stats: Arrays, max_treedepth: int | None) -> list[Finding]:
     return found
 
 
-def _worst(values: Arrays, statistic: Any, extreme: Any) -> tuple[float, str]:
+def _worst(values: Mapping[str, Any], extreme: Any) -> tuple[float, str]:
     """The worst element over all sites, and its name."""
     found: list[tuple[float, str]] = []
-    for name, draws in values.items():
-        each = np.asarray(statistic(draws))
+    for name, value in values.items():
+        each = np.asarray(value)
         if np.isfinite(each).any():
             worst = extreme(each)
             index = np.argwhere(each == worst)[0]

@@ -11,7 +11,7 @@ import numpy as np
 from bayesdl._base.tree import flatten, unflatten
 from bayesdl.ir.program import Equation, Program
 from bayesdl.ir.types import ArrayType
-from bayesdl.ir.walk import programs_in
+from bayesdl.ir.walk import live_equations, programs_in
 from bayesdl.lower.executable import Executable
 from bayesdl.ops import numpy as bnp
 from bayesdl.pipeline import compile
@@ -95,7 +95,7 @@ class EachDraw:
 
 def _work(program: Program) -> float:
     """About how many numbers a Program computes; a term of a product is one."""
-    return sum(_work_of(equation) for equation in program.equations)
+    return sum(_work_of(equation) for equation in live_equations(program))
 
 
 def _work_of(equation: Equation) -> float:

@@ -132,6 +132,30 @@ def test_nan_where_it_has_no_meaning(name, draws):
     assert np.isnan(REFERENCE[name][0](draws))
 
 
+@pytest.mark.parametrize("count", [1, 3])
+def test_mixing_is_what_each_gives_by_itself_to_the_last_bit(count, monkeypatch):
+    rng = np.random.default_rng(1)
+    draws = np.stack([chains(rng, kind, (count, 41)) for kind in KINDS], axis=2)
+    draws[0, 3, 2] = np.nan
+    monkeypatch.setattr(convergence, "_BLOCK_VALUES", 2 * count * 41)
+    for have, function in zip(convergence.mixing(draws), (rhat, ess_bulk, ess_tail), strict=True):
+        np.testing.assert_array_equal(have, function(draws))
+
+
+def test_mixing_is_kept_for_the_same_numbers_only(monkeypatch):
+    monkeypatch.setattr(convergence, "_RECENT", {})
+    draws = np.random.default_rng(1).normal(size=(4, 100, 2))
+    first = convergence.mixing(draws)
+    assert convergence.mixing(draws.copy()) is first
+    draws[0, :, 1] += 3.0
+    second = convergence.mixing(draws)
+    assert second[0][0] == first[0][0]
+    assert second[0][1] > 1.1 > first[0][1]
+    for shift in range(1, 2 * convergence._KEPT):
+        convergence.mixing(draws[:, :, 0] + shift)
+    assert len(convergence._RECENT) == convergence._KEPT
+
+
 def test_rhat_of_one_chain_is_nan():
     assert np.isnan(rhat(np.random.default_rng(0).normal(size=(1, 100))))
 

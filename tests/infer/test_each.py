@@ -38,6 +38,11 @@ def test_code_for_few_draws_is_made_quickly(
 
     monkeypatch.setattr(each, "compile", compile)
     weights = np.ones((20, 30))
-    found = EachDraw(lambda x, w: (x * bnp.ones(20)) @ w, np.float64)(np.ones(count), [weights])
+
+    def one(x, w):
+        w @ bnp.ones((30, 10_000))  # not wanted, so not counted
+        return (x * bnp.ones(20)) @ w
+
+    found = EachDraw(one, np.float64)(np.ones(count), [weights])
     assert asked == [brief]
     np.testing.assert_array_equal(found[:3], np.full((3, 30), 20.0))
