@@ -86,7 +86,7 @@ def _candidates(program: Program) -> list[int]:
 
 def _block(region: Region) -> int:
     """Rows in a block; 0 where a loop over blocks would not pay."""
-    if not region.sums or region.bytes <= CACHE:
+    if not region.sums or region.bytes <= CACHE or _is_one_loop(region):
         return 0
     wanted = min(max(BLOCK * region.rows // region.bytes, FEWEST), MOST)
     if wanted * region.bytes > 2 * LARGE * region.rows:
@@ -95,6 +95,16 @@ def _block(region: Region) -> int:
     sizes = range(wanted // UNIT * UNIT, wanted // 2, -UNIT)
     even = next((n for n in sizes if region.rows % n == 0), sizes[0])
     return even if 2 * even <= region.rows else 0
+
+
+def _is_one_loop(region: Region) -> bool:
+    """Whether rows are single numbers, as of the parameters of a guide, and some are wanted whole.
+
+    Fusion makes one loop of these, and what is wanted whole is then not copied block by block.
+    """
+    totals = all(e.outputs[0].type.size == 1 for e in region.sums)
+    touched = (a for e in (*region.inside, *region.sums) for a in (*e.inputs, *e.outputs))
+    return bool(region.kept) and totals and all(a.type.size <= region.rows for a in touched)
 
 
 def _again(region: Region) -> int:

@@ -151,7 +151,8 @@ def test_what_is_wanted_whole_is_put_together() -> None:
     """As an output, and by what must see all rows; what was summed can be needed row by row too."""
     program = tiled(
         HEAD
-        + """  %a: f64[23] = exp %y
+        + """  %v: f64[23] = dot_general %x %w batch=((),()) contract=((1),(0))
+  %a: f64[23] = exp %v
   %s: f64[] = reduce_sum %a axes=(0)
   %b: f64[23] = broadcast %s axes=(0) shape=(23)
   %c: f64[23] = div %a %b
@@ -160,6 +161,17 @@ def test_what_is_wanted_whole_is_put_together() -> None:
   return %a %d %m"""
     )
     assert body(program) is not None
+
+
+def test_single_numbers_of_which_some_are_wanted_whole_are_one_loop_already() -> None:
+    program = tiled(
+        HEAD
+        + """  %a: f64[23] = exp %y
+  %d: f64[23] = mul %a %z
+  %s: f64[] = reduce_sum %a axes=(0)
+  return %d %s"""
+    )
+    assert body(program) is None
 
 
 def test_positions_as_long_as_the_data_are_used_whole_and_by_rows() -> None:

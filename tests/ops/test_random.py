@@ -88,6 +88,8 @@ def test_uniform_is_open_and_symmetric():
     words = np.array([0, 2**64 - 1], dtype=np.uint64)
     assert unit(words, np.float64).tolist() == [2.0**-53, 1.0 - 2.0**-53]
     assert unit(words, np.float32).tolist() == [2.0**-24, 1.0 - 2.0**-24]
+    words = words.astype(np.uint32)
+    assert unit(words, np.float32).tolist() == [2.0**-24, 1.0 - 2.0**-24]
     assert unit(words, np.float32).dtype == np.float32
 
 

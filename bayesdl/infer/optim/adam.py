@@ -70,9 +70,10 @@ def ascend(state: Moments, gradient: Any, rate: Any) -> tuple[Moments, Any]:
     count = state.count + 1.0
     first = FIRST * state.first + (1.0 - FIRST) * gradient
     second = SECOND * state.second + (1.0 - SECOND) * gradient * gradient
-    unbiased = first / (1.0 - bnp.power(FIRST, count))
-    scale = bnp.sqrt(second / (1.0 - bnp.power(SECOND, count))) + FLOOR
-    return Moments(count, first, second), rate * unbiased / scale
+    # What corrects the moments' bias is one number each: of the divisions one is left a coordinate.
+    length = rate / (1.0 - bnp.power(FIRST, count))
+    scale = bnp.sqrt(second * (1.0 / (1.0 - bnp.power(SECOND, count)))) + FLOOR
+    return Moments(count, first, second), length * first / scale
 
 
 @optimiser

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise, product
+from math import prod
 
 from bayesdl.ir.program import Equation, Var
 
@@ -85,7 +86,8 @@ def _read_root(
     name, var = equation.primitive.name, equation.outputs[0]
     if name in REDUCTIONS:
         kept = tuple(i for i in range(len(space)) if i not in equation.params["axes"])
-        return [Reduce(var, reader.read(equation.inputs[0], place), REDUCTIONS[name], kept)]
+        node, terms = reader.read(equation.inputs[0], place), prod(space) // max(var.type.size, 1)
+        return [Reduce(var, node, REDUCTIONS[name], kept, terms=terms)]
     if is_unrolled(equation):
         ends = product(*(range(n) for n in var.type.shape))
         frees = [tuple(Index(i) for i in end) for end in ends]
@@ -95,7 +97,8 @@ def _read_root(
         ]
     _, kept, summed = product_order(equation)
     free, along = tuple(place[i] for i in kept), tuple(place[i] for i in summed)
-    return [Reduce(var, _term(reader, equation, free, along), "add", kept)]
+    terms = prod(space[i] for i in summed)
+    return [Reduce(var, _term(reader, equation, free, along), "add", kept, terms=terms)]
 
 
 def _term(reader: Reader, equation: Equation, free: Place, along: Place) -> Node:

@@ -78,6 +78,8 @@ class Reduce:
         The nest's axes that are the result's, in order.
     at : int
         Which element of the result it is, where it is one number.
+    terms : int
+        Of the sum that an element of an array is.
     """
 
     var: Var
@@ -85,6 +87,7 @@ class Reduce:
     op: str
     kept: tuple[int, ...]
     at: int = 0
+    terms: int = 0
 
     @property
     def is_number(self) -> bool:
@@ -93,8 +96,13 @@ class Reduce:
 
     @property
     def dtype(self) -> DType:
-        """Of the total: sums of float32 are kept in float64 until they are stored."""
-        return F64 if self.op == "add" and self.node.dtype.kind == "f" else self.node.dtype
+        """Of the total: sums of float32 are kept in float64 until they are stored.
+
+        Those of an array with few terms each are not, for its elements are summed side by side.
+        """
+        is_long = self.is_number or self.terms > BLOCK
+        is_wide = self.op == "add" and self.node.dtype.kind == "f" and is_long
+        return F64 if is_wide else self.node.dtype
 
     @property
     def is_widened(self) -> bool:

@@ -18,6 +18,7 @@ from .scalars import arithmetic, compare
 MULTIPLIERS, WEYL = (0xD2511F53, 0xCD9E8D57), (0x9E3779B9, 0xBB67AE85)
 # From so many words on, random bits are written into their loop, which LLVM then widens.
 MANY_WORDS = 64
+DType = np.dtype[Any]
 U64, U32 = np.dtype(np.uint64), np.dtype(np.uint32)
 
 
@@ -154,27 +155,29 @@ def _merge(code: Code, dtype: np.dtype[Any], low: str, width: str, read: str, wr
 @emits("random_bits")
 def _random_bits(scope: Scope, equation: Equation) -> None:
     code, (key,), (out,) = scope.code, equation.inputs, equation.outputs
-    domain, keys = str(equation.params["domain"]), scope.pointer(key)
+    domain, keys, dtype = str(equation.params["domain"]), scope.pointer(key), out.type.dtype
     if not out.type.shape:
-        scope.define(out, _called_philox(code, _key(code, keys, "0"), "0", domain)[0])
+        scope.define(out, _called_philox(code, _key(code, keys, "0"), "0", domain, dtype)[0])
         return
     count = key.type.size // 2
     size, group = out.type.size // max(count, 1), code.module.group()
     tag, target = f", !llvm.access.group {group}", scope.pointer(out)
     if not out.type.size:
         return
-    many = size >= MANY_WORDS
+    many, each = size >= MANY_WORDS, 16 // dtype.itemsize
     with code.loop(count) as lead:
         pair, start = _key(code, keys, lead.index), code.scale(lead.index, size)
-        if size > 1:
-            with code.loop(size // 2, group=group, rolled=not many) as loop:
-                at = code.add(start, code.scale(loop.index, 2))
+        if size >= each:
+            with code.loop(size // each, group=group, rolled=not many) as loop:
+                at = code.add(start, code.scale(loop.index, each))
                 write = _philox if many else _called_philox
-                for i, word in enumerate(write(code, pair, loop.index, domain)):
-                    code.store(word, target, code.add(at, str(i)), U64, tag)
-        if size % 2:
-            word = _called_philox(code, pair, str(size // 2), domain)[0]
-            code.store(word, target, code.add(start, str(size - 1)), U64)
+                for i, word in enumerate(write(code, pair, loop.index, domain, dtype)):
+                    code.store(word, target, code.add(at, str(i)), dtype, tag)
+        if size % each:
+            words = _called_philox(code, pair, str(size // each), domain, dtype)[: size % each]
+            for i, word in enumerate(words):
+                at = code.add(start, str(size - size % each + i))
+                code.store(word, target, at, dtype)
 
 
 def _key(code: Code, keys: str, at: str) -> list[str]:
@@ -182,12 +185,12 @@ def _key(code: Code, keys: str, at: str) -> list[str]:
     return [code.load(keys, code.add(start, str(i)), U32) for i in range(2)]
 
 
-def _called_philox(code: Code, key: list[str], block: str, domain: str) -> tuple[str, str]:
-    """The two words of one block, from a function: two hundred instructions that stand once."""
+def _called_philox(code: Code, key: list[str], block: str, domain: str, dtype: DType) -> list[str]:
+    """The words of one block, from a function: two hundred instructions that stand once."""
     name, pair = "bdl.philox", "{ i64, i64 }"
     if name not in code.module.definitions:
         inner = Code(code.module)
-        words = _philox(inner, ["%k0", "%k1"], "%block", "%domain")
+        words = _philox(inner, ["%k0", "%k1"], "%block", "%domain", U64)
         first = inner.let(f"insertvalue {pair} undef, i64 {words[0]}, 0")
         inner.do(f"ret {pair} {inner.let(f'insertvalue {pair} {first}, i64 {words[1]}, 1')}")
         head = f"define internal {pair} @{name}(i32 %k0, i32 %k1, i64 %block, i32 %domain)"
@@ -195,12 +198,15 @@ def _called_philox(code: Code, key: list[str], block: str, domain: str) -> tuple
         code.module.define(name, "\n".join([f"{head} {tail}", "entry:", *inner.lines, "}"]))
     arguments = f"i32 {key[0]}, i32 {key[1]}, i64 {block}, i32 {domain}"
     found = code.let(f"call {pair} @{name}({arguments})")
-    first, second = (code.let(f"extractvalue {pair} {found}, {i}") for i in range(2))
-    return first, second
+    pairs = [code.let(f"extractvalue {pair} {found}, {i}") for i in range(2)]
+    if dtype == U64:
+        return pairs
+    halves = ((p, code.let(f"lshr i64 {p}, 32")) for p in pairs)
+    return [code.let(f"trunc i64 {half} to i32") for both in halves for half in both]
 
 
-def _philox(code: Code, key: list[str], block: str, domain: str) -> tuple[str, str]:
-    """Philox4x32-10 (Salmon et al. 2011, section 3.3): two 64-bit words of one block."""
+def _philox(code: Code, key: list[str], block: str, domain: str, dtype: DType) -> list[str]:
+    """Philox4x32-10 (Salmon et al. 2011, section 3.3): the words of one block."""
     low32 = code.let(f"trunc i64 {block} to i32")
     high32 = code.let(f"trunc i64 {code.let(f'lshr i64 {block}, 32')} to i32")
     c, (k0, k1) = [low32, high32, "0", domain], key
@@ -217,10 +223,11 @@ def _philox(code: Code, key: list[str], block: str, domain: str) -> tuple[str, s
             for a, b, k in ((high1, c[1], k0), (high0, c[3], k1))
         )
         c = [next(mixed), low1, next(mixed), low0]
+    if dtype == U32:
+        return c
     words = [code.let(f"zext i32 {x} to i64") for x in c]
     pairs = [(words[0], words[1]), (words[2], words[3])]
-    first, second = (code.let(f"or i64 {a}, {code.let(f'shl i64 {b}, 32')}") for a, b in pairs)
-    return first, second
+    return [code.let(f"or i64 {a}, {code.let(f'shl i64 {b}, 32')}") for a, b in pairs]
 
 
 def _wide_product(code: Code, factor: int, x: str) -> tuple[str, str]:

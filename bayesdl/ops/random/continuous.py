@@ -25,14 +25,15 @@ from .loop import KEY, until_accepted
 
 
 def unit(words: Any, dtype: Any) -> Any:
-    """64-bit words as floats in (0, 1): the odd multiples of 2⁻⁵³ (2⁻²⁴ in float32).
+    """Words as floats in (0, 1): the odd multiples of 2⁻⁵³ (2⁻²⁴ in float32).
 
+    float32 takes words of 32 bits, or the upper half of longer ones.
     The top bits become the fraction of a number in [1, 2), which needs no conversion of integers.
     """
     if np.dtype(dtype) == np.float32:
-        fraction = ew.convert(
-            ew.bit_or(ew.shift_right(words, 41), 0x3F800000), dtype=np.dtype(np.uint32)
-        )
+        if words.dtype == np.uint64:
+            words = ew.convert(ew.shift_right(words, 32), dtype=np.dtype(np.uint32))
+        fraction = ew.bit_or(ew.shift_right(words, 9), 0x3F800000)
         return ew.add(ew.sub(ew.bitcast(fraction, dtype=np.dtype(np.float32)), 1.0), 2.0**-24)
     fraction = ew.bit_or(ew.shift_right(words, 12), 0x3FF0000000000000)
     return ew.add(ew.sub(ew.bitcast(fraction, dtype=np.dtype(np.float64)), 1.0), 2.0**-53)
@@ -70,7 +71,8 @@ def uniform(
         With the default bounds an odd multiple of 2⁻⁵³ (2⁻²⁴ in float32), so never 0 or 1, and
         symmetric about ½.
     """
-    found = unit(bits(key, shape), _float_dtype(dtype))
+    chosen = _float_dtype(dtype)
+    found = unit(bits(key, shape, 8 * chosen.itemsize), chosen)
     if type(low) in (int, float) and type(high) in (int, float) and (low, high) == (0, 1):
         return found
     width = surface.astype(surface.subtract(high, low), found.dtype)

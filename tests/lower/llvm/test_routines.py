@@ -69,14 +69,15 @@ def test_philox_is_the_published_one() -> None:
     assert bits("", [0, 0]) == found[0]
 
 
-@pytest.mark.parametrize("shape", ["", "1", "2", "7", "3,5", "0"])
+@pytest.mark.parametrize("shape", ["", "1", "2", "7", "3,5", "0", "131"])
 @pytest.mark.parametrize("domain", [0, 3])
 def test_random_bits(same, shape: str, domain: int) -> None:
     same(
         f"""program f(%k: u32[2], %l: u32[4,2]):
   %b: u64[{shape}] = random_bits %k domain={domain} shape=({shape})
   %c: u64[4{"," + shape if shape else ""}] = random_bits %l domain={domain} shape=({shape})
-  return %b %c""",
+  %d: u32[4{"," + shape if shape else ""}] = random_bits %l domain={domain} shape=({shape}) width=32
+  return %b %c %d""",
         [2**32 - 1, 12345],
         np.arange(8).reshape(4, 2),
     )
