@@ -250,8 +250,29 @@ def _is_power_of_two(literal: Literal) -> bool:
     return abs(float(np.frexp(literal.value)[0])) == 0.5
 
 
+def _untransposed(equation: Equation, defined: Defined) -> Equation:
+    """A product reads its operands as they lie, by the axes that it names."""
+    inputs = list(equation.inputs)
+    contract, batch = list(equation.params["contract"]), list(equation.params["batch"])
+    for side in (0, 1):
+        turn = _made_by(inputs[side], "transpose", defined)
+        if turn is None:
+            continue
+        order = turn.params["permutation"]
+        named = {*contract[side], *batch[side]}
+        free = [axis for i, axis in enumerate(order) if i not in named]
+        if free == sorted(free):
+            inputs[side] = turn.inputs[0]
+            contract[side], batch[side] = (
+                tuple(order[i] for i in axes) for axes in (contract[side], batch[side])
+            )
+    params = {"contract": tuple(contract), "batch": tuple(batch)}
+    return equation if params == equation.params else _with(equation, tuple(inputs), None, params)
+
+
 RECASTS: dict[str, Recast] = {
     "broadcast": _broadcast_once,
+    "dot_general": _untransposed,
     "guarded_mul": _plain_product,
     "mul": _scaled_once,
     "reduce_sum": _sum_of_equals,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -179,3 +181,21 @@ def test_a_product_that_is_read_both_ways_stays(change: str, to: str) -> None:
   return %t"""
     names = [e.primitive.name for e in simplify(from_text(text)).equations]
     assert names == ["dot_general", "transpose"]
+
+
+@pytest.mark.parametrize(
+    ("order", "left"), [((1, 0), ["dot_general"]), ((2, 0, 1), ["transpose", "dot_general"])]
+)
+def test_a_product_reads_a_transposed_operand_as_it_lies(order: tuple[int, ...], left: Any) -> None:
+    """Unless the axes that stay would change places."""
+    shape = (4, 5, 6)[: len(order)]
+    turned = [shape[i] for i in order]
+
+    def product(x: Any, y: Any) -> Any:
+        return bnp.tensordot(bnp.transpose(x, order), y, axes=([len(order) - 2], [0]))
+
+    values = [np.random.default_rng(0).normal(size=s) for s in (shape, (turned[-2], 3))]
+    program = trace(product, *map(bnp.type_of, values)).program
+    short = simplify(program)
+    assert [e.primitive.name for e in short.equations] == left
+    same(evaluate(short, *values), evaluate(program, *values), rtol=1e-14)
