@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -21,21 +23,30 @@ from bayesdl.infer.machine import usable_cores
 
 from .report import chosen
 from .uci_dropout import Protocol
-from .uci_sets import SETS, Published, Row, count_splits, read_split
+from .uci_nuts import Sampled
+from .uci_sets import SETS, count_splits, read_split
+from .uci_vi import MeanField
 
 Record = dict[str, Any]
 PROTOCOLS = ("2018", "averaged", "wide", "learned")
-METHODS: dict[str, Callable[..., Any]] = {"mc_dropout": Protocol}
+# Published rows that the picture has.
+SHOWN = ("mc_dropout", "pbp", "dvi")
+METHODS: dict[str, Callable[[str, argparse.Namespace], Any]] = {
+    "mc_dropout": lambda name, asked: Protocol(name, asked.protocol, asked.epochs),
+    "vi": lambda name, asked: MeanField(name, 1, asked.epochs),
+    "vi_heteroscedastic": lambda name, asked: MeanField(name, 2, asked.epochs),
+    "nuts": lambda name, asked: Sampled(name),
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--data", required=True, help="folder with one .npz file a set")
     parser.add_argument("--sets", help="names joined by commas")
-    parser.add_argument("--methods", help="names joined by commas")
+    parser.add_argument("--methods", default="mc_dropout", help=f"of {', '.join(METHODS)}")
     parser.add_argument("--splits", default=":", help="first:end, counted from 0; all by default")
     parser.add_argument("--protocol", choices=PROTOCOLS, default="2018", help="of MC dropout")
-    parser.add_argument("--epochs", type=int, help="instead of the protocol's own")
+    parser.add_argument("--epochs", type=int, help="of training, instead of the protocol's own")
     parser.add_argument("--cores", type=int, help="splits at once; as many as there are cores")
     parser.add_argument("--json", help="file of one line a split; those in it are not run again")
     parser.add_argument("--plot", help="picture of our scores and the published ones")
@@ -47,12 +58,25 @@ def run(options: argparse.Namespace) -> int:
     everything: list[Record] = []
     for name in chosen(options.sets, SETS):
         for method in chosen(options.methods, METHODS):
-            everything += _splits(name, method, options, done)
+            with _without_verdicts():
+                everything += _splits(name, method, options, done)
         print(table(name, [r for r in everything if r["set"] == name]), end="\n\n", flush=True)
     if options.plot:
         plot(everything).savefig(options.plot, dpi=130)
         print(f"picture in {options.plot}")
     return 0
+
+
+@contextmanager
+def _without_verdicts() -> Iterator[None]:
+    """One for each split would bury the progress and the table."""
+    log = logging.getLogger("bayesdl")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
 
 
 def read(file: str | None) -> list[Record]:
@@ -66,8 +90,8 @@ def _splits(
     name: str, method: str, options: argparse.Namespace, done: Sequence[Record]
 ) -> list[Record]:
     """Records of the asked splits of one set by one method."""
-    made = METHODS[method](name, options.protocol, options.epochs)
-    about = {"set": name, "method": method, "protocol": options.protocol, "epochs": made.epochs}
+    made = METHODS[method](name, options)
+    about = {"set": name, "method": method, "protocol": made.kind, "epochs": made.epochs}
     wanted = _range(options.splits, count_splits(options.data, name))
     found = [r for r in done if r["split"] in wanted and about.items() <= r.items()]
     left = [k for k in wanted if k not in {r["split"] for r in found}]
@@ -145,7 +169,7 @@ def table(name: str, records: Sequence[Record]) -> Table:
         mine = [r for r in records if (r["method"], r["protocol"]) == (method, protocol)]
         rmse, ll = (mean_and_error([r[key] for r in mine]) for key in ("rmse", "ll"))
         seconds = sum(r["seconds"] for r in mine)
-        rows.append([f"bayesdl {method} {protocol}", len(mine), *rmse, *ll, seconds])
+        rows.append([f"bayesdl {method} {protocol}".rstrip(), len(mine), *rmse, *ll, seconds])
     for method, score in SETS[name].ll.items():
         rows.append([method, None, *SETS[name].rmse.get(method, (None, None)), *score, None])
     columns = ["method", "splits", "rmse", "± rmse", "ll", "± ll", "thread s"]
@@ -156,14 +180,14 @@ def plot(records: Sequence[Record]) -> Any:
     """Log likelihoods as differences from the published MC dropout, one panel of all sets."""
     pyplot = import_module("matplotlib.pyplot")
     names = list(dict.fromkeys(r["set"] for r in records))
-    figure, ax = pyplot.subplots(figsize=(7, 1 + 0.5 * len(names)), layout="constrained")
-    for at, name in enumerate(names):
-        base = SETS[name].ll["mc_dropout"][0]
-        ours = mean_and_error([r["ll"] for r in records if r["set"] == name])
-        _point(ax, ours, base, at - 0.12, "o", "#00466e", "bayesdl" if at == 0 else None)
-        for shift, (method, mark) in enumerate(_published(SETS[name]).items()):
-            label = method if at == 0 else None
-            _point(ax, mark, base, at + 0.12 * (shift + 1), "s", "#999999", label)
+    ours = list(dict.fromkeys(r["method"] for r in records))
+    styles = {f"bayesdl {m}": ("o", f"C{k}") for k, m in enumerate(ours)}
+    styles |= {m: (mark, "#999999") for m, mark in zip(SHOWN, "svD", strict=True)}
+    figure, ax = pyplot.subplots(figsize=(7, 1 + 0.8 * len(names)), layout="constrained")
+    for k, (label, (mark, colour)) in enumerate(styles.items()):
+        found = [_differences(name, label, records) for name in names]
+        (x, error), at = np.transpose(found), np.arange(len(names)) + 0.1 * k - 0.3
+        ax.errorbar(x, at, xerr=error, fmt=mark, color=colour, label=label, markersize=4)
     ax.set_yticks(range(len(names)), names)
     ax.set_xlabel("test log likelihood, minus that of published MC dropout")
     ax.axvline(0.0, color="#333333", linewidth=0.8)
@@ -171,11 +195,9 @@ def plot(records: Sequence[Record]) -> Any:
     return figure
 
 
-def _published(of: Published) -> dict[str, Row]:
-    return {"MC dropout, published": of.ll["mc_dropout"]}
-
-
-def _point(
-    ax: Any, score: Row, base: float, at: float, mark: str, colour: str, label: str | None
-) -> None:
-    ax.errorbar(score[0] - base, at, xerr=score[1], fmt=mark, color=colour, label=label)
+def _differences(name: str, label: str, records: Sequence[Record]) -> tuple[float, float]:
+    """Log likelihood of a method on a set and its standard error; NaN where it has none."""
+    published = SETS[name].ll
+    asked = [r["ll"] for r in records if (r["set"], f"bayesdl {r['method']}") == (name, label)]
+    mean, error = mean_and_error(asked) if asked else published.get(label, (np.nan, None))
+    return mean - published["mc_dropout"][0], np.nan if error is None else error

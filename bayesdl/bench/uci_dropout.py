@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -59,6 +59,12 @@ def network(x: Any, noise: Any, prior_sd: Any, hidden: int, y: Any = None) -> No
         bdl.sample("y", dist.Normal(f, noise), obs=y)
 
 
+class Unhurried(MCDropout):
+    """Training for all steps of the protocol, whether it still climbs or not."""
+
+    check_every: ClassVar[int] = 0
+
+
 class Protocol:
     """Search by validation, training on all rows, and 10 000 stochastic passes.
 
@@ -97,7 +103,7 @@ class Protocol:
     ) -> None:
         self.set, self.kind, self.passes = SETS[name], kind, passes
         self.epochs = epochs or self.set.epochs
-        self.kernel = MCDropout(
+        self.kernel = Unhurried(
             rate=0.0, learning_rate=1e-3, schedule=Constant(), averaging=kind == "averaged"
         )
         self._trainings: dict[int, Compiled] = {}

@@ -68,5 +68,22 @@ def test_splits_are_a_range() -> None:
 def test_a_picture_is_drawn() -> None:
     pytest.importorskip("matplotlib")
     about = {"set": "boston", "method": "mc_dropout", "protocol": "2018", "seconds": 1.0}
-    figure = uci.plot([{**about, "rmse": 2.0, "ll": -2.0}])
-    assert [t.get_text() for t in figure.axes[0].get_yticklabels()] == ["boston"]
+    figure = uci.plot([{**about, "rmse": 2.0, "ll": -2.0}, {**about, "method": "vi", "ll": -2.5}])
+    axes = figure.axes[0]
+    assert [t.get_text() for t in axes.get_yticklabels()] == ["boston"]
+    base = SETS["boston"].ll["mc_dropout"][0]
+    first, second = (line[0].get_xdata()[0] for line in axes.containers[:2])
+    assert (first, second) == (-2.0 - base, -2.5 - base)
+    labels = [t.get_text() for t in axes.get_legend().get_texts()]
+    assert labels == ["bayesdl mc_dropout", "bayesdl vi", *uci.SHOWN]
+
+
+def test_methods_share_a_file_and_a_table(
+    options: argparse.Namespace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options.methods, options.splits = "mc_dropout,vi", "0:1"
+    uci.run(options)
+    uci.run(options)
+    found = uci.read(options.json)
+    assert [(r["method"], r["protocol"]) for r in found] == [("mc_dropout", "learned"), ("vi", "")]
+    assert "\nbayesdl vi " in capsys.readouterr().out

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy.special import logsumexp
 from scipy.stats import norm
 
+from bayesdl.bench import uci_dropout
 from bayesdl.bench.uci_dropout import Protocol, _log_density, _start
 from bayesdl.bench.uci_sets import Split
 
@@ -50,6 +53,23 @@ def test_it_learns_and_compiles_once(split: Split) -> None:
     assert score.steps == 4 * 200 * 2 + 200 * 2
     assert len(protocol._trainings) == 2
     assert len(protocol._predictions) == 2
+
+
+def test_no_step_is_left_out(split: Split, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 10 000, though so much noise leaves nothing to climb."""
+    made: list[int] = []
+    loop = uci_dropout.run
+
+    def counted(*args: Any, **kwargs: Any) -> Any:
+        found = loop(*args, **kwargs)
+        made.append(found.iterations[0] - 1)
+        return found
+
+    monkeypatch.setattr(uci_dropout, "run", counted)
+    protocol = Protocol("yacht", "2018")
+    target = protocol._target(split.x, split.y, split.spread, 0.1, 1e-8)
+    protocol._trained(target, 10_000, np.random.default_rng(0))
+    assert made == [10_000]
 
 
 def test_wider_grids_hold_the_published_one() -> None:
