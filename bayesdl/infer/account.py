@@ -176,6 +176,8 @@ def _attrs(
         found["optimisation_steps"] = int(next(iter(result.warmup.values())).shape[1])
     if "n_steps" in result.warmup:
         found["warmup_gradients"] = int(result.warmup["n_steps"].sum())
+    if "compression" in stats:
+        found["compression"] = float(stats["compression"].mean())
     if "diverging" in stats:
         found["divergences"] = int(stats["diverging"].sum())
     return found

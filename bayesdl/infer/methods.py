@@ -14,6 +14,7 @@ HOMES = {
     "dropconnect": "deep.dropconnect",
     "mc_dropout": "deep.mc_dropout",
     "variational_dropout": "deep.variational_dropout",
+    "sparse_variational_dropout": "deep.sparse_dropout",
     "hmc": "mcmc.hmc",
     "nuts": "mcmc.nuts",
     "advi": "vi.advi",

@@ -155,11 +155,12 @@ def _refuse_idle(waiting: Statement | None, layers: Sequence[str]) -> None:
         )
 
 
-def dropped_weights(density: Density) -> tuple[Weights, ...]:
+def dropped_weights(density: Density, single: bool = False) -> tuple[Weights, ...]:
     """The weights of the layers whose units are dropped, in the order of the position.
 
     Those of the layers that follow an `nn.Dropout`; where there is none, those of all layers that
-    more than one unit enters: to drop a single one would be to drop all that the layer reads.
+    more than one unit enters, or of all if `single`: to drop a single one would be to drop all
+    that the layer reads.
 
     Raises
     ------
@@ -170,7 +171,7 @@ def dropped_weights(density: Density) -> tuple[Weights, ...]:
     rates = _rates(density, layers_of(weights))
     if rates:
         return tuple(replace(w, rate=rates[w.layer]) for w in weights if w.layer in rates)
-    several = tuple(w for w in weights if w.units > 1)
+    several = tuple(w for w in weights if w.units > 1 or single)
     if not several:
         raise ModelError(
             "there is nothing to drop: a single unit enters each layer.",

@@ -100,6 +100,18 @@ class DropoutKernel(Kernel):
         """Where the guide's own parameters start."""
         return []
 
+    def turn(self, state: DropoutState, phase: Phase) -> Turn:
+        """Which estimate of the objective a step takes."""
+        return Turn(state.order, phase.iteration)
+
+    def own(self, trained: Any, dim: int) -> Any:
+        """What factors depend on, from a position of length `dim` and what was trained with it."""
+        return trained[dim:]
+
+    def report(self, value: Any, trained: Any, dim: int) -> DropoutInfo:
+        """What is said of a step."""
+        return DropoutInfo(value)
+
     @abstractmethod
     def factors(self, key: Any, own: Any, dtype: Any) -> Any:
         """What a draw multiplies the trained position with.
@@ -108,7 +120,7 @@ class DropoutKernel(Kernel):
         ----------
         key : Array, shape (2,)
         own : Array
-            The guide's own parameters.
+            As `own` gives it: the guide's own parameters.
         dtype : dtype
 
         Returns
@@ -120,16 +132,18 @@ class DropoutKernel(Kernel):
     def _train(
         self, state: DropoutState, density: Density, phase: Phase
     ) -> tuple[Any, DropoutInfo]:
-        value, gradient = density(state.trained, Turn(state.order, phase.iteration))
+        value, gradient = density(state.trained, self.turn(state, phase))
         rate = self.learning_rate * self.schedule(phase.iteration, phase.fraction)
         moments, change = ascend(state.moments, gradient, bnp.asarray(rate, gradient.dtype))
         trained = state.trained + change
         average = averaged(state.average, trained, moments.count) if self.averaging else trained
-        position = trained[: state.position.shape[0]]
-        return DropoutState(position, trained, average, moments, state.order), DropoutInfo(value)
+        dim = state.position.shape[0]
+        moved = DropoutState(trained[:dim], trained, average, moments, state.order)
+        return moved, self.report(value, trained, dim)
 
     def _draw(self, key: Any, state: DropoutState) -> tuple[Any, DropoutInfo]:
         dim, dtype = state.position.shape[0], state.position.dtype
-        factors = self.factors(key, state.average[dim:], dtype)
+        factors = self.factors(key, self.own(state.average, dim), dtype)
         position = state.average[:dim] * spread(factors, self.weights, dim, dtype)
-        return replace(state, position=position), DropoutInfo(bnp.zeros((), dtype))
+        info = self.report(bnp.zeros((), dtype), state.average, dim)
+        return replace(state, position=position), info
