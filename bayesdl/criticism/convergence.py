@@ -18,9 +18,11 @@ from numpy.typing import ArrayLike
 
 from bayesdl._base.errors import ShapeError
 from bayesdl._base.source import user_source
+from bayesdl.infer.store import Lazy
 
 from . import _blocks
 from ._checks import Floats, probability, real_array
+from ._parts import parts
 
 _BLOCK_VALUES = 1 << 20
 """Values handled at once: one block then needs some tens of megabytes, however large the net."""
@@ -316,6 +318,9 @@ def mixing(draws: ArrayLike) -> tuple[Floats, Floats, Floats]:
     rhat, ess_bulk, ess_tail : array, shape (*shape)
         As the functions of these names give them.
     """
+    if isinstance(draws, Lazy):
+        rhats, bulks, tails = _several(draws, _blocks.mixing, 3)
+        return rhats, bulks, tails
     array = np.ascontiguousarray(real_array("draws", draws))
     key = array.shape, blake2b(array.data, digest_size=16).digest()
     if key in _RECENT:
@@ -336,6 +341,10 @@ def _each(draws: ArrayLike, statistic: _Statistic) -> Floats:
 
 def _several(draws: ArrayLike, statistic: _Statistic, count: int) -> list[Floats]:
     """So many numbers per element, from a statistic that gives (count, element)."""
+    if isinstance(draws, Lazy):
+        found = [_several(part, statistic, count) for part in parts(draws)]
+        joined = [np.concatenate(each) for each in zip(*found, strict=True)]
+        return [each.reshape(draws.shape[2:])[()] for each in joined]
     array = real_array("draws", draws)
     if array.ndim < 2:
         raise ShapeError(

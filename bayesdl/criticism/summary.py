@@ -15,6 +15,7 @@ from bayesdl.infer.draws import Moment
 
 from ._blocks import quantiles
 from ._checks import Floats, probability, real_array
+from ._parts import parts
 from .convergence import mcse_mean, mixing
 from .table import Cell, Table
 
@@ -139,15 +140,15 @@ def summary(
             code="K106",
         )
     names: list[str] = []
-    parts: list[dict[str, Floats]] = []
+    found: list[dict[str, Floats]] = []
     for name, values in draws.items():
-        array = real_array(name, values)
-        columns = _columns(name, array, ci_prob)
-        parts.append({key: np.ravel(column) for key, column in columns.items()})
-        names.extend(element_names(name, array.shape[2:]))
+        for part in parts(values):
+            columns = _columns(name, real_array(name, part), ci_prob)
+            found.append({key: np.ravel(column) for key, column in columns.items()})
+        names.extend(element_names(name, np.shape(values)[2:]))
     return SummaryTable(
         tuple(names),
-        {key: np.concatenate([part[key] for part in parts]) for key in parts[0]},
+        {key: np.concatenate([part[key] for part in found]) for key in found[0]},
         khat,
     )
 

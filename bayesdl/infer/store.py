@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,8 +19,9 @@ from bayesdl.ir.types import ArrayType
 
 from .keep import GROUPS, Columns
 
-CHUNK_BYTES = 4_000_000
-CHUNK_DRAWS = 1000
+CHUNK_BYTES = 8_000_000
+READ_BYTES = 32_000_000
+CHUNK_DRAWS = 5000
 RUN, CHAINS, DRAWS = "bayesdl_run", "bayesdl_chains", "bayesdl_draws"
 ABOUT, PROGRESS = "bayesdl_about", "bayesdl_progress"
 Array = np.ndarray[Any, Any]
@@ -61,19 +63,34 @@ class Lazy:
         parts = [self._read(c, draws, rest) for c in np.atleast_1d(self._chains[first])]
         return np.stack(parts) if isinstance(first, slice) else parts[0]
 
+    def columns(self, start: int, stop: int) -> Array:
+        """Some of the elements of each draw, counted in order: shape (chains, draws, n)."""
+        found = np.empty((*self.shape[:2], stop - start), self.dtype)
+        for i, chain in enumerate(self._chains):
+            for at in range(0, self.shape[1], self._piece):
+                piece = np.asarray(self._source[chain, at : min(at + self._piece, self.shape[1])])
+                flat = piece.reshape(len(piece), -1)
+                found[i, at : at + len(piece)] = flat[:, start:stop]
+        return found
+
     def _read(self, chain: int, draws: slice, rest: Sequence[Any]) -> Array:
         # Zarr reads what lies between two of every n-th as well: piece by piece, that stays small.
-        size = max(int(self._source.chunks[1]), 1) * (draws.step or 1)
-        starts = range(draws.start, max(draws.stop, draws.start), size)
-        pieces = [
-            np.asarray(self._source[(int(chain), slice(s, min(s + size, draws.stop)))])
-            for s in starts
-        ]
-        # `size` is a multiple of the step, so each piece begins with a draw that is wanted.
-        chosen = [piece[:: draws.step][(slice(None), *rest)] for piece in pieces]
-        if chosen:
-            return np.concatenate(chosen)
-        return np.empty((0, *self.shape[2:]), self.dtype)[(slice(None), *rest)]
+        chosen = [np.empty((0, *self.shape[2:]), self.dtype)[(slice(None), *rest)]]
+        for start in range(draws.start, draws.stop, self._piece):
+            first = start + (draws.start - start) % draws.step
+            stop = min(start + self._piece, draws.stop)
+            if first < stop:
+                piece = np.asarray(self._source[(int(chain), slice(first, stop))])
+                # A copy: a view would hold the whole piece.
+                chosen.append(np.array(piece[:: draws.step][(slice(None), *rest)]))
+        return np.concatenate(chosen)
+
+    @property
+    def _piece(self) -> int:
+        """Draws that are read at once: some chunks."""
+        chunk = max(int(self._source.chunks[1]), 1)
+        size = chunk * math.prod(self.shape[2:]) * self.dtype.itemsize
+        return chunk * max(READ_BYTES // max(size, 1), 1)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         return np.asarray(self[:], dtype)

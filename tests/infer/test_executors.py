@@ -65,6 +65,32 @@ def test_processes_give_the_same_bits_for_a_model_that_cannot_be_pickled(local: 
     np.testing.assert_array_equal(post["x"], local)
 
 
+@pytest.mark.slow
+@pytest.mark.ci
+def test_loky_gives_the_same_draws_and_outlives_a_killed_worker(local: Any) -> None:
+    loky = pytest.importorskip("loky")
+    pids: set[int] = set()
+
+    def fresh() -> Executor:
+        pool: Executor = loky.get_reusable_executor(max_workers=2)
+        pids.add(pool.submit(os.getpid).result())
+        return pool
+
+    def kill(record: dict[str, Any]) -> None:
+        if len(pids) == 1:
+            os.kill(next(iter(pids)), signal.SIGKILL)
+
+    try:
+        post = bdl.fit(gaussian, executor=loky.get_reusable_executor(max_workers=2), **ASKED)
+        np.testing.assert_array_equal(post["x"], local)
+        long = {**ASKED, "draws": 20_000}
+        post = bdl.fit(gaussian, executor=fresh, **{**long, "progressbar": kill})
+        assert len(pids) == 2
+        np.testing.assert_array_equal(post["x"], bdl.fit(gaussian, **long)["x"])
+    finally:
+        loky.get_reusable_executor().shutdown(wait=True, kill_workers=True)
+
+
 class Dying:
     """Threads in the place of processes, some of whose tasks are lost."""
 
