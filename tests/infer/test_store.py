@@ -15,6 +15,7 @@ import pytest
 import bayesdl as bdl
 from bayesdl import dist
 from bayesdl._base.errors import ArgumentError, CapacityError, RunError
+from bayesdl.infer import run
 from bayesdl.infer import store as disk
 
 pytest.importorskip("zarr")
@@ -37,6 +38,7 @@ def whole() -> Any:
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(disk, "CHUNK_DRAWS", 40)
+    monkeypatch.setattr(run, "CAPACITY", 60)
 
 
 def same(a: Any, b: Any) -> None:
@@ -119,9 +121,9 @@ KILLED = """
 import os, sys, numpy as np
 sys.path.insert(0, sys.argv[2])
 import bayesdl as bdl
-from bayesdl.infer import store
+from bayesdl.infer import run, store
 import killed_model
-store.CHUNK_DRAWS = 40
+store.CHUNK_DRAWS, run.CAPACITY = 40, 60
 def kill(record):
     if {word}(record["drawn"]) >= {after}:
         os.kill(os.getpid(), 9)
