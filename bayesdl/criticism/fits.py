@@ -81,6 +81,7 @@ def _of_fitted(fitted: Fitted) -> Posterior:
         data=dict(zip(density.arguments.labels, density.data, strict=True)),
         reference=storage.model_reference(density.model.function),
     )
+    found.guide = fitted.learned
     judged = _judged(found)
     if fitted.store is not None:
         judged.complete(fitted.store)

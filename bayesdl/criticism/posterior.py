@@ -57,6 +57,11 @@ class Posterior:
         The arrays that the model was fitted to.
     reference : str
         Module and name of the model.
+
+    Attributes
+    ----------
+    guide : FittedGuide or None
+        Of variational inference with a guide of one's own: what it says of other rows. Not saved.
     """
 
     def __init__(
@@ -74,6 +79,7 @@ class Posterior:
         self.draws, self.functions, self.latent = draws, functions, tuple(latent)
         self.dims, self.coords = dict(dims), dict(coords)
         self.observed, self.data, self.reference = observed, data, reference
+        self.guide: Any = None
         self._compiled: dict[Any, EachDraw] = {}
 
     def __getitem__(self, name: str) -> np.ndarray[Any, Any]:
@@ -379,7 +385,7 @@ class Posterior:
             data=self.data,
             reference=self.reference,
         )
-        found._compiled = self._compiled
+        found._compiled, found.guide = self._compiled, self.guide
         return found
 
     def _functions(self) -> Functions:

@@ -38,12 +38,15 @@ class Fitted:
         What was kept of each draw.
     store : path, optional
         Folder that the draws are in.
+    learned : optional
+        What the method found beyond draws: of a guide of the user's own, a `FittedGuide`.
     """
 
     density: Density
     draws: Draws
     kept: Kept
     store: Path | None = None
+    learned: Any = None
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,8 @@ class Account:
             warmup = self.kept.of_chains(places)
             found = replace(found, warmup=warmup, warmup_stats=result.warmup)
         folder = self.hosting.store
-        return Fitted(self.density, found, self.kept, None if folder is None else Path(folder))
+        path = None if folder is None else Path(folder)
+        return Fitted(self.density, found, self.kept, path, self.kernel.learned(result.states[0]))
 
     def finish(self, result: Run) -> Fitted:
         """The same at the end, or what went wrong."""

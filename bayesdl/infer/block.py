@@ -73,6 +73,8 @@ class Block:
         Names of the Info's fields.
     capacity, room : int
         Most steps of a block, and of one that keeps its positions.
+    tree : Tree
+        Of the state.
     """
 
     program: Program
@@ -80,6 +82,7 @@ class Block:
     info: tuple[str, ...]
     capacity: int
     room: int
+    tree: Tree
 
     @property
     def position_type(self) -> ArrayType:
@@ -183,7 +186,7 @@ def build_block(kernel: Kernel, target: Target, capacity: int, room: int | None 
             *target.data,
             name="block",
         ).program
-    return Block(program, state_types, names, capacity, room)
+    return Block(program, state_types, names, capacity, room, first.tree)
 
 
 def _traced_parts(kernel: Kernel, target: Target) -> tuple[Traced, Traced]:

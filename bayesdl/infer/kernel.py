@@ -151,6 +151,10 @@ class Kernel(ABC):
         """Whether the warm-up may end early, from what all its steps so far reported."""
         return False
 
+    def learned(self, state: Any) -> Any:
+        """What the last state of a chain says beyond its draws, or None."""
+        return None
+
     def broken(self, info: Mapping[str, np.ndarray[Any, Any]]) -> int | None:
         """The step from which on a warm-up went nowhere, from what its steps reported, or None."""
         return None
@@ -166,8 +170,13 @@ def kernel(cls: K) -> K:
     return cls
 
 
+BATCHES = 20
+AGAIN = 500
+"""A climb has to have ended by the history without so many last values, too."""
+
+
 def settled(history: np.ndarray[Any, Any], least: int = 3000) -> bool:
-    """Whether a climb has ended: its last third is not above the middle third by more than noise.
+    """Whether a climb has ended: its last fifth is not above the fifth before by more than noise.
 
     Parameters
     ----------
@@ -178,9 +187,11 @@ def settled(history: np.ndarray[Any, Any], least: int = 3000) -> bool:
 
     Notes
     -----
-    The thirds grow with the run, so that a drift which a short window would not see ends up in
-    sight: it is compared with one standard error of the difference of their means, which falls as
-    the root of the number of steps.
+    Each fifth is cut into 20 batches; their medians are compared, whose means may differ by one
+    standard error. So single values that are far out do not pass for noise, nor does what follows
+    from step to step. The fifths grow with the run: a drift too slow for a short window ends up in
+    sight. One comparison in six of a climb that goes on by two standard errors would end it, so
+    that a second one, 500 steps before, has to agree.
 
     References
     ----------
@@ -192,9 +203,12 @@ def settled(history: np.ndarray[Any, Any], least: int = 3000) -> bool:
     >>> settled(np.arange(6000.0)), settled(np.tile([0.0, 1.0], 3000))
     (False, True)
     """
-    if len(history) < least:
-        return False
-    third = len(history) // 3
-    middle, last = history[-2 * third : -third], history[-third:]
-    noise = math.sqrt((middle.var() + last.var()) / third)
-    return float(last.mean() - middle.mean()) <= noise
+    return len(history) >= least and _level(history) and _level(history[:-AGAIN])
+
+
+def _level(history: np.ndarray[Any, Any]) -> bool:
+    size = len(history) // (5 * BATCHES)
+    batches = history[len(history) - 2 * BATCHES * size :].reshape(2, BATCHES, size)
+    before, last = np.median(batches, axis=2)
+    noise = math.sqrt((before.var(ddof=1) + last.var(ddof=1)) / BATCHES)
+    return float(last.mean() - before.mean()) <= noise

@@ -208,7 +208,7 @@ def minibatch_target(
         return MinibatchTarget(density, density, 1, 1, {})
     observed = [s for s in density.sites.values() if s.observed and s.type.shape]
     rows = observed[0].type.shape[0] if observed else 0
-    if not 1 <= batch <= rows:
+    if not (isinstance(batch, int | np.integer) and 1 <= batch <= rows):
         raise ModelError(
             "the minibatch does not fit the data.",
             facts=[("batch_size", batch), ("rows", rows)],

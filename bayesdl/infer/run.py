@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from bayesdl._base.tree import unflatten
 from bayesdl.lower.executable import Executable
 from bayesdl.pipeline import compile
 
@@ -81,6 +82,8 @@ class Run:
         Where they are saved.
     latest : tuple of array, shape (n, dim)
         Positions of the last block of each chain.
+    states : tuple of containers of arrays
+        The kernel's state of each chain, at the end.
     """
 
     values: dict[str, Any]
@@ -93,6 +96,7 @@ class Run:
     failure: BaseException | None = None
     warmup_positions: Array | None = None
     latest: tuple[Array, ...] = ()
+    states: tuple[Any, ...] = ()
 
     @property
     def positions(self) -> Array:
@@ -372,6 +376,7 @@ class Walk:
             self.failure,
             np.stack(places) if self.host.save_warmup else None,
             tuple(chains[i].places for i in chosen),
+            tuple(unflatten(chains[i].job.block.tree, chains[i].here.leaves) for i in chosen),
         )
 
 

@@ -81,8 +81,8 @@ def test_the_prior_is_tempered_alone() -> None:
     np.testing.assert_allclose(target.function(position, turn, *density.data), expected)
 
 
-@pytest.mark.parametrize("batch", [0, 31])
-def test_a_batch_must_fit_the_rows(batch: int) -> None:
+@pytest.mark.parametrize("batch", [0, 31, 2.5])
+def test_a_batch_must_fit_the_rows(batch: Any) -> None:
     """Before anything is compiled."""
     with pytest.raises(ModelError, match="does not fit the data"):
         minibatch_target(build_density(net, (X, Y)), batch)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from bayesdl._base.errors import ArgumentError, did_you_mean
 from bayesdl._base.source import user_source
 from bayesdl.infer.optim.optimisers import OPTIMISERS
@@ -20,7 +22,8 @@ NAMED: dict[str, Mapping[str, Any]] = {
     "schedule": RATES,
     "objective": {name: lambda alpha=alpha: Renyi(alpha) for name, alpha in OBJECTIVES.items()},
 }
-ABOVE_ZERO = ("learning_rate", "samples", "init_sd", "clip_norm", "batch_size")
+ABOVE_ZERO = ("learning_rate", "init_sd", "clip_norm")
+WHOLE = {"samples": 1, "batch_size": 1, "kl_warmup": 0}
 
 
 def read_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -46,6 +49,10 @@ def read_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
         given = settings.get(name)
         if given is not None and not given > 0:
             raise _wrong(name, given, "a number above 0", f"leave {name} out.")
+    for name, least in WHOLE.items():
+        given = settings.get(name)
+        if given is not None and not (isinstance(given, int | np.integer) and given >= least):
+            raise _wrong(name, given, f"whole numbers from {least} on", f"leave {name} out.")
     found = dict(settings)
     for name, known in NAMED.items():
         if isinstance(settings.get(name), str):

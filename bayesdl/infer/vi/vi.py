@@ -23,6 +23,7 @@ from bayesdl.tracing.flow import cond
 
 from .closed import closed_target
 from .estimators import ESTIMATORS, Estimate, estimate, keys_of
+from .fitted import FittedGuide
 from .guides import Guide, MeanField, ModelGuide
 from .guides.model import discrete_in
 from .local import flipped_target, local_target
@@ -102,7 +103,10 @@ class VI(Kernel):
         ``"elbo"``, ``"iwae"`` (importance weighted, on `samples` samples), or ``Renyi(alpha)``.
     estimator : str, optional
         Of the gradient: ``"reparametrised"``, ``"sticking_the_landing"``,
-        ``"doubly_reparametrised"``, ``"closed_form_entropy"``, for a mean-field guide of networks
+        ``"doubly_reparametrised"``, ``"closed_form_entropy"``, ``"score_function"`` (its baseline
+        is the mean of the other samples, or of a single one the running mean),
+        ``"closed_form_kl"`` (for a mean-field guide or one of your own: divergences from the prior
+        where they have a formula), for a mean-field guide of networks
         ``"local_reparametrised"``: rows do not share the noise of the weights of linear layers; or
         ``"flipout"``: nor do they share its signs, in convolutions too. With both the likelihood of
         a row must not depend on others. The guide's own if not given.
@@ -127,14 +131,14 @@ class VI(Kernel):
     Notes
     -----
     *Invariant distribution*: the guide, not the density. *Cost*: `samples` gradient evaluations per
-    step. The optimisation ends when the mean bound of its last third is not above that of the
-    middle third by more than its noise (`settled`), or after all of `tune` where the schedule falls
-    over all of it; and with an error when ten steps in a row have none that is finite; single ones
-    are passed over. Draws come from an average of the last guides; their mean `elbo` is the ELBO of
-    that guide, and from their weights follow k-hat and the importance-weighted bound of the
-    evidence. For a network the mean of the first guide matters more than its sd: from weights and
-    biases that are small beside their priors, the optimisation can end where all units but a few
-    are switched off.
+    step. The optimisation ends when the bound of its last fifth is not above that of the fifth
+    before by more than its noise, twice in a row (`settled`), or after all of `tune` where the
+    schedule falls over all of it; and with an error when ten steps in a row have none that is
+    finite; single ones are passed over. Draws come from an average of the last guides; their mean
+    `elbo` is the ELBO of that guide, and from their weights follow k-hat and the
+    importance-weighted bound of the evidence. For a network the mean of the first guide matters
+    more than its sd: from weights and biases that are small beside their priors, the optimisation
+    can end where all units but a few are switched off.
 
     References
     ----------
@@ -209,6 +213,11 @@ class VI(Kernel):
             return True
         bounds = info[self._bound_name]
         return not self.schedule.whole and settled(bounds[np.isfinite(bounds)])
+
+    def learned(self, state: VIState) -> FittedGuide | None:
+        return (
+            FittedGuide(self.guide, state.average) if isinstance(self.guide, ModelGuide) else None
+        )
 
     def broken(self, info: Mapping[str, np.ndarray[Any, Any]]) -> int | None:
         bounds = info[self._bound_name]

@@ -87,8 +87,7 @@ class ModelGuide(Guide):
     def discrete(self) -> frozenset[str]:
         """Discrete unknowns that it draws."""
         assert self.own is not None
-        latent = self.own.sites.latent.values()
-        return frozenset(s.name for s in latent if s.constraint and s.constraint.is_discrete)
+        return frozenset(n for n, s in self.own.sites.latent.items() if _is_discrete(s))
 
     @property
     def both(self) -> tuple[Density, Density]:
@@ -103,7 +102,7 @@ class ModelGuide(Guide):
         arguments = read_arguments(known, args, kwargs, density.dtype)
         ambient = (*surroundings(), Placed())
         sites = sites_of(known, arguments, ambient, density.dtype)
-        _refuse_other_shapes(density.sites, sites)
+        _refuse_misfits(density.sites, sites)
         own = Density(known, arguments, sites, density.dtype, ambient)
         return replace(self, target=density, own=own, data=density.data)
 
@@ -173,8 +172,7 @@ def discrete_in(function: Callable[..., Any], data: Sequence[Any]) -> frozenset[
     known = as_model(function)
     arguments = read_arguments(known, data)
     sites = sites_of(known, arguments, (*surroundings(), Placed()), np.float64)
-    latent = sites.latent.values()
-    return frozenset(s.name for s in latent if s.constraint and s.constraint.is_discrete)
+    return frozenset(n for n, s in sites.latent.items() if _is_discrete(s))
 
 
 class OfGuide(Handler):
@@ -273,13 +271,41 @@ def _first(site: Site, key: Any, dtype: Any) -> Any:
     return random.normal(key, shape, dtype) / math.sqrt(max(math.prod(shape[:-1]), 1))
 
 
-def _refuse_other_shapes(model: Sites, guide: Sites) -> None:
+def _refuse_misfits(model: Sites, guide: Sites) -> None:
     for name, site in guide.latent.items():
-        if name in model.latent and model[name].type.shape != site.type.shape:
-            raise SiteError(
-                f"the guide's site \"{name}\" has another shape than the model's.",
-                facts=[("guide", site.type.shape), ("model", model[name].type.shape)],
-                fix="give both the same plates, and the same event axes by to_event.",
-                where=site.source or user_source(),
-                code="M124",
+        if name in model and not model[name].latent:
+            raise _misfit(site, "is no unknown of the model that it could draw", model[name].kind)
+        if name in model and model[name].type.shape != site.type.shape:
+            raise _misfit(
+                site,
+                "has another shape than the model's",
+                model[name].type.shape,
+                "give both the same plates, and the same event axes by to_event.",
             )
+        if name in model and _is_discrete(model[name]) != _is_discrete(site):
+            raise _misfit(site, "has other values than the model's", model[name].distribution)
+    if not any(name in model.latent for name in guide.latent):
+        raise SiteError(
+            "the guide draws none of the model's unknowns.",
+            facts=[("guide", ", ".join(guide.latent)), ("model", ", ".join(model.latent))],
+            fix='give its sites the names of the model\'s; guide="map" fits points.',
+            where=user_source(),
+            code="M124",
+        )
+
+
+def _is_discrete(site: Site) -> bool:
+    return site.constraint is not None and site.constraint.is_discrete
+
+
+def _misfit(
+    site: Site, what: str, models: Any, fix: str = "draw it from such a distribution, or rename it."
+) -> SiteError:
+    own = site.type.shape if "shape" in what else site.distribution
+    return SiteError(
+        f'the guide\'s site "{site.name}" {what}.',
+        facts=[("guide", own), ("model", models)],
+        fix=fix,
+        where=site.source or user_source(),
+        code="M124",
+    )

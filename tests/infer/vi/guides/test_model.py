@@ -121,6 +121,27 @@ def test_shapes_must_be_those_of_the_model() -> None:
         bdl.fit(noisy, Y, method="vi", guide=wrong, **QUIET)
 
 
+def test_a_guide_draws_unknowns_of_the_model() -> None:
+    def nothing(y: Any) -> None:
+        bdl.sample("centre", dist.Normal(0.0, 1.0))
+
+    def of_data(y: Any) -> None:
+        bdl.sample("center", dist.Normal(0.0, 1.0))
+        with bdl.plate("rows", y.shape[0]):
+            bdl.sample("y", dist.Normal(0.0, 1.0))
+
+    def discrete(y: Any) -> None:
+        bdl.sample("center", dist.Poisson(1.0))
+
+    for guide, says in (
+        (nothing, "draws none of the model's unknowns"),
+        (of_data, "no unknown of the model"),
+        (discrete, "other values"),
+    ):
+        with pytest.raises(SiteError, match=says):
+            bdl.fit(noisy, Y, method="vi", guide=guide, **QUIET)
+
+
 def test_a_class_is_no_guide() -> None:
     with pytest.raises(ArgumentError, match=r"write MeanField\(\)"):
         bdl.fit(noisy, Y, method="vi", guide=MeanField, **QUIET)
