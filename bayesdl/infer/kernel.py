@@ -173,10 +173,12 @@ def kernel(cls: K) -> K:
 BATCHES = 20
 AGAIN = 500
 """A climb has to have ended by the history without so many last values, too."""
+ALLOWED = 0.5 * math.sqrt(math.pi / 2.0)
+"""Half a standard error of a median, in standard errors of a mean."""
 
 
 def settled(history: np.ndarray[Any, Any], least: int = 3000) -> bool:
-    """Whether a climb has ended: its last fifth is not above the fifth before by more than noise.
+    """Whether a climb has ended: its last quarter is not above the one before by more than noise.
 
     Parameters
     ----------
@@ -187,11 +189,11 @@ def settled(history: np.ndarray[Any, Any], least: int = 3000) -> bool:
 
     Notes
     -----
-    Each fifth is cut into 20 batches; their medians are compared, whose means may differ by one
-    standard error. So single values that are far out do not pass for noise, nor does what follows
-    from step to step. The fifths grow with the run: a drift too slow for a short window ends up in
-    sight. One comparison in six of a climb that goes on by two standard errors would end it, so
-    that a second one, 500 steps before, has to agree.
+    Each quarter is cut into 20 batches, and the medians of their means are compared: single values
+    that are far out do not move them, and means of batches know of what follows from step to step.
+    The quarters grow with the run, so that a drift too slow for a short window ends up in sight.
+    Half a standard error is allowed, and twice in a row, 500 steps apart: one comparison alone is
+    passed too often by chance.
 
     References
     ----------
@@ -207,8 +209,8 @@ def settled(history: np.ndarray[Any, Any], least: int = 3000) -> bool:
 
 
 def _level(history: np.ndarray[Any, Any]) -> bool:
-    size = len(history) // (5 * BATCHES)
-    batches = history[len(history) - 2 * BATCHES * size :].reshape(2, BATCHES, size)
-    before, last = np.median(batches, axis=2)
+    size = len(history) // (4 * BATCHES)
+    latest = history[len(history) - 2 * BATCHES * size :]
+    before, last = latest.reshape(2, BATCHES, size).mean(axis=2)
     noise = math.sqrt((before.var(ddof=1) + last.var(ddof=1)) / BATCHES)
-    return float(last.mean() - before.mean()) <= noise
+    return float(np.median(last) - np.median(before)) <= ALLOWED * noise

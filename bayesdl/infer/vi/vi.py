@@ -131,7 +131,7 @@ class VI(Kernel):
     Notes
     -----
     *Invariant distribution*: the guide, not the density. *Cost*: `samples` gradient evaluations per
-    step. The optimisation ends when the bound of its last fifth is not above that of the fifth
+    step. The optimisation ends when the bound of its last quarter is not above that of the quarter
     before by more than its noise, twice in a row (`settled`), or after all of `tune` where the
     schedule falls over all of it; and with an error when ten steps in a row have none that is
     finite; single ones are passed over. Draws come from an average of the last guides; their mean
