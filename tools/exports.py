@@ -77,9 +77,15 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _block(members: dict[str, str], public: list[str]) -> str:
-    lines = ["# isort: split", START]
-    lines += [f"from .{m} import {c} as {c}" for c, m in sorted(members.items(), key=_import_order)]
-    lines += ["", "__all__ = [", *(f'    "{name}",' for name in public), "]", END, ""]
+    """Type checkers see imports; a process loads what it uses."""
+    ordered = sorted(members.items(), key=_import_order)
+    lines = ["# isort: split", START, "from typing import TYPE_CHECKING", ""]
+    lines += ["from bayesdl._base.lazy import lazily", "", "if TYPE_CHECKING:"]
+    lines += [f"    from .{m} import {c} as {c}" for c, m in ordered]
+    lines += ["else:", "    __getattr__, __dir__ = lazily(", "        __name__,", "        {"]
+    lines += [f'            "{c}": "{m}",' for c, m in ordered]
+    lines += ["        },", "    )", ""]
+    lines += ["__all__ = [", *(f'    "{name}",' for name in public), "]", END, ""]
     return "\n".join(lines)
 
 

@@ -12,7 +12,7 @@ from bayesdl._base.registry import Registry
 from bayesdl._base.source import user_source
 from bayesdl.ops import numpy as bnp
 
-BIJECTORS: Registry[type[Bijector]] = Registry("bijector")
+BIJECTORS: Registry[type[Bijector]] = Registry("bijector", __package__)
 T = TypeVar("T")
 Shape = tuple[int, ...]
 

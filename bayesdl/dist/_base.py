@@ -22,7 +22,7 @@ from bayesdl.ops import numpy as bnp
 
 from . import _check
 
-DISTRIBUTIONS: Registry[type[Distribution]] = Registry("distribution")
+DISTRIBUTIONS: Registry[type[Distribution]] = Registry("distribution", __package__)
 T = TypeVar("T")
 Shape = tuple[int, ...]
 _MISSING = dataclasses.MISSING

@@ -11,7 +11,7 @@ from bayesdl._base.errors import ClosedFormError
 from bayesdl._base.source import user_source
 from bayesdl.ops import numpy as bnp
 
-from ._base import Distribution
+from ._base import DISTRIBUTIONS, Distribution
 
 Formula = TypeVar("Formula", bound=Callable[[Any, Any], Any])
 PAIRS: dict[tuple[type, type], Callable[[Any, Any], Any]] = {}
@@ -55,6 +55,8 @@ def kl_divergence(p: Distribution, q: Distribution) -> Any:
     """
     formula = PAIRS.get((type(p), type(q)))
     if formula is None:
+        # With all distributions their formulas are there, to be listed.
+        tuple(DISTRIBUTIONS)
         raise ClosedFormError(
             f"the divergence of {type(p).__name__} from {type(q).__name__} has no formula here.",
             facts=[("pairs", ", ".join(sorted(f"{a.__name__} ‖ {b.__name__}" for a, b in PAIRS)))],

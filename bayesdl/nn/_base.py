@@ -11,7 +11,7 @@ from bayesdl.dist import Normal
 from bayesdl.dist._base import Distribution
 from bayesdl.model.statements import sample
 
-LAYERS: Registry[type[Layer]] = Registry("layer")
+LAYERS: Registry[type[Layer]] = Registry("layer", __package__)
 T = TypeVar("T", bound="type[Layer]")
 
 

@@ -34,7 +34,8 @@ def test_a_new_member_makes_its_room_stale(package: Path) -> None:
     assert main(["--check", "--package", str(package)]) == 0
     text = (package / "dist" / "__init__.py").read_text(encoding="utf-8")
     assert text.startswith(INIT)
-    assert "from .normal import Normal as Normal\n" in text
+    assert "    from .normal import Normal as Normal\n" in text
+    assert '"Normal": "normal",\n' in text
     assert '__all__ = [\n    "Distribution",\n    "Normal",\n]' in text
     assert "Helper" not in text
 
