@@ -14,6 +14,8 @@ from llvmlite import ir
 
 from . import mathlib
 
+# Lines of a loop that only fills an array: it is bound by memory, however it is compiled.
+FILL = 8
 _VALUE = {
     "f8": "double",
     "f4": "float",
@@ -212,7 +214,7 @@ class Code:
         self.block = "entry"
         self.looping = False
         self.count = 0
-        # Loops so far, and turns × lines of the heaviest one without another inside.
+        # Loops so far, and turns × lines of the heaviest one without another inside, beyond FILL.
         self.loops = self.heaviest = 0
 
     def let(self, instruction: str) -> str:
@@ -355,7 +357,7 @@ class Code:
         if isinstance(count, str):
             loop.next = loop.state
         elif number == self.loops:
-            self.heaviest = max(self.heaviest, count * (len(self.lines) - line))
+            self.heaviest = max(self.heaviest, count * (len(self.lines) - line - FILL))
         self.start(end)
 
     def phi(self, kind: str) -> Phi:

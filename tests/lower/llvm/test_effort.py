@@ -84,6 +84,15 @@ def test_the_step_of_a_trajectory_is_hot_and_what_surrounds_it_is_not(size, arou
         np.testing.assert_allclose(have, want, rtol=1e-12, atol=1e-12)
 
 
+def test_clearing_an_array_is_not_a_heavy_loop() -> None:
+    density = shared(lambda x: (bnp.tanh(x) * bnp.exp(-x * x) - 0.1 * x).mean())
+
+    def fill():
+        return bnp.zeros(10 * SHORT), density(bnp.ones(8)) + density(bnp.zeros(8) - 1.0)
+
+    assert levels(trace(fill).program) == [ALL, LEAST]
+
+
 def test_huge_loops_around_a_trajectory_get_all() -> None:
     assert levels(trajectory(HUGE)) == [ALL]
 
