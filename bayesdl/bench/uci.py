@@ -33,8 +33,8 @@ PROTOCOLS = ("2018", "averaged", "wide", "learned")
 SHOWN = ("mc_dropout", "pbp", "dvi")
 METHODS: dict[str, Callable[[str, argparse.Namespace], Any]] = {
     "mc_dropout": lambda name, asked: Protocol(name, asked.protocol, asked.epochs),
-    "vi": lambda name, asked: MeanField(name, 1, asked.epochs),
-    "vi_heteroscedastic": lambda name, asked: MeanField(name, 2, asked.epochs),
+    "vi": lambda name, asked: MeanField(name, False, asked.epochs),
+    "vi_heteroscedastic": lambda name, asked: MeanField(name, True, asked.epochs),
     "nuts": lambda name, asked: Sampled(name),
 }
 

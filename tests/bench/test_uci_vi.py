@@ -23,7 +23,9 @@ def line() -> Split:
 def test_it_learns_and_says_noise_row_by_row() -> None:
     """The truth has a known log likelihood; with one noise for all rows it is lower by one."""
     split = line()
-    even, uneven = (MeanField("yacht", k, epochs=500, draws=100).score(split, 0) for k in (1, 2))
+    even, uneven = (
+        MeanField("yacht", k, epochs=500, draws=100).score(split, 0) for k in (False, True)
+    )
     assert even.steps == uneven.steps == 500 * 4
     sd = 0.1 * np.exp(split.x_test[:, 1])
     truth = norm(split.x_test[:, 0], sd).logpdf(split.y_test).mean() - np.log(SPREAD)
@@ -33,14 +35,15 @@ def test_it_learns_and_says_noise_row_by_row() -> None:
 
 
 def test_lengths_are_the_same_for_all_sets_unless_told() -> None:
-    assert MeanField("protein", 1)._steps(41_157) == MeanField("yacht", 2)._steps(277) == 40_000
-    assert MeanField("yacht", 1, epochs=10)._steps(277) == 30
+    assert (
+        MeanField("protein", False)._steps(41_157) == MeanField("yacht", True)._steps(277) == 40_000
+    )
+    assert MeanField("yacht", True, epochs=10)._steps(277) == 30
 
 
-@pytest.mark.parametrize("outputs", [1, 2])
-def test_units_keep_the_scale_of_their_inputs_at_the_start(outputs: int) -> None:
-    start = _start(line(), 2000, outputs, np.random.default_rng(0))
+@pytest.mark.parametrize("by_row", [False, True])
+def test_units_keep_the_scale_of_their_inputs_at_the_start(by_row: bool) -> None:
+    start = _start(line(), 2000, by_row, np.random.default_rng(0))
     units = np.maximum(line().x @ start["hidden.weight"], 0.0)
     assert np.mean(units**2) == pytest.approx(np.mean(line().x ** 2), rel=0.15)
-    assert start["out.weight"].shape == (2000, outputs)
-    assert ("noise" in start) == (outputs == 1)
+    assert ("spread.bias" in start, "noise" in start) == (by_row, not by_row)
