@@ -18,9 +18,9 @@ from bayesdl.ops import random
 from bayesdl.tracing.flow import while_loop
 
 ROUNDS = 6
-_U64 = np.uint64
-_WORD, _HALF = _U64(0xFFFFFFFF), _U64(32)
-_MIX = (_U64(16), _U64(0x85EBCA6B)), (_U64(13), _U64(0xC2B2AE35))
+_U32 = np.uint32
+_HALF = _U32(16)
+_MIX = (_HALF, _U32(0x85EBCA6B)), (_U32(13), _U32(0xC2B2AE35))
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,7 @@ def rows_at(key: Any, step: Any, batch: int, rows: int) -> Any:
     key : Array of uint32, shape (2,)
     step : int or Array of int64, shape ()
     batch, rows : int
+        batch ≤ rows < 2³².
 
     Returns
     -------
@@ -64,7 +65,8 @@ def rows_at(key: Any, step: Any, batch: int, rows: int) -> Any:
     -----
     Steps read one endless row of permutations, so all minibatches have one size, and an epoch may
     end within one. A place is found by itself, without a table: a Feistel network on the pairs
-    (place div b, place mod b), repeated where it leaves the rows.
+    (place div b, place mod b), repeated where it leaves the rows. All of it is arithmetic on words
+    of 32 bits: for a small network it is a part of a step that one can see.
 
     References
     ----------
@@ -76,37 +78,46 @@ def rows_at(key: Any, step: Any, batch: int, rows: int) -> Any:
     >>> sorted(np.concatenate(steps).tolist())
     [0, 1, 2, 3, 4, 5]
     """
-    place = bnp.asarray(step, np.int64) * batch + np.arange(batch)
-    epoch, index = (place // rows).astype(_U64), (place % rows).astype(_U64)
-    b = math.isqrt(rows - 1) + 1
-    a = -(-rows // b)
-    keys = random.bits(key, (2 * ROUNDS,)) & _WORD
+    first = bnp.asarray(step, np.int64) * batch
+    index = (first % rows).astype(_U32) + np.arange(batch, dtype=_U32)
+    following = index >= _U32(rows)
+    index = bnp.where(following, index - _U32(rows), index)
+    epoch = (first // rows).astype(_U32) + following.astype(_U32)
+    a, b = _sides(rows)
+    keys = random.bits(key, (2 * ROUNDS,), 32)
 
     def shuffle(index: Any) -> Any:
-        left, right = index // _U64(b), index % _U64(b)
+        left, right = index // _U32(b), index % _U32(b)
         for i in range(ROUNDS):
             left = _rotated(left, right, keys[2 * i], epoch, a)
             right = _rotated(right, left, keys[2 * i + 1], epoch, b)
-        return left * _U64(b) + right
+        return left * _U32(b) + right
 
     index = shuffle(index)
     if a * b > rows:
         index = while_loop(
-            lambda i: (i >= _U64(rows)).any(),
-            lambda i: bnp.where(i >= _U64(rows), shuffle(i), i),
+            lambda i: (i >= _U32(rows)).any(),
+            lambda i: bnp.where(i >= _U32(rows), shuffle(i), i),
             index,
         )
     return index.astype(np.int64)
 
 
+def _sides(rows: int) -> tuple[int, int]:
+    """Two numbers of about one size whose product exceeds the rows by as little as can be."""
+    root = math.isqrt(rows - 1) + 1
+    b = min(range(root, 2 * root // 3, -1), key=lambda b: -rows % b)
+    return -(-rows // b), b
+
+
 def _rotated(x: Any, other: Any, key: Any, epoch: Any, size: int) -> Any:
     """x plus a hash of the other half, modulo `size`."""
-    word = (other * _U64(0x9E3779B1) + epoch * _U64(0x85EBCA77) + key) & _WORD
+    word = other * _U32(0x9E3779B1) + epoch * _U32(0x85EBCA77) + key
     for shift, factor in _MIX:
-        word = ((word ^ (word >> shift)) * factor) & _WORD
-    word = word ^ (word >> _U64(16))
-    moved = x + ((word * _U64(size)) >> _HALF)
-    return bnp.where(moved >= _U64(size), moved - _U64(size), moved)
+        word = (word ^ (word >> shift)) * factor
+    # Less than `size`, also where a size of more than 16 bits makes the product overflow.
+    moved = x + (((word >> _HALF) * _U32(size)) >> _HALF)
+    return bnp.where(moved >= _U32(size), moved - _U32(size), moved)
 
 
 @dataclass(frozen=True)
