@@ -89,3 +89,29 @@ def test_a_fit_goes_where_the_plain_one_goes() -> None:
         for name in ("closed_form_kl", "reparametrised")
     ]
     assert abs(found[0] - found[1]) < 0.1
+
+
+LINEAR = [name for name, e in ESTIMATORS.items() if not e.local or name == "closed_form_kl"]
+
+
+@pytest.mark.parametrize("name", LINEAR)
+def test_the_mean_over_an_epoch_is_the_gradient_of_all_rows(name: str) -> None:
+    """With one noise for all minibatches, to 1e-10, for each estimator that is linear in log w."""
+    density = build_density(regression, (X, Y))
+
+    def gradient(batch: int | None, step: int) -> np.ndarray[Any, Any]:
+        target = closed_target(density, batch)
+        slope = value_and_grad(target.function)
+        turn = Turn(random.key(4), np.int64(step))
+        found = estimate(
+            ESTIMATORS[name],
+            Renyi(),
+            MeanField(),
+            PARAMS,
+            keys_of(random.key(8), 2),
+            lambda place, noise=None: slope(place, turn, *target.data),
+        )
+        return np.concatenate([*flatten(found.gradient)[0], [found.bound]])
+
+    mean = np.mean([gradient(4, step) for step in range(3)], axis=0)
+    np.testing.assert_allclose(mean, gradient(None, 0), rtol=1e-10, atol=1e-10)

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import bayesdl as bdl
-from bayesdl import dist
+from bayesdl import dist, nn
+from bayesdl._base.errors import BayesdlError
 from bayesdl.infer.optim.rates import Cosine
 from bayesdl.infer.vi.guides import LowRank
 from bayesdl.infer.vi.vi import VI
@@ -168,3 +169,38 @@ def test_it_is_broken_when_nothing_finite_comes(rng: np.random.Generator) -> Non
     bounds[90:] = -np.inf
     assert VI().broken({"elbo": bounds}) == 90
     assert VI().finished({"elbo": bounds})
+
+
+def of_plate(x: Any, y: Any) -> None:
+    slope = bdl.sample("slope", dist.Normal(0.0, 1.0))
+    with bdl.plate("rows", 50):
+        bdl.sample("y", dist.Normal(slope * x, 0.5), obs=y)
+
+
+def of_classes(x: Any, y: Any) -> None:
+    f = nn.MLP(hidden=(2,), out=3)(x[:, None])
+    with bdl.plate("rows", x.shape[0]):
+        bdl.sample("y", dist.Categorical(logits=f), obs=y)
+
+
+@pytest.mark.parametrize(
+    ("model", "y", "settings", "code", "line"),
+    [
+        (of_plate, np.zeros(40), {}, "M104", "bdl.sample("),
+        (regression, np.zeros(40), {"batch_size": 41}, "S106", "bdl.fit("),
+        (regression, np.zeros(40), {"batch_size": 0}, "A108", "bdl.fit("),
+        (of_classes, np.arange(40) % 4, {}, "M106", "bdl.sample("),
+        (of_classes, np.arange(40) % 3, {"method": "mc_dropout", "rate": 0.0}, "A108", "bdl.fit("),
+        (of_classes, np.arange(40) % 3, {"method": "mc_dropout", "rate": 1.0}, "A108", "bdl.fit("),
+    ],
+    ids=["plate", "batch", "no batch", "labels", "rate 0", "rate 1"],
+)
+def test_what_does_not_fit_is_refused_with_the_users_line(
+    model: Any, y: Any, settings: dict[str, Any], code: str, line: str
+) -> None:
+    with pytest.raises(BayesdlError) as caught:
+        bdl.fit(model, np.ones(40), y, **{"method": "vi", **settings}, **QUIET)
+    assert caught.value.code == code
+    said = next(part for part in str(caught.value).splitlines() if part.startswith("  At "))
+    assert "test_vi.py:" in said
+    assert line in said
