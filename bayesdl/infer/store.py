@@ -95,6 +95,11 @@ class Lazy:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         return np.asarray(self[:], dtype)
 
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return math.prod(self.shape)
+
     def __getattr__(self, name: str) -> Any:
         # All else that an array can do, it does when it has been read.
         if name.startswith("_"):
