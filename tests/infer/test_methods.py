@@ -33,7 +33,7 @@ def test_a_method_that_is_not_there() -> None:
 
 def test_one_method_does_not_load_another() -> None:
     code = (
-        "import sys; from bayesdl.infer.fit import KERNELS; KERNELS['nuts']; "
+        "import sys; from bayesdl.infer.methods import KERNELS; KERNELS['nuts']; "
         "print(*(m for m in sys.modules if '.vi.' in m or '.deep.' in m))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
