@@ -12,7 +12,7 @@ from bayesdl.ops import numpy as bnp
 from bayesdl.tracing.flow import cond
 
 from .directions import LearnDirections
-from .integrator import Point
+from .integrator import Place
 from .mass import LearnDiagonal
 from .metric import Metric
 from .step_size import DualAveraging, average, reasonable_step, start_averaging
@@ -27,7 +27,7 @@ class Learner(Protocol):
         """What is known before the first point, and a first metric."""
         ...
 
-    def learn(self, seen: Any, metric: Any, point: Point, window_end: Any) -> tuple[Any, Any]:
+    def learn(self, seen: Any, metric: Any, place: Place, window_end: Any) -> tuple[Any, Any]:
         """What is known after one more point, and the metric to use from here on."""
         ...
 
@@ -101,10 +101,10 @@ def check_metric(metric: str, dense: tuple[tuple[int, ...], ...]) -> None:
         )
 
 
-def start(key: Any, point: Point, density: Density, learner: Learner) -> Adaptation:
+def start(key: Any, place: Place, density: Density, learner: Learner) -> Adaptation:
     """A first metric from the gradient, and a reasonable step size for it."""
-    seen, metric = learner.start(point.gradient)
-    log_step = reasonable_step(key, point, density, metric, bnp.zeros_like(point.value))
+    seen, metric = learner.start(place.gradient)
+    log_step = reasonable_step(key, place, density, metric, bnp.zeros_like(place.value))
     return Adaptation(start_averaging(log_step), seen, metric)
 
 
@@ -115,7 +115,7 @@ def step_size(state: Adaptation, phase: Phase) -> Any:
 
 def adapt(
     state: Adaptation,
-    point: Point,
+    place: Place,
     acceptance: Any,
     phase: Phase,
     target: float,
@@ -126,7 +126,7 @@ def adapt(
     Parameters
     ----------
     state : Adaptation
-    point : Point
+    place : Place
         Where the trajectory's draw lies.
     acceptance : Array, shape ()
         Its acceptance rate.
@@ -148,7 +148,7 @@ def adapt(
         return found
 
     def rescale(state: Adaptation) -> Adaptation:
-        seen, metric = learner.learn(state.seen, state.metric, point, phase.window_end)
+        seen, metric = learner.learn(state.seen, state.metric, place, phase.window_end)
         return Adaptation(state.step, seen, metric)
 
     adapted: Adaptation = cond(phase.tuning, learn, lambda s: s, state)

@@ -12,9 +12,9 @@ from bayesdl.ops import numpy as bnp
 from bayesdl.ops.structural import dynamic_update_slice
 from bayesdl.tracing.flow import cond
 
-from .integrator import Point
+from .integrator import Place
 from .mass import first_inverse_mass
-from .metric import Stretched
+from .metric import CHUNK, Stretched
 
 MEMORY = 256
 """Latest points from which a metric is taken, at most."""
@@ -82,19 +82,19 @@ class LearnDirections:
         zero = np.int64(0) * bnp.astype(bnp.isfinite(gradient[0]), "int64")
         rows = bnp.zeros((MEMORY, gradient.shape[0]), gradient.dtype)
         rank = min(RANK, gradient.shape[0]) if self.low_rank else sum(map(len, self.blocks))
-        basis = bnp.zeros((gradient.shape[0], rank), gradient.dtype)
-        metric = Stretched(first_inverse_mass(gradient), basis, basis[0])
+        directions = bnp.zeros((_rounded(rank), gradient.shape[0]), gradient.dtype)
+        metric = Stretched(first_inverse_mass(gradient), directions, directions[:, 0], zero)
         return Memory(rows, rows, zero, zero, zero), metric
 
     def learn(
-        self, memory: Memory, metric: Stretched, point: Point, window_end: Any
+        self, memory: Memory, metric: Stretched, place: Place, window_end: Any
     ) -> tuple[Memory, Stretched]:
         """One more point; at the end of a window, a metric from it and the window before."""
-        memory = remember(memory, point)
+        memory = remember(memory, place)
 
         def renew(memory: Memory, metric: Stretched) -> tuple[Memory, Stretched]:
             found = self.metric_from(memory, metric)
-            sound = bnp.isfinite(found.basis).all() & bnp.isfinite(found.excess).all()
+            sound = bnp.isfinite(found.directions).all() & bnp.isfinite(found.excess).all()
             passed = replace(memory, current=memory.count, previous=memory.current)
             return passed, cond(sound, lambda new, old: new, lambda new, old: old, found, metric)
 
@@ -117,10 +117,15 @@ class LearnDirections:
             parts = [_block(positions, gradients, block) for block in self.blocks]
             values = bnp.concatenate([value for value, _ in parts])
             vectors = bnp.concatenate([vector for _, vector in parts], axis=1)
-        return Stretched(variance, scale[:, None] * vectors, values - 1.0)
+        rank = len(values)
+        directions = bnp.zeros(metric.directions.shape, scale.dtype)
+        directions = bnp.concatenate([vectors.T * scale, directions[rank:]])
+        excess = bnp.concatenate([values - 1.0, bnp.zeros_like(metric.excess[rank:])])
+        used = bnp.where(excess == 0.0, 0, np.arange(1, len(excess) + 1))
+        return Stretched(variance, directions, excess, used.max())
 
 
-def remember(memory: Memory, point: Point) -> Memory:
+def remember(memory: Memory, place: Place) -> Memory:
     """The newest point takes the place of the oldest."""
     row = bnp.remainder(memory.count, np.int64(MEMORY))
 
@@ -129,8 +134,8 @@ def remember(memory: Memory, point: Point) -> Memory:
 
     return replace(
         memory,
-        positions=put(memory.positions, point.position),
-        gradients=put(memory.gradients, point.gradient),
+        positions=put(memory.positions, place.position),
+        gradients=put(memory.gradients, place.gradient),
         count=memory.count + 1,
     )
 
@@ -184,12 +189,19 @@ def _low_rank(positions: Any, gradients: Any) -> tuple[Any, Any]:
         span = _span(bnp.concatenate([positions, gradients]))
         values, vectors = geometric_mean(positions @ span, gradients @ span)
         vectors = span @ vectors
-    if len(values) > RANK:
-        half = RANK // 2
-        values = bnp.concatenate([values[:half], values[-half:]])
-        vectors = bnp.concatenate([vectors[:, :half], vectors[:, -half:]], axis=1)
+    order = _from_both_ends(len(values))[:RANK]
+    values, vectors = values[order], vectors[:, order]
     near = (values < CUTOFF) & (values > 1.0 / CUTOFF)
     return bnp.where(near, 1.0, values), vectors
+
+
+def _from_both_ends(count: int) -> Any:
+    """The first, the last, the second, the last but one, …: what is far from one comes first."""
+    return np.stack([np.arange(count), np.arange(count)[::-1]], axis=1).reshape(-1)[:count]
+
+
+def _rounded(rank: int) -> int:
+    return -(-rank // CHUNK) * CHUNK
 
 
 def _span(rows: Any) -> Any:

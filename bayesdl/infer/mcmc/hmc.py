@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
+from bayesdl._base.tree import flatten, unflatten
 from bayesdl.infer.kernel import Density, Kernel, Phase, kernel
 from bayesdl.ops import numpy as bnp
 from bayesdl.ops import random
@@ -12,7 +13,9 @@ from bayesdl.tracing.flow import while_loop
 
 from . import adaptation
 from .adaptation import Adaptation, Learner, check_metric, learner
-from .integrator import Point, energy, leapfrog, set_off
+from .integrator import Place, Point, energy, leapfrog, set_off
+
+Either = TypeVar("Either", Place, Point)
 
 DIVERGENCE = 1000.0
 """An energy error, in nats, that no useful trajectory has."""
@@ -56,17 +59,14 @@ class HMCInfo:
 def start(key: Any, position: Any, density: Density, learner: Learner) -> HamiltonianState:
     """State of a chain at its first position."""
     value, gradient = density(position)
-    rest = bnp.zeros_like(position)
-    point = Point(position, rest, rest, value, gradient)
-    learnt = adaptation.start(key, point, density, learner)
+    learnt = adaptation.start(key, Place(position, value, gradient), density, learner)
     return HamiltonianState(position, value, gradient, learnt)
 
 
 def depart(key: Any, state: HamiltonianState) -> Point:
     """Where the chain stands, with a fresh momentum."""
-    rest = bnp.zeros_like(state.position)
-    point = Point(state.position, rest, rest, state.value, state.gradient)
-    return set_off(key, point, state.adaptation.metric)
+    place = Place(state.position, state.value, state.gradient)
+    return set_off(key, place, state.adaptation.metric)
 
 
 @kernel
@@ -121,11 +121,11 @@ class HMC(Kernel):
             lambda carry: (leapfrog(carry[0], density, epsilon, metric), carry[1] + 1),
             (here, 0),
         )[0]
-        before = energy(here)
-        error = energy(there) - before
+        before = energy(here, metric)
+        error = energy(there, metric) - before
         acceptance = bnp.exp(-bnp.maximum(error, 0.0))
         accepted = random.uniform(keys[2], dtype=epsilon.dtype) < acceptance
-        chosen = choose(accepted, there, here)
+        chosen = choose(accepted, there.place, here.place)
         how = learner(self.metric, self.dense, state.position.shape[0])
         learnt = adaptation.adapt(
             state.adaptation, chosen, acceptance, phase, self.target_accept, how
@@ -147,12 +147,11 @@ class HMC(Kernel):
         return steps.astype("int64")
 
 
-def choose(condition: Any, first: Point, second: Point) -> Point:
-    """One of two points."""
-    return Point(
-        bnp.where(condition, first.position, second.position),
-        bnp.where(condition, first.momentum, second.momentum),
-        bnp.where(condition, first.velocity, second.velocity),
-        bnp.where(condition, first.value, second.value),
-        bnp.where(condition, first.gradient, second.gradient),
+def choose(condition: Any, first: Either, second: Either) -> Either:
+    """One of two points, or places."""
+    leaves, tree = flatten(first)
+    others = flatten(second)[0]
+    found: Either = unflatten(
+        tree, [bnp.where(condition, a, b) for a, b in zip(leaves, others, strict=True)]
     )
+    return found

@@ -12,13 +12,12 @@ from .metric import Metric
 
 
 @dataclass(frozen=True)
-class Point:
-    """A point of a Hamiltonian trajectory.
+class Place:
+    """Where a chain stands.
 
     Parameters
     ----------
-    position, momentum, velocity : Array, shape (dim,)
-        The velocity is M⁻¹ times the momentum; it is kept for the energy and the U-turn criterion.
+    position : Array, shape (dim,)
     value : Array, shape ()
         Log density at the position, nats.
     gradient : Array, shape (dim,)
@@ -28,10 +27,36 @@ class Point:
     __tree__: ClassVar[bool] = True
 
     position: Any
-    momentum: Any
-    velocity: Any
     value: Any
     gradient: Any
+
+
+@dataclass(frozen=True)
+class Point:
+    """A point of a Hamiltonian trajectory.
+
+    Parameters
+    ----------
+    position : Array, shape (dim,)
+    momentum : Array
+        Lifted by the metric.
+    value : Array, shape ()
+        Log density at the position, nats.
+    gradient : Array
+        Its gradient, lifted by the metric.
+    """
+
+    __tree__: ClassVar[bool] = True
+
+    position: Any
+    momentum: Any
+    value: Any
+    gradient: Any
+
+    @property
+    def place(self) -> Place:
+        """Where it lies, without its momentum."""
+        return Place(self.position, self.value, self.gradient[: self.position.shape[0]])
 
 
 def leapfrog(point: Point, density: Density, step_size: Any, metric: Metric) -> Point:
@@ -70,26 +95,26 @@ def leapfrog(point: Point, density: Density, step_size: Any, metric: Metric) -> 
     --------
     >>> import numpy as np
     >>> from bayesdl.infer.mcmc.metric import Diagonal
-    >>> one, rest = np.array([1.0]), np.array([0.0])
+    >>> one = np.array([1.0])
     >>> normal = lambda q: (-0.5 * (q * q).sum(), -q)
-    >>> end = leapfrog(Point(one, rest, rest, -0.5, -one), normal, 0.1, Diagonal(one))
+    >>> end = leapfrog(Point(one, 0.0 * one, -0.5, -one), normal, 0.1, Diagonal(one))
     >>> end.position.round(6).tolist(), end.momentum.round(6).tolist()
     ([0.995], [-0.09975])
     """
     momentum = point.momentum + 0.5 * step_size * point.gradient
     position = point.position + step_size * metric.velocity(momentum)
     value, gradient = density(position)
-    momentum = momentum + 0.5 * step_size * gradient
-    return Point(position, momentum, metric.velocity(momentum), value, gradient)
+    gradient = metric.lift(gradient)
+    return Point(position, momentum + 0.5 * step_size * gradient, value, gradient)
 
 
-def set_off(key: Any, point: Point, metric: Metric) -> Point:
+def set_off(key: Any, place: Place, metric: Metric) -> Point:
     """The same place with a fresh momentum from N(0, M)."""
-    momentum = metric.momentum(key)
-    return Point(point.position, momentum, metric.velocity(momentum), point.value, point.gradient)
+    gradient = metric.lift(place.gradient)
+    return Point(place.position, metric.momentum(key), place.value, gradient)
 
 
-def energy(point: Point) -> Any:
+def energy(point: Point, metric: Metric) -> Any:
     """Hamiltonian of a point, nats: −log π(q) + ½ pᵀ M⁻¹ p; NaN counts as +∞."""
-    total = 0.5 * (point.momentum * point.velocity).sum() - point.value
+    total = 0.5 * (metric.weights * point.momentum * point.momentum).sum() - point.value
     return bnp.where(bnp.isnan(total), bnp.inf, total)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from bayesdl.ops import numpy as bnp
 from bayesdl.tracing.flow import cond
 
-from .integrator import Point
+from .integrator import Place
 from .metric import Diagonal
 
 LEAST = 4.0
@@ -141,14 +141,14 @@ class LearnDiagonal:
         return Windows(empty, empty), Diagonal(first_inverse_mass(gradient))
 
     def learn(
-        self, windows: Windows, metric: Diagonal, point: Point, window_end: Any
+        self, windows: Windows, metric: Diagonal, place: Place, window_end: Any
     ) -> tuple[Windows, Diagonal]:
         """One more point, and what it changes."""
-        scales = see(windows.scales, point.position, point.gradient)
-        coming = see(windows.coming, point.position, point.gradient)
+        scales = see(windows.scales, place.position, place.gradient)
+        coming = see(windows.coming, place.position, place.gradient)
         passed = cond(
             window_end,
-            lambda scales, coming: Windows(coming, no_scales(point.position)),
+            lambda scales, coming: Windows(coming, no_scales(place.position)),
             Windows,
             scales,
             coming,

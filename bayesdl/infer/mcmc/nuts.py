@@ -93,7 +93,7 @@ class NUTS(Kernel):
         learnt = adaptation.adapt(
             state.adaptation, chosen, acceptance, phase, self.target_accept, how
         )
-        before, after = energy(here), energy(chosen)
+        before = energy(here, metric)
         info = NUTSInfo(
             lp=chosen.value,
             acceptance_rate=acceptance,
@@ -101,8 +101,8 @@ class NUTS(Kernel):
             tree_depth=tree.depth,
             n_steps=tree.n_steps,
             diverging=tree.diverging,
-            energy=after,
-            energy_error=after - before,
+            energy=before + tree.error,
+            energy_error=tree.error,
             max_energy_error=tree.worst,
             reached_max_treedepth=(tree.depth >= self.max_treedepth)
             & bnp.logical_not(tree.turning | tree.diverging),

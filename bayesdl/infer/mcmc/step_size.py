@@ -10,7 +10,7 @@ from bayesdl.infer.kernel import Density
 from bayesdl.ops import numpy as bnp
 from bayesdl.tracing.flow import while_loop
 
-from .integrator import Point, energy, leapfrog, set_off
+from .integrator import Place, energy, leapfrog, set_off
 from .metric import Metric
 
 SHRINKAGE, DELAY, DECAY = 0.05, 10.0, 0.75  # γ, t₀, κ of the paper
@@ -71,7 +71,7 @@ def average(state: DualAveraging, acceptance: Any, target: float) -> DualAveragi
     return DualAveraging(log_step, log_average, error, count, state.centre)
 
 
-def reasonable_step(key: Any, point: Point, density: Density, metric: Metric, log_step: Any) -> Any:
+def reasonable_step(key: Any, place: Place, density: Density, metric: Metric, log_step: Any) -> Any:
     """A log step size at which one leapfrog step is accepted with a probability near 0.8.
 
     It is doubled or halved, from the given guess, until the acceptance of one step crosses 0.8.
@@ -80,8 +80,8 @@ def reasonable_step(key: Any, point: Point, density: Density, metric: Metric, lo
     ----------
     key : Array, shape (2,)
         For the momentum; the same one at each trial, so that the search is monotone.
-    point : Point
-        Where to start; its momentum is not used.
+    place : Place
+        Where to start.
     density : callable
     metric : Metric
     log_step : Array, shape ()
@@ -91,12 +91,12 @@ def reasonable_step(key: Any, point: Point, density: Density, metric: Metric, lo
     ----------
     Hoffman & Gelman (2014), algorithm 4, with Stan's threshold of 0.8.
     """
-    start = set_off(key, point, metric)
-    before = energy(start)
+    start = set_off(key, place, metric)
+    before = energy(start, metric)
 
     def accepts(log_step: Any) -> Any:
         end = leapfrog(start, density, bnp.exp(log_step), metric)
-        return before - energy(end) > math.log(0.8)
+        return before - energy(end, metric) > math.log(0.8)
 
     grows = accepts(log_step)
     move = bnp.where(grows, math.log(2.0), -math.log(2.0)).astype(log_step.dtype)

@@ -14,7 +14,7 @@ from bayesdl.ops.structural import dynamic_slice, dynamic_update_slice
 from bayesdl.tracing.flow import cond, while_loop
 
 from .hmc import DIVERGENCE, choose
-from .integrator import Point, energy, leapfrog
+from .integrator import Place, Point, energy, leapfrog
 from .metric import Metric
 
 
@@ -24,10 +24,14 @@ class Tree:
 
     Parameters
     ----------
-    left, right, chosen : Point
-        Its ends, and the draw from among its points.
-    momenta : Array, shape (dim,)
-        Sum of the momenta of its points.
+    left, right : Point
+        Its ends.
+    chosen : Place
+        The draw from among its points.
+    error : Array, shape ()
+        The energy error of that point.
+    momenta : Array
+        Sum of the lifted momenta of its points.
     log_weight : Array, shape ()
         Log of the sum of exp(−energy error) of its points.
     depth, n_steps : Array, shape (), int64
@@ -42,7 +46,8 @@ class Tree:
 
     left: Point
     right: Point
-    chosen: Point
+    chosen: Place
+    error: Any
     momenta: Any
     log_weight: Any
     depth: Any
@@ -57,16 +62,16 @@ class Tree:
 class Branch:
     """The new half of a trajectory while it is built, outwards.
 
-    `first` is the momentum of its first point, `outer` its last point. `velocities_kept[s]` and
-    `sums_kept[s]` are the velocity of the first point of an open subtree, and the sum of momenta
+    `outer` is its last point. `momenta_kept[s]` and
+    `sums_kept[s]` are the momentum of the first point of an open subtree, and the sum of momenta
     before it.
     """
 
     __tree__: ClassVar[bool] = True
 
-    first: Any
     outer: Point
-    chosen: Point
+    chosen: Place
+    error: Any
     momenta: Any
     log_weight: Any
     n_steps: Any
@@ -74,7 +79,7 @@ class Branch:
     diverging: Any
     acceptance: Any
     worst: Any
-    velocities_kept: Any
+    momenta_kept: Any
     sums_kept: Any
 
 
@@ -103,12 +108,13 @@ def grow(
     metric : Metric
     max_depth : int
     """
-    setting = _Setting(density, metric, energy(here), max_depth)
+    setting = _Setting(density, metric, energy(here, metric), max_depth)
     zero = bnp.zeros_like(step_size)
     first = Tree(
         left=here,
         right=here,
-        chosen=here,
+        chosen=here.place,
+        error=zero,
         momenta=here.momentum,
         log_weight=zero,
         depth=0,
@@ -125,7 +131,7 @@ def grow(
         edge = choose(forwards, tree.right, tree.left)
         signed = bnp.where(forwards, step_size, -step_size)
         branch = _build(keys[1], edge, signed, tree.depth, setting)
-        return _join(keys[2], tree, branch, forwards)
+        return _join(keys[2], tree, branch, forwards, metric.weights)
 
     def growing(tree: Tree) -> Any:
         return (tree.depth < max_depth) & bnp.logical_not(tree.turning | tree.diverging)
@@ -138,11 +144,11 @@ def _build(key: Any, edge: Point, step_size: Any, depth: Any, setting: _Setting)
     """2^depth leapfrog steps outwards from an edge, unless they turn or diverge before."""
     goal = bnp.left_shift(np.int64(1), depth)
     zero = bnp.zeros_like(step_size)
-    kept = bnp.zeros((max(setting.max_depth, 1), *edge.position.shape), edge.position.dtype)
+    kept = bnp.zeros((max(setting.max_depth, 1), *edge.momentum.shape), edge.momentum.dtype)
     first = Branch(
-        first=edge.momentum,
         outer=edge,
-        chosen=edge,
+        chosen=edge.place,
+        error=zero,
         momenta=bnp.zeros_like(edge.momentum),
         log_weight=zero - np.inf,
         n_steps=0,
@@ -150,7 +156,7 @@ def _build(key: Any, edge: Point, step_size: Any, depth: Any, setting: _Setting)
         diverging=False,
         acceptance=zero,
         worst=zero,
-        velocities_kept=kept,
+        momenta_kept=kept,
         sums_kept=kept,
     )
 
@@ -169,15 +175,15 @@ def _build(key: Any, edge: Point, step_size: Any, depth: Any, setting: _Setting)
 def _with_leaf(key: Any, branch: Branch, step_size: Any, setting: _Setting) -> Branch:
     """One more point; it is chosen with the probability that its weight gives it."""
     leaf = leapfrog(branch.outer, setting.density, step_size, setting.metric)
-    error = energy(leaf) - setting.start_energy
+    error = energy(leaf, setting.metric) - setting.start_energy
     error = bnp.where(bnp.isnan(error), bnp.inf, error)
     log_weight = bnp.logaddexp(branch.log_weight, -error)
     taken = bnp.log(random.uniform(key, dtype=log_weight.dtype)) < -error - log_weight
     return replace(
         branch,
-        first=bnp.where(branch.n_steps == 0, leaf.momentum, branch.first),
         outer=leaf,
-        chosen=choose(taken, leaf, branch.chosen),
+        chosen=choose(taken, leaf.place, branch.chosen),
+        error=bnp.where(taken, error, branch.error),
         momenta=branch.momenta + leaf.momentum,
         log_weight=log_weight,
         n_steps=branch.n_steps + 1,
@@ -196,15 +202,15 @@ def _with_turns(branch: Branch, setting: _Setting) -> Branch:
         before = branch.momenta - branch.outer.momentum
         return replace(
             branch,
-            velocities_kept=_with_row(branch.velocities_kept, highest, branch.outer.velocity),
+            momenta_kept=_with_row(branch.momenta_kept, highest, branch.outer.momentum),
             sums_kept=_with_row(branch.sums_kept, highest, before),
         )
 
     def check(branch: Branch) -> Branch:
         def turns(slot: Any) -> Any:
-            first = _row(branch.velocities_kept, slot)
+            first = _row(branch.momenta_kept, slot)
             total = branch.momenta - _row(branch.sums_kept, slot)
-            return is_turning(first, branch.outer.velocity, total)
+            return is_turning(first, branch.outer.momentum, setting.metric.weights * total)
 
         slot_and_turning = while_loop(
             lambda carry: (carry[0] > highest - closed) & bnp.logical_not(carry[1]),
@@ -237,24 +243,24 @@ def slots(leaf: Any, max_depth: int) -> tuple[Any, Any]:
     return ones, trailing
 
 
-def is_turning(left: Any, right: Any, total: Any) -> Any:
+def is_turning(left: Any, right: Any, flow: Any) -> Any:
     """Whether a stretch of trajectory has begun to come back: the generalised U-turn criterion.
 
     Parameters
     ----------
-    left, right : Array, shape (dim,)
-        Velocities at its ends.
-    total : Array, shape (dim,)
-        Sum of the momenta of all its points.
+    left, right : Array
+        Momenta at its ends, lifted by the metric.
+    flow : Array
+        Sum of the momenta of all its points, times the metric's weights.
 
     References
     ----------
     Betancourt (2017), appendix A.4.2 (arXiv:1701.02434).
     """
-    return ((left * total).sum() <= 0.0) | ((right * total).sum() <= 0.0)
+    return ((left * flow).sum() <= 0.0) | ((right * flow).sum() <= 0.0)
 
 
-def _join(key: Any, tree: Tree, branch: Branch, forwards: Any) -> Tree:
+def _join(key: Any, tree: Tree, branch: Branch, forwards: Any, weights: Any) -> Tree:
     """Both halves as one; the draw moves to the new half with probability min(1, w_new / w_old)."""
     broken = branch.turning | branch.diverging
     draw = bnp.log(random.uniform(key, dtype=tree.log_weight.dtype))
@@ -262,13 +268,14 @@ def _join(key: Any, tree: Tree, branch: Branch, forwards: Any) -> Tree:
     left = choose(forwards, tree.left, branch.outer)
     right = choose(forwards, branch.outer, tree.right)
     momenta = tree.momenta + branch.momenta
-    turning = is_turning(left.velocity, right.velocity, momenta) | _turns_across(
-        tree, branch, forwards
+    turning = is_turning(left.momentum, right.momentum, weights * momenta) | _turns_across(
+        tree, branch, forwards, weights
     )
     return Tree(
         left=left,
         right=right,
         chosen=choose(moves, branch.chosen, tree.chosen),
+        error=bnp.where(moves, branch.error, tree.error),
         momenta=momenta,
         log_weight=bnp.logaddexp(tree.log_weight, branch.log_weight),
         depth=tree.depth + 1,
@@ -280,17 +287,16 @@ def _join(key: Any, tree: Tree, branch: Branch, forwards: Any) -> Tree:
     )
 
 
-def _turns_across(tree: Tree, branch: Branch, forwards: Any) -> Any:
+def _turns_across(tree: Tree, branch: Branch, forwards: Any, weights: Any) -> Any:
     """Whether the old half with the point after it turns, or the new half with the one before it.
 
     Where a full circle fits into a trajectory its ends move apart again, as do those of its halves.
     """
-    near = choose(forwards, tree.right, tree.left)
-    far = choose(forwards, tree.left, tree.right)
-    old = is_turning(
-        far.velocity, _row(branch.velocities_kept, np.int64(0)), tree.momenta + branch.first
-    )
-    new = is_turning(near.velocity, branch.outer.velocity, branch.momenta + near.momentum)
+    near = bnp.where(forwards, tree.right.momentum, tree.left.momentum)
+    far = bnp.where(forwards, tree.left.momentum, tree.right.momentum)
+    first = _row(branch.momenta_kept, np.int64(0))
+    old = is_turning(far, first, weights * (tree.momenta + first))
+    new = is_turning(near, branch.outer.momentum, weights * (branch.momenta + near))
     return old | new
 
 

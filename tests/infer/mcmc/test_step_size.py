@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bayesdl.infer.mcmc.integrator import Point
+from bayesdl.infer.mcmc.integrator import Place
 from bayesdl.infer.mcmc.metric import Diagonal
 from bayesdl.infer.mcmc.step_size import average, reasonable_step, start_averaging
 from bayesdl.ops import random
@@ -22,7 +22,7 @@ def test_first_step_follows_the_scale(scale: float) -> None:
     q = np.full(5, 0.5 * scale)
     value, gradient = density(q)
     found = reasonable_step(
-        random.key(0), Point(q, q, q, value, gradient), density, Diagonal(np.ones(5)), np.zeros(())
+        random.key(0), Place(q, value, gradient), density, Diagonal(np.ones(5)), np.zeros(())
     )
     assert 0.05 * scale < math.exp(found) < 20.0 * scale
 
@@ -30,7 +30,7 @@ def test_first_step_follows_the_scale(scale: float) -> None:
 def test_search_ends_where_no_step_is_right() -> None:
     """A flat density accepts every step; the search stops all the same."""
     q = np.zeros(2)
-    flat = Point(q, q, q, np.zeros(()), q)
+    flat = Place(q, np.zeros(()), q)
     found = reasonable_step(
         random.key(0), flat, lambda q: (0.0 * q.sum(), 0.0 * q), Diagonal(np.ones(2)), np.zeros(())
     )

@@ -21,7 +21,7 @@ def density(q: Any) -> Any:
 
 
 def point(q: Any, p: Any) -> Point:
-    return Point(np.asarray(q), np.asarray(p), np.asarray(p), *density(np.asarray(q)))
+    return Point(np.asarray(q), np.asarray(p), *density(np.asarray(q)))
 
 
 @pytest.mark.parametrize("leaf", range(64))
@@ -36,7 +36,7 @@ def test_slots_are_the_open_subtrees(leaf: int) -> None:
 
 def turns(points: list[Point]) -> bool:
     total = sum(p.momentum for p in points)
-    return bool(is_turning(points[0].velocity, points[-1].velocity, total))
+    return bool(is_turning(points[0].momentum, points[-1].momentum, total))
 
 
 def recursive_turns(points: list[Point]) -> bool:
@@ -82,7 +82,7 @@ def test_a_trajectory_that_has_come_full_circle_ends() -> None:
     for seed in range(20):
         rng = np.random.default_rng(seed)
         q, p = rng.normal(size=(2, 2))
-        here = Point(q, p, p, *round_density(q))
+        here = Point(q, p, *round_density(q))
         tree = grow(random.key(seed), here, round_density, step, UNIT, 8)
         assert int(tree.depth) <= 2
 
