@@ -97,7 +97,7 @@ class ModelFunctions:
     def observed(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Array]:
         """Values of the observed sites for a model's arguments; the fitted ones if none given."""
         args, kwargs = (args, kwargs) if args or kwargs else self.fitted
-        return dict(log_likelihood(self.model, args, kwargs, dtype=self.dtype).observed)
+        return dict(self._log_likelihood(args, kwargs).observed)
 
     def simulator(
         self, kind: str, args: Sequence[Any], kwargs: Mapping[str, Any]
@@ -108,9 +108,12 @@ class ModelFunctions:
             word = "draw" if kind == "y" else kind
             found = predictive(self.model, args, kwargs, kind=word, dtype=self.dtype)
         else:
-            found = log_likelihood(self.model, args, kwargs, dtype=self.dtype)
+            found = self._log_likelihood(args, kwargs)
         now = (h for h in found.ambient if not any(h is known for known in self.ambient))
         return replace(found, ambient=(*self.ambient, *now))
+
+    def _log_likelihood(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> LogLikelihood:
+        return log_likelihood(self.model, args, kwargs, dtype=self.dtype, ambient=self.ambient)
 
 
 @dataclass(frozen=True)

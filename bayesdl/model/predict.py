@@ -262,7 +262,12 @@ class LogLikelihood:
 
 
 def log_likelihood(
-    model: Any, args: Sequence[Any], kwargs: Kwargs = None, *, dtype: Any = np.float64
+    model: Any,
+    args: Sequence[Any],
+    kwargs: Kwargs = None,
+    *,
+    dtype: Any = np.float64,
+    ambient: tuple[Handler, ...] = (),
 ) -> LogLikelihood:
     """A function from values of the latent sites to the log likelihood of each observation.
 
@@ -272,6 +277,8 @@ def log_likelihood(
     args, kwargs
         The model's arguments, the data to judge among them; any number of rows.
     dtype : dtype, default float64
+    ambient : tuple of Handler
+        Of the fit; those that surround this call are added.
 
     Returns
     -------
@@ -287,7 +294,8 @@ def log_likelihood(
     """
     known = as_model(model)
     arguments = read_arguments(known, args, dict(kwargs or {}), dtype)
-    ambient = surroundings()
+    now = (h for h in surroundings() if not any(h is known for known in ambient))
+    ambient = (*ambient, *now)
     # Other rows have other labels, so the model's own are not held against them.
     unlabelled = Model(known.function, name=known.name)
     sites = sites_of(unlabelled, arguments, ambient, dtype)

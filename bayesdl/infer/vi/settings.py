@@ -123,6 +123,8 @@ def check_own(guide: ModelGuide, estimator: str, alpha: float, by_row: bool) -> 
         )
     elif by_row and estimator not in ("", "reparametrised"):
         known = "for bounds of rows: reparametrised"
+    elif estimator == "closed_form_kl" and guide.both[0].sites.groups:
+        known = "where discrete unknowns are summed over: reparametrised"
     elif alpha != 1.0 and estimator == "doubly_reparametrised" and guide.points:
         known = "where unknowns are points: reparametrised"
     if known:

@@ -244,6 +244,25 @@ def test_discrete_unknowns_have_one_estimator(settings: dict[str, Any], says: st
         bdl.fit(counts, np.array([1, 2]), method="vi", guide=guessed, **settings, **QUIET)
 
 
+def test_drawn_counts_have_log_likelihoods_and_survive_a_file(tmp_path: Any) -> None:
+    y = np.array([1, 6])
+    post = bdl.fit(counts, y, method="vi", guide=guessed, tune=50, draws=10, **QUIET)
+    expected = dist.Poisson(0.5 + post["n"]).log_prob(y)
+    np.testing.assert_allclose(post.log_likelihood(y)["y"], expected, rtol=1e-12)
+    post.save(tmp_path / "fit.nc")
+    again = bdl.load(tmp_path / "fit.nc")
+    np.testing.assert_allclose(again.log_likelihood(y)["y"], expected, rtol=1e-12)
+
+
+def test_sums_over_discrete_unknowns_have_no_divergence() -> None:
+    def of_mu(y: Any) -> None:
+        bdl.sample("mu", dist.Normal(bdl.sample("loc", dist.Flat()), 0.3))
+
+    settings: dict[str, Any] = {"method": "vi", "guide": of_mu, **QUIET}
+    with pytest.raises(ArgumentError, match="are summed over"):
+        bdl.fit(switches, Y, estimator="closed_form_kl", **settings)
+
+
 def test_bounds_of_rows_have_one_estimator() -> None:
     with pytest.raises(ArgumentError, match="for bounds of rows: reparametrised"):
         bdl.fit(
