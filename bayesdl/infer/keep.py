@@ -16,8 +16,9 @@ from .block import Block
 Array = np.ndarray[Any, Any]
 PREDICTIVE, MOMENTS = "predictive", "moments"
 GROUPS = ("posterior", "sample_stats")
-# Values of sites are computed from so many bytes of positions and statistics of a chain at once.
-BUFFER_BYTES, LEAST_BUFFER = 8_000_000, 256
+# Values of sites are computed from so many bytes of positions and statistics of a chain at once:
+# more of them would keep the chains waiting for their turn.
+BUFFER_BYTES, LEAST_BUFFER = 1_000_000, 256
 
 
 class Keeper(Protocol):
