@@ -23,6 +23,7 @@ def sampling_of(
     chains: int = 4,
     seed: int = 1,
     depth: int = 10,
+    metric: str = "diag",
     summarise: bool = True,
     keep: bool = False,
     environment: Mapping[str, str] | None = None,
@@ -39,6 +40,8 @@ def sampling_of(
         The interpreter of the peers.
     draws, tune, chains, seed, depth : int
         The last is the cap on the depth of trees.
+    metric : {"diag", "low_rank"}
+        The second is for bayesdl and nutpie.
     summarise : bool
         Whether the library computes its own table of means, sds, R-hat and ESS.
     keep : bool
@@ -59,6 +62,7 @@ def sampling_of(
         "chains": chains,
         "seed": seed,
         "depth": depth,
+        "metric": metric,
         "summarise": summarise,
         "keep": keep,
         "started": time.time(),

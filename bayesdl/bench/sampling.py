@@ -26,6 +26,9 @@ from .samplers import SAMPLERS, sampling_of
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 COLD, WARM = "bayesdl, cold", "bayesdl, warm"
+# Libraries that learn correlated directions run a second time with them.
+LOW_RANK = "low_rank"
+BAYESDL_LOW_RANK, NUTPIE_LOW_RANK = f"bayesdl, {LOW_RANK}", f"nutpie, {LOW_RANK}"
 # Networks are compared by short runs of all libraries alike, and not written for the others.
 NETWORK = {"draws": 200, "tune": 200, "depth": 8}
 NETWORK_PEERS = ("numpyro", "blackjax")
@@ -121,12 +124,16 @@ def compared(
     length : mapping of str to int
         Draws, warm-up and tree depth, as `sampling_of` takes them.
     """
-    found: dict[str, list[Sampled]] = {label: [] for label in (COLD, WARM, *peers)}
+    labels = [COLD, WARM, *peers]
+    if case not in HIDDEN:
+        labels[2:2] = [BAYESDL_LOW_RANK]
+        labels += [NUTPIE_LOW_RANK] if "nutpie" in peers else []
+    found: dict[str, list[Sampled]] = {label: [] for label in labels}
     failed: dict[str, str] = {}
     for number in range(rounds):
         with tempfile.TemporaryDirectory() as cache:
             for label in [label for label in found if label not in failed]:
-                environment = {CACHE: cache} if label in (COLD, WARM) else {}
+                environment = {CACHE: cache} if _is_ours(label) else {}
                 one = sampled(label, case, python, environment, seed=number + 1, **length)
                 if isinstance(one, str):
                     failed[label] = f"{label} failed: {one}"
@@ -140,10 +147,12 @@ def sampled(
     label: str, case: str, python: str, environment: Mapping[str, str], **settings: int
 ) -> Sampled | str:
     """Run a library; the reason if it fails."""
+    library, _, variant = label.partition(", ")
     reply = sampling_of(
-        label.partition(",")[0],
+        library,
         case,
         python,
+        metric=LOW_RANK if variant == LOW_RANK else "diag",
         environment=environment,
         summarise=False,
         keep=True,
@@ -228,6 +237,7 @@ RATIOS: dict[str, tuple[str, Callable[[Sampled], float | None]]] = {
     "whole, cold": (COLD, lambda s: s.rate(whole=True)),
     "whole, warm": (WARM, lambda s: s.rate(whole=True)),
     "gradients/s": (WARM, lambda s: s.gradient_rate),
+    "sampling, low_rank": (BAYESDL_LOW_RANK, lambda s: s.rate()),
 }
 
 
@@ -260,9 +270,13 @@ def verdict(found: Sequence[Sampled]) -> list[str]:
 def _over_peers(found: Sequence[Sampled], what: str) -> float | None:
     label, figure = RATIOS[what]
     ours = [figure(s) for s in found if s.library == label]
-    theirs = [figure(s) for s in found if s.library not in (COLD, WARM)]
+    theirs = [figure(s) for s in found if not _is_ours(s.library)]
     known = [value for value in theirs if value is not None]
     return ours[0] / max(known) if ours and ours[0] is not None and known else None
+
+
+def _is_ours(label: str) -> bool:
+    return label.startswith("bayesdl")
 
 
 def _plain(s: Sampled) -> dict[str, object]:

@@ -15,7 +15,9 @@ from bayesdl.bench.models import CASES
 from bayesdl.bench.process import installed
 from bayesdl.bench.samplers import SAMPLERS
 from bayesdl.bench.sampling import (
+    BAYESDL_LOW_RANK,
     COLD,
+    NUTPIE_LOW_RANK,
     WARM,
     Sampled,
     apart,
@@ -79,6 +81,15 @@ def test_verdict_is_over_the_fastest_peer() -> None:
     assert verdict(ours) == []
 
 
+def test_the_low_rank_run_is_compared_with_the_fastest_of_all_peers() -> None:
+    ours = [one(WARM, 0.0, 100.0), one(BAYESDL_LOW_RANK, 0.0, 900.0)]
+    theirs = [one("nutpie", 0.0, 50.0), one(NUTPIE_LOW_RANK, 0.0, 300.0)]
+    assert verdict([*ours, *theirs])[-1] == (
+        "geometric means over models: sampling 0.33, whole, warm 0.33, gradients/s 1.00, "
+        "sampling, low_rank 3.00"
+    )
+
+
 def test_rounds_count_by_their_medians() -> None:
     found = middle([one(COLD, m, e) for m, e in ((0.0, 1.0), (1.0, 9.0), (5.0, 5.0))])
     assert found.smallest_ess == 5.0
@@ -121,7 +132,7 @@ def test_command_compares_and_writes(
     assert "pymc failed: ValueError: no luck" in text
     assert "geometric means over models: sampling 4.00, whole, cold 2.50" in text
     assert "s in all" in text
-    cold, warm, theirs = json.loads(file.read_text())["runs"]
+    cold, warm, _, theirs = json.loads(file.read_text())["runs"]
     assert cold["largest_rhat"] == warm["largest_rhat"] == theirs["largest_rhat"]
     gap = abs(np.array(cold["mean"]) - np.array(theirs["mean"]))
     np.testing.assert_allclose(gap, 1.0)

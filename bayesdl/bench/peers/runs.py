@@ -22,6 +22,7 @@ class Run:
         self.case: str = asked["case"]
         self.draws, self.tune, self.chains = asked["draws"], asked["tune"], asked["chains"]
         self.seed, self.dim, self.depth = asked["seed"], asked["dim"], asked["depth"]
+        self.metric: str = asked["metric"]
         self.summarise: bool = asked["summarise"]
         self.wants_draws: bool = asked["keep"]
         self.started: float = asked["started"]

@@ -28,6 +28,7 @@ post = bdl.fit(
     chains=run.chains,
     random_seed=run.seed,
     max_treedepth=run.depth,
+    metric=run.metric,
     progressbar=False,
 )
 found = post.draws.attrs

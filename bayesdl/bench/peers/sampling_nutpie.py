@@ -24,6 +24,7 @@ idata = nutpie.sample(
     chains=run.chains,
     seed=run.seed,
     maxdepth=run.depth,
+    low_rank_modified_mass_matrix=run.metric == "low_rank",
     progress_bar=False,
 )
 run.sampled(
