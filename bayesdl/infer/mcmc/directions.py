@@ -18,7 +18,7 @@ from .metric import CHUNK, Stretched
 
 MEMORY = 256
 """Latest points from which a metric is taken, at most."""
-RANK = 64
+RANK = 128
 """Directions that a low-rank metric keeps, at most."""
 CUTOFF = 2.0
 """A low-rank metric leaves directions alone whose variance lies within this factor of one."""
