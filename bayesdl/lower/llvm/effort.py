@@ -54,14 +54,18 @@ def parts(unit: Unit, brief: bool = False) -> list[Part]:
     *functions, entry = unit.module.functions
     if brief:
         return [_light(unit.module.text(), LEAST)]
-    level = _around(unit)
-    if not functions or (level == ALL and sum(f.count("\n") for f in functions) < LONG):
+    level, long = _around(unit), sum(f.count("\n") for f in functions) >= LONG
+    if not functions or (level == ALL and not long):
         return [Part(unit.module.text(), ALL)]
     visible = [f.replace("define internal ", "define ", 1) for f in functions]
     heads = [re.sub("^define (.*) {$", r"declare \1", f.split("\n", 1)[0]) for f in visible]
     around = unit.module.text([*heads, entry])
     rest = Part(around, ALL) if level == ALL else _light(around, level)
-    return [Part(unit.module.text(visible), ALL), rest]
+    if not (long and unit.turns):
+        return [Part(unit.module.text(visible), ALL), rest]
+    # The step of a trajectory is as much work for LLVM as many a gradient.
+    alone = [[f if i == k else h for k, h in enumerate(heads)] for i, f in enumerate(visible)]
+    return [*(Part(unit.module.text(each), ALL) for each in alone), rest]
 
 
 def _around(unit: Unit) -> int:

@@ -84,6 +84,16 @@ def test_the_step_of_a_trajectory_is_hot_and_what_surrounds_it_is_not(size, arou
         np.testing.assert_allclose(have, want, rtol=1e-12, atol=1e-12)
 
 
+def test_long_functions_of_a_trajectory_are_compiled_side_by_side(monkeypatch) -> None:
+    monkeypatch.setattr(effort, "LONG", 1)
+    assert levels(trajectory(SHORT)) == [ALL, ALL, SOME]
+    x, compiled = np.linspace(-1.0, 2.0, SHORT), trajectory(SHORT)
+    for have, want in zip(
+        compile_program(compiled)(x), interpret_program(compiled)(x), strict=True
+    ):
+        np.testing.assert_allclose(have, want, rtol=1e-12, atol=1e-12)
+
+
 def test_clearing_an_array_is_not_a_heavy_loop() -> None:
     density = shared(lambda x: (bnp.tanh(x) * bnp.exp(-x * x) - 0.1 * x).mean())
 
