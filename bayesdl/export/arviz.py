@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from bayesdl._base.version import VERSION
+from bayesdl._base.versions import versions
 
 Groups = Mapping[str, Mapping[str, np.ndarray[Any, Any]]]
 _WITHOUT_DRAWS = ("observed_data", "constant_data", "moments")
@@ -43,7 +44,8 @@ def to_datatree(
     xarray.DataTree
     """
     xarray = import_module("xarray")
-    safe = _safe(attrs)
+    # What comes from a file has those of the process that made it.
+    safe = _safe({"versions": versions(), **attrs})
     tree = {"/": xarray.Dataset(attrs=safe)}
     for group, variables in groups.items():
         if variables:

@@ -19,7 +19,7 @@ from .evidence import evidence_bounds, refuse_broken
 from .hosting import Hosting
 from .kept import Kept
 from .kernel import Kernel
-from .machine import peak_megabytes, versions
+from .machine import peak_megabytes
 from .methods import KERNELS
 from .run import Compiled, Run
 
@@ -173,7 +173,6 @@ def _attrs(
         "peak_mb": peak_megabytes(),
         "interrupted": result.interrupted,
         "random_seed_entropy": str(sequence.entropy),
-        "versions": versions(),
     }
     found.update(evidence_bounds(stats))
     if not KERNELS[method].markov:

@@ -15,11 +15,11 @@ from bayesdl._base.errors import ArgumentError, CapacityError
 from bayesdl._base.memory import free_memory, size_text
 from bayesdl._base.source import user_source
 from bayesdl._base.version import VERSION
+from bayesdl._base.versions import versions
 from bayesdl.ir.fingerprint import fingerprint
 
 from .checkpoint import Checkpoint
 from .keep import MOMENTS
-from .machine import versions
 from .run import Compiled
 
 LOG = logging.getLogger("bayesdl")

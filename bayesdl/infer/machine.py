@@ -1,14 +1,10 @@
-"""The machine that a run sees: cores, memory, versions."""
+"""The machine that a run sees: cores and memory."""
 
 from __future__ import annotations
 
 import os
-import platform
 import sys
-from functools import cache
 from importlib import import_module
-
-PACKAGES = ("numpy", "scipy", "llvmlite", "xarray", "arviz", "h5netcdf", "h5py", "threadpoolctl")
 
 
 def usable_cores() -> int:
@@ -24,10 +20,3 @@ def peak_megabytes() -> float:
     resource = import_module("resource")
     peak = float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
     return peak / (1e6 if sys.platform == "darwin" else 1e3)
-
-
-@cache
-def versions() -> dict[str, str]:
-    """Versions of Python and of all that the package depends on, loaded or not."""
-    metadata = import_module("importlib.metadata")
-    return {"python": platform.python_version(), **{n: metadata.version(n) for n in PACKAGES}}

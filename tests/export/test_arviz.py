@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,7 @@ def test_groups_dims_coords_and_names(post: Any) -> None:
         assert stats[name].dims == ("chain", "draw")
     assert tree["observed_data"]["y"].dims == ("school",)
     assert all(isinstance(v, str | int | float | list) for v in tree.attrs.values())
+    assert json.loads(tree.attrs["versions"])["numpy"] == np.__version__
 
 
 def test_groups_on_request(post: Any) -> None:

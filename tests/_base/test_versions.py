@@ -1,4 +1,4 @@
-"""What is said of the machine is what a result depends on."""
+"""The versions named are those of what a result depends on."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy
 
-from bayesdl.infer.machine import PACKAGES, versions
+from bayesdl._base.versions import PACKAGES, versions
 
 
 def test_versions_are_those_of_all_that_the_package_depends_on() -> None:
