@@ -19,6 +19,7 @@ from bayesdl.pipeline import compile
 # What ArviZ calls the fields of sample_stats, and what the non-Markov methods report beside them.
 INFO_NAMES = {
     "acceptance_rate",
+    "compression",
     "diverging",
     "elbo",
     "elbo_estimate",
@@ -134,7 +135,7 @@ def check_names(block: Block) -> None:
     """What a kernel reports has names that results have, and is scalar."""
     assert block.info, "a kernel reports something of each step"
     unknown = set(block.info) - INFO_NAMES
-    assert not unknown, f"no such names in ArviZ's schema: {sorted(unknown)}"
+    assert not unknown, f"no such names in results: {sorted(unknown)}"
 
 
 def check_pure(block: Block, executable: Executable, target: Any) -> None:
