@@ -32,7 +32,7 @@ def minus_kl(log_alpha: Any) -> Any:
     Examples
     --------
     >>> [round(float(minus_kl(a)), 4) for a in (-8.0, 0.0, 8.0)]
-    [-4.6359, -0.4303, -0.0002]
+    [-4.6359, -0.4312, -0.0002]
     """
     k1, k2, k3 = SIGMOID
     return k1 * (bnp.sigmoid(k2 + k3 * log_alpha) - 1.0) - 0.5 * bnp.softplus(-log_alpha)
