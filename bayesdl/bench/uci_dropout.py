@@ -19,6 +19,7 @@ from bayesdl.model.density import Density, build_density
 from bayesdl.model.handlers import dropout
 from bayesdl.ops import random
 
+from .uci_scores import Score, log_mean
 from .uci_sets import SETS, Floats, Split
 
 RATES = (0.005, 0.01, 0.05, 0.1)
@@ -29,21 +30,17 @@ FINE = np.exp2(np.arange(-4.0, 8.25, 0.25))
 
 
 @dataclass(frozen=True)
-class Score:
-    """What one split gave.
+class ProtocolScore(Score):
+    """What one split gave, besides its scores.
 
     Parameters
     ----------
-    rmse, ll : float
-        On the test rows, in the target's own unit; `ll` is a mean over rows.
     rate, precision : float
         Chosen on the validation rows.
     steps : int
         Of training, the search counted.
     """
 
-    rmse: float
-    ll: float
     rate: float
     precision: float
     steps: int
@@ -116,7 +113,7 @@ class Protocol:
             self._trained(target, 0, np.random.default_rng(0))
             self._passes(target, np.zeros(target.dim), other, other[:, 0], 0.5)
 
-    def score(self, split: Split, seed: int) -> Score:
+    def score(self, split: Split, seed: int) -> ProtocolScore:
         """Search, train and predict."""
         rng = np.random.default_rng([seed, 2018])
         x, y, x_valid, y_valid = _halves(split)
@@ -136,7 +133,7 @@ class Protocol:
         mean = self._passes(target, position, split.x_test, split.y_test, rate)
         density = _log_density(mean, split.y_test, _sd(precision, split))
         rmse, ll = split.scores(mean.mean(axis=0, dtype=float), density)
-        return Score(rmse, ll, rate, precision, steps + self._steps(split.y))
+        return ProtocolScore(rmse, ll, rate, precision, steps + self._steps(split.y))
 
     def _grid(self) -> Sequence[Sequence[float]]:
         """Precisions: those of one entry share one training."""
@@ -218,9 +215,7 @@ def _log_density(means: Any, y: Floats, sd: float) -> Floats:
     """Log of the mean density over passes, by row."""
     z = (means - y.astype(np.float32)) / np.float32(sd)
     terms = -0.5 * z * z
-    top = terms.max(axis=0)
-    inner = np.log(np.exp(terms - top).mean(axis=0, dtype=float))
-    return np.asarray(top + inner - np.log(sd) - 0.5 * np.log(2.0 * np.pi))
+    return np.asarray(log_mean(terms[None]) - np.log(sd) - 0.5 * np.log(2.0 * np.pi))
 
 
 def _start(target: DropoutTarget, rng: np.random.Generator) -> Any:

@@ -8,20 +8,18 @@ from typing import Any
 import bayesdl as bdl
 from bayesdl import dist, nn
 
-from .uci_scores import scores_of
+from .uci_scores import Score, scores_of
 from .uci_sets import SETS, Split
 
 CHAINS, TUNE, DRAWS, DEPTH = 4, 300, 200, 7
 
 
 @dataclass(frozen=True)
-class Score:
-    """What one split gave.
+class SampledScore(Score):
+    """What one split gave, besides its scores.
 
     Parameters
     ----------
-    rmse, ll : float
-        On the test rows, in the target's own unit; `ll` is a mean over rows.
     divergences : int
         Among all draws.
     tree_depth : float
@@ -30,8 +28,6 @@ class Score:
         Mean standard deviation of the noise, in the target's own unit.
     """
 
-    rmse: float
-    ll: float
     divergences: int
     tree_depth: float
     noise: float
@@ -79,7 +75,7 @@ class Sampled:
     def prepare(self, split: Split) -> None:
         """Nothing is shared by splits but the cache of compiled code."""
 
-    def score(self, split: Split, seed: int) -> Score:
+    def score(self, split: Split, seed: int) -> SampledScore:
         """Sample and predict."""
         posterior = bdl.fit(
             network,
@@ -96,7 +92,7 @@ class Sampled:
         )
         rmse, ll = scores_of(posterior, split, self.hidden)
         stats = posterior.draws.stats
-        return Score(
+        return SampledScore(
             rmse,
             ll,
             int(stats["diverging"].sum()),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,20 @@ import numpy as np
 from bayesdl.criticism.posterior import Posterior
 
 from .uci_sets import Floats, Split
+
+
+@dataclass(frozen=True)
+class Score:
+    """What one split gave.
+
+    Parameters
+    ----------
+    rmse, ll : float
+        On the test rows, in the target's own unit; `ll` is a mean over rows.
+    """
+
+    rmse: float
+    ll: float
 
 
 def scores_of(posterior: Posterior, split: Split, *settings: Any) -> tuple[float, float]:

@@ -11,28 +11,24 @@ import bayesdl as bdl
 from bayesdl import dist, nn
 from bayesdl.ops import numpy as bnp
 
-from .uci_scores import scores_of
+from .uci_scores import Score, scores_of
 from .uci_sets import SETS, Floats, Split
 
 STEPS, BATCH, DRAWS = 40_000, 128, 1000
 
 
 @dataclass(frozen=True)
-class Score:
-    """What one split gave.
+class FittedScore(Score):
+    """What one split gave, besides its scores.
 
     Parameters
     ----------
-    rmse, ll : float
-        On the test rows, in the target's own unit; `ll` is a mean over rows.
     bound : float
         The ELBO of the training rows, standardised, in nats.
     steps : int
         Of training.
     """
 
-    rmse: float
-    ll: float
     bound: float
     steps: int
 
@@ -102,7 +98,7 @@ class MeanField:
     def prepare(self, split: Split) -> None:
         """Nothing is shared by splits but the cache of compiled code."""
 
-    def score(self, split: Split, seed: int) -> Score:
+    def score(self, split: Split, seed: int) -> FittedScore:
         """Train, draw weights and predict."""
         posterior = bdl.fit(
             network,
@@ -126,7 +122,7 @@ class MeanField:
         )
         rmse, ll = scores_of(posterior, split, *self.settings)
         bound = float(posterior.draws.stats["elbo_estimate"].mean())
-        return Score(rmse, ll, bound, posterior.draws.attrs["optimisation_steps"])
+        return FittedScore(rmse, ll, bound, posterior.draws.attrs["optimisation_steps"])
 
     def _steps(self, rows: int) -> int:
         return STEPS if self.epochs is None else self.epochs * -(-rows // BATCH)

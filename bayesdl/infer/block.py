@@ -116,8 +116,7 @@ def build_block(kernel: Kernel, target: Target, capacity: int, room: int | None 
     Notes
     -----
     The key of iteration i is ``fold_in(key, i)``, and steps beyond `count` leave the state alone,
-    so draws
-    depend neither on the capacity nor on where one block ends and the next begins.
+    so draws depend neither on the capacity nor on where one block ends and the next begins.
     """
     room = room or capacity
     with bnp.using_dtype(target.dtype):

@@ -62,9 +62,8 @@ class Tree:
 class Branch:
     """The new half of a trajectory while it is built, outwards.
 
-    `outer` is its last point. `momenta_kept[s]` and
-    `sums_kept[s]` are the momentum of the first point of an open subtree, and the sum of momenta
-    before it.
+    `outer` is its last point. `momenta_kept[s]` and `sums_kept[s]` are the momentum of the first
+    point of an open subtree, and the sum of momenta before it.
     """
 
     __tree__: ClassVar[bool] = True
