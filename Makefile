@@ -24,8 +24,8 @@ check:     ## format, lint, spelling, types, layers, exports, sizes
 format:    ## format the code and mend what the linter can mend
 	$(PYTHON) -m ruff check --fix . && $(PYTHON) -m ruff format .
 
-test:      ## the tests that run anywhere, in about a minute
-	$(PYTHON) -m pytest -m "not slow"
+test:      ## the tests that run anywhere, in some minutes
+	$(PYTHON) -m pytest -n 2 -m "not slow"
 
 slow:      ## the slow tests, most of them statistical
 	$(PYTHON) -m pytest -m slow
