@@ -84,7 +84,7 @@ def test_parts_are_those_of_the_array(tmp_path: Path, whole: Any, key: Any) -> N
 
 def test_a_run_that_was_stopped_goes_on_in_the_same_folder(tmp_path: Path, whole: Any) -> None:
     def stop(record: dict[str, Any]) -> None:
-        if min(record["drawn"]) > 60:
+        if max(record["drawn"]) > 60:
             raise KeyboardInterrupt
 
     paths = {"store": tmp_path / "a", "checkpoint": tmp_path / "b"}
@@ -121,7 +121,7 @@ sys.path.insert(0, sys.argv[2])
 import bayesdl as bdl
 from bayesdl.infer import store
 import killed_model
-store.CHUNK_DRAWS = 200
+store.CHUNK_DRAWS = {chunk}
 def kill(record):
     if {word}(record["drawn"]) >= {after}:
         os.kill(os.getpid(), 9)
@@ -130,14 +130,14 @@ bdl.fit(killed_model.model, np.linspace(-1.0, 2.0, 9), draws=1200, tune=50, rand
 """
 
 
-def killed(tmp_path: Path, word: str, after: int) -> Path:
+def killed(tmp_path: Path, word: str, after: int, chunk: int) -> Path:
     """The store of a process, killed when min or max of its chains' draws was so many."""
     text = Path(__file__).read_text().split("@pytest.fixture")[0].split("def model")[1]
     (tmp_path / "killed_model.py").write_text(
         "from typing import Any\nimport numpy as np\nimport bayesdl as bdl\n"
         f"from bayesdl import dist\ndef model{text}\n"
     )
-    script = KILLED.format(word=word, after=after)
+    script = KILLED.format(word=word, after=after, chunk=chunk)
     paths = [str(tmp_path / "a"), str(tmp_path)]
     done = subprocess.run([sys.executable, "-c", script, *paths], check=False)
     assert done.returncode == -signal.SIGKILL
@@ -146,7 +146,7 @@ def killed(tmp_path: Path, word: str, after: int) -> Path:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is of other systems")
 def test_the_store_of_a_killed_process_has_what_was_written(tmp_path: Path, whole: Any) -> None:
-    path = killed(tmp_path, "min", 600)
+    path = killed(tmp_path, "min", 600, 200)
     with pytest.warns(RuntimeWarning, match="did not end") as caught:
         post = bdl.load(path, model)
     count = post.draws.count
@@ -163,7 +163,7 @@ def test_the_store_of_a_killed_process_has_what_was_written(tmp_path: Path, whol
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is of other systems")
 def test_a_store_without_whole_chunks_is_told_of(tmp_path: Path) -> None:
     with pytest.raises(ArgumentError, match="before all its chains had written draws"):
-        bdl.load(killed(tmp_path, "max", 1))
+        bdl.load(killed(tmp_path, "max", 1, 1200))
 
 
 def test_a_folder_that_is_no_store(tmp_path: Path) -> None:

@@ -64,13 +64,14 @@ def test_shares_add_up_to_what_the_program_means() -> None:
 
 @pytest.mark.parametrize("helpers", [1, 2, 4, 9])
 def test_helpers_change_no_bit_and_go_home(helpers: int) -> None:
-    run, before = executable(), threading.active_count()
+    run, before = executable(), set(threading.enumerate())
     alone = bits(run(*inputs()))
     with run.helped(helpers):
-        assert threading.active_count() == before + helpers
+        crew = set(threading.enumerate()) - before
+        assert len(crew) == helpers
         for _ in range(300):
             assert bits(run(*inputs())) == alone
-    assert threading.active_count() == before
+    assert not any(thread.is_alive() for thread in crew)
     assert bits(run(*inputs())) == alone
 
 
