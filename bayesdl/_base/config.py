@@ -6,15 +6,15 @@ import os
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from .dataclass import dataclass
 from .errors import ArgumentError
 
 # When this process read the package's code: what changed later is not what runs.
 STARTED = time.time()
 
 
-@dataclass
+@dataclass()
 class Config:
     """Process-wide switches, read once from the environment.
 

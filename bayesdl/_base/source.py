@@ -6,8 +6,8 @@ import linecache
 import os
 import sys
 import warnings
-from dataclasses import dataclass
-from typing import Any
+
+from .dataclass import dataclass
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _EXAMPLES = (os.path.join(_PACKAGE, "cli", "demo.py"), os.path.join(_PACKAGE, "bench", ""))
@@ -52,7 +52,7 @@ def user_source() -> Source | None:
         ours = _OURS.get(file)
         if ours is None:
             ours = _OURS[file] = _is_library(file)
-        if not ours and not _is_generated(frame.f_globals, file):
+        if not ours:
             return Source(file, frame.f_lineno)
         frame = frame.f_back  # type: ignore[assignment]
     return None
@@ -62,11 +62,6 @@ def warn_user(message: str, category: type[Warning] = RuntimeWarning) -> None:
     """Warn at the user's line, however deep the call."""
     place = user_source() or Source(__file__, 0)
     warnings.warn_explicit(message, category, place.file, place.line)
-
-
-def _is_generated(names: dict[str, Any], file: str) -> bool:
-    """Whether it is code that `dataclass` wrote for one of our classes."""
-    return file == "<string>" and str(names.get("__name__")).startswith("bayesdl.")
 
 
 def _is_library(file: str) -> bool:

@@ -7,8 +7,9 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from hashlib import blake2b
+
+from .dataclass import dataclass
 
 MAGIC = b"bayesdl\x01"
 _DIGEST = 20

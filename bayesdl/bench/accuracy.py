@@ -8,12 +8,13 @@ import statistics
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from bayesdl._base.dataclass import dataclass
 from bayesdl.criticism import convergence
 from bayesdl.criticism.fits import fit
 from bayesdl.criticism.table import Table

@@ -7,9 +7,9 @@ import statistics
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from bayesdl._base.dataclass import dataclass
 from bayesdl.criticism.table import Table
 
 from .process import Reply, installed

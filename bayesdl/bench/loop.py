@@ -6,12 +6,12 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
 
+from bayesdl._base.dataclass import dataclass
 from bayesdl.ir.types import ArrayType
 from bayesdl.lower.executable import Executable
 from bayesdl.model.density import Density, build_density

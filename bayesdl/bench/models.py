@@ -7,13 +7,13 @@ densities for other libraries are in `peers/densities.py`, by the same names.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from bayesdl import dist, nn
+from bayesdl._base.dataclass import dataclass
 from bayesdl._base.registry import Registry
 from bayesdl.model import Model, model
 from bayesdl.model.statements import deterministic, factor, plate, sample

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bayesdl._base.dataclass import dataclass
 from bayesdl.criticism.table import Table
 
 from .models import CASES

@@ -6,9 +6,9 @@ import argparse
 import math
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from bayesdl._base.dataclass import dataclass
 from bayesdl.criticism.table import Table
 
 from .peers.training_nets import BATCH, METHODS, NETS

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
 
 import bayesdl as bdl
 from bayesdl import dist, nn
+from bayesdl._base.dataclass import dataclass
 from bayesdl.infer.deep.mc_dropout import MCDropout
 from bayesdl.infer.each import EachDraw
 from bayesdl.infer.optim.rates import Constant

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import bayesdl as bdl
 from bayesdl import dist, nn
+from bayesdl._base.dataclass import dataclass
 
 from .uci_scores import Score, scores_of
 from .uci_sets import SETS, Split

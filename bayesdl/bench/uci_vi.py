@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 import bayesdl as bdl
 from bayesdl import dist, nn
+from bayesdl._base.dataclass import dataclass
 from bayesdl.ops import numpy as bnp
 
 from .uci_scores import Score, scores_of

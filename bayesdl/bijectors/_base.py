@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar, dataclass_transform
 
+from bayesdl._base.dataclass import dataclass
 from bayesdl._base.errors import ShapeError
 from bayesdl._base.registry import Registry
 from bayesdl._base.source import user_source

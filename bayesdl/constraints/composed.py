@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from bayesdl import bijectors
+from bayesdl._base.dataclass import dataclass
 from bayesdl.bijectors import Bijector
 from bayesdl.ops import numpy as bnp
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from bayesdl._base.dataclass import dataclass
 
 if TYPE_CHECKING:
     import pandas

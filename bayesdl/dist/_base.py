@@ -13,6 +13,7 @@ from typing import Any, ClassVar, TypeVar, dataclass_transform
 import numpy as np
 
 from bayesdl import constraints
+from bayesdl._base.dataclass import dataclass
 from bayesdl._base.errors import ClosedFormError, ShapeError
 from bayesdl._base.registry import Registry
 from bayesdl._base.source import user_source
@@ -341,11 +342,7 @@ class Distribution(ABC):
 @dataclass_transform(frozen_default=True, field_specifiers=(parameter, dataclasses.field))
 def distribution(cls: type[T]) -> type[T]:
     """Make a class a frozen record and enter it in the registry."""
-    record = dataclasses.dataclass(frozen=True, eq=False, repr=False)(cls)
-    # The written constructor says it comes from "<string>"; messages look for the user's line.
-    made = record.__init__
-    if made.__code__.co_filename == "<string>":
-        made.__code__ = made.__code__.replace(co_filename=__file__)
+    record = dataclass(frozen=True, eq=False, repr=False)(cls)
     DISTRIBUTIONS.add(cls.__name__, record)  # type: ignore[arg-type]
     return record
 

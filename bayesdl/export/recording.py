@@ -5,12 +5,13 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import count
 from typing import Any
 
 import numpy as np
 
+from bayesdl._base.dataclass import dataclass
 from bayesdl._base.errors import BayesdlError
 from bayesdl._base.source import warn_user
 from bayesdl.ir.program import Program

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Any, Protocol
 
 import numpy as np
 
+from bayesdl._base.dataclass import dataclass
 from bayesdl._base.tree import Tree, flatten, unflatten
 from bayesdl.ir.program import Program
 from bayesdl.ir.types import ArrayType

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib import import_module
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
+
+from bayesdl._base.dataclass import dataclass
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 Gradient = Callable[[Floats], tuple[float, Floats]]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from bayesdl._base.dataclass import dataclass
 from bayesdl.ir.types import ArrayType
 from bayesdl.model.density import Density
 from bayesdl.model.laws import Laws, has_laws, observed_laws

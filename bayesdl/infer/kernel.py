@@ -6,11 +6,11 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, TypeVar
 
 import numpy as np
 
+from bayesdl._base.dataclass import dataclass
 from bayesdl._base.registry import Registry
 
 Density = Callable[..., tuple[Any, Any]]

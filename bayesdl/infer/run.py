@@ -12,11 +12,12 @@ from concurrent.futures import (
     wait,
 )
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import numpy as np
 
+from bayesdl._base.dataclass import dataclass
 from bayesdl._base.tree import unflatten
 from bayesdl.lower.executable import Executable
 from bayesdl.pipeline import compile
@@ -109,7 +110,7 @@ class LostWorkerError(RuntimeError):
     """A chain's worker died more often than it is given another."""
 
 
-@dataclass
+@dataclass()
 class Host:
     """Where the draws of a run go, who runs its blocks, and who may look on.
 

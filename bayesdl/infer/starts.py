@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from bayesdl._base.dataclass import dataclass
 from bayesdl._base.errors import ArgumentError, SampleError, did_you_mean
 from bayesdl._base.source import user_source
 from bayesdl.ir.program import Equation, Program, Var

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from bayesdl._base.dataclass import dataclass
 from bayesdl._base.errors import ArgumentError
 from bayesdl._base.source import user_source
 from bayesdl.ir.types import ArrayType

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from bayesdl._base.dataclass import dataclass
 from bayesdl._base.registry import Registry
 
 Rule = Callable[..., Any]

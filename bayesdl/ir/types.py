@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+from bayesdl._base.dataclass import dataclass
 
 NAMES: dict[str, np.dtype[Any]] = {
     "f64": np.dtype(np.float64),

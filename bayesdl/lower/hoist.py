@@ -8,10 +8,10 @@ numbers out of loops, but neither arrays nor what lies behind a call.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import prod
 from typing import Any
 
+from bayesdl._base.dataclass import dataclass
 from bayesdl.ir.primitive import PRIMITIVES
 from bayesdl.ir.program import Atom, Equation, Program, Var
 from bayesdl.ir.walk import live_equations, programs_in, subprograms, substitute

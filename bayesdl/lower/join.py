@@ -8,12 +8,12 @@ sites.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
+from bayesdl._base.dataclass import dataclass
 from bayesdl.ir.primitive import PRIMITIVES
 from bayesdl.ir.program import Atom, Equation, Literal, Program, Var
 from bayesdl.ir.types import ArrayType

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from math import prod
 
+from bayesdl._base.dataclass import dataclass
 from bayesdl.ir.program import Atom, Equation, Program, Var
 
 SHARES = 8

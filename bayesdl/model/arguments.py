@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from bayesdl._base.dataclass import dataclass
 from bayesdl._base.errors import ArgumentError, DtypeError, did_you_mean
 from bayesdl._base.source import user_source
 from bayesdl._base.tree import tree_map

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 from bayesdl import dist
+from bayesdl._base.dataclass import dataclass
 from bayesdl._base.errors import ShapeError
 from bayesdl._base.source import user_source
 from bayesdl.model.statements import units

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from bayesdl import dist
+from bayesdl._base.dataclass import dataclass
 from bayesdl._base.errors import DtypeError
 from bayesdl._base.source import user_source
 from bayesdl.ops import numpy as bnp

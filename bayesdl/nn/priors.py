@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from bayesdl import dist
+from bayesdl._base.dataclass import dataclass
 from bayesdl.dist._base import Distribution
 from bayesdl.model.statements import sample
 from bayesdl.ops import numpy as bnp

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from bayesdl import dist
+from bayesdl._base.dataclass import dataclass
 from bayesdl.model.statements import units
 from bayesdl.ops import numpy as bnp
 from bayesdl.tracing.flow import scan

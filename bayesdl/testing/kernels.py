@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from bayesdl._base.dataclass import dataclass
 from bayesdl._base.tree import flatten
 from bayesdl.infer.block import Block, build_block
 from bayesdl.infer.kernel import Kernel

@@ -7,11 +7,11 @@ with the Program where the two differ.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from bayesdl._base.dataclass import dataclass
 from bayesdl._base.errors import CompileError, TraceError
 from bayesdl.ir.check import check
 from bayesdl.ir.program import Program, Var

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from bayesdl._base.clock import stage
+from bayesdl._base.dataclass import dataclass
 from bayesdl._base.errors import BayesdlError, TraceError
 from bayesdl._base.source import Source, user_source
 from bayesdl._base.tree import Tree, flatten, unflatten

@@ -7,9 +7,9 @@ the vocabulary. So the rules are given this object instead of importing upwards.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from bayesdl._base.dataclass import dataclass
 from bayesdl.ir.program import Program
 from bayesdl.ir.types import ArrayType
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, ClassVar
 
 import numpy as np
 
+from bayesdl._base.dataclass import dataclass
 from bayesdl.ops import numpy as bnp
 from bayesdl.tracing.flow import cond
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, ClassVar
 
+from bayesdl._base.dataclass import dataclass
 from bayesdl.ops import numpy as bnp
 from bayesdl.ops import random
 

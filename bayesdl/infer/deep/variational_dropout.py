@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from bayesdl._base.dataclass import dataclass
 from bayesdl.ops import numpy as bnp
 from bayesdl.ops import random
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
 
+from bayesdl._base.dataclass import dataclass
 from bayesdl.ops import linalg
 from bayesdl.ops import numpy as bnp
 from bayesdl.ops.structural import dynamic_update_slice

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
+from bayesdl._base.dataclass import dataclass
 from bayesdl._base.tree import flatten, unflatten
 from bayesdl.infer.kernel import Density, Kernel, Phase, kernel
 from bayesdl.ops import numpy as bnp

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from bayesdl._base.dataclass import dataclass
 from bayesdl.infer.kernel import Density
 from bayesdl.ops import numpy as bnp
 

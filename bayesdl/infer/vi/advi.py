@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
+from bayesdl._base.dataclass import dataclass
 from bayesdl.infer.kernel import kernel
 
 from .vi import VI

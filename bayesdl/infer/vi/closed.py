@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
+from bayesdl._base.dataclass import dataclass
 from bayesdl.bijectors import Exp, Identity
 from bayesdl.dist import Distribution, LogNormal, Normal
 from bayesdl.model.density import Density

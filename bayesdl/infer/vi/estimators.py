@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
+from bayesdl._base.dataclass import dataclass
 from bayesdl._base.tree import flatten, tree_map
 from bayesdl.infer.kernel import Density
 from bayesdl.ops import numpy as bnp

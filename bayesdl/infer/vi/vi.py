@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, ClassVar
 
 import numpy as np
 
+from bayesdl._base.dataclass import dataclass
 from bayesdl._base.tree import tree_map
 from bayesdl.infer.kernel import Density, Kernel, Phase, kernel, settled
 from bayesdl.infer.minibatch import Turn, minibatch_target

@@ -6,10 +6,10 @@ whole are cut where another operand begins.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import pairwise, product
 from math import prod
 
+from bayesdl._base.dataclass import dataclass
 from bayesdl.ir.program import Equation, Var
 
 from .expression import Index, Node, Place, Reader, element, identity, linear, product_places

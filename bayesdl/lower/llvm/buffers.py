@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from bayesdl._base.dataclass import dataclass
 from bayesdl.ir.program import Atom, Equation, Literal, Program, Var
 
 from .fuse import WINDOWS, Fusion, Nest, Step

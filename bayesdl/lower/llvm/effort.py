@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from bayesdl._base.dataclass import dataclass
 
 from .emit import Unit
 from .optimise import ALL

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 
+from bayesdl._base.dataclass import dataclass
 from bayesdl._base.errors import BayesdlError, CompileError
 from bayesdl.ir.program import Atom, Equation, Literal, Program, Var
 from bayesdl.ir.walk import programs_in, subprograms

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from itertools import product
 from typing import Any, Protocol
 
 import numpy as np
 
+from bayesdl._base.dataclass import dataclass
 from bayesdl.ir.program import Atom, Equation, Literal, Var
 from bayesdl.ir.types import ArrayType
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from heapq import heapify, heappop, heappush
 from math import prod
 
+from bayesdl._base.dataclass import dataclass
 from bayesdl.ir.program import Atom, Equation, Program, Var
 from bayesdl.ir.walk import live_equations
 

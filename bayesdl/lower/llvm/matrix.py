@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
+
+from bayesdl._base.dataclass import dataclass
 
 from .code import Code
 from .lanes import DType

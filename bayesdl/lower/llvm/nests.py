@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import prod
 from typing import Any, Protocol
 
 import numpy as np
 
+from bayesdl._base.dataclass import dataclass
 from bayesdl.ir.program import Atom, Var
 
 from .code import Code, constant, value_type

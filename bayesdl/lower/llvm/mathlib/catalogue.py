@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from llvmlite import ir
 
+from bayesdl._base.dataclass import dataclass
 from bayesdl._base.registry import Registry
 
 from .formula import DOUBLE, SINGLE, Format, Formula, Real

@@ -7,7 +7,7 @@ with the smallest degree that leaves the rounding error in charge.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from bayesdl._base.dataclass import dataclass
 
 from .catalogue import Accuracy, scalar
 from .formula import Bits, Formula, Mask, Real

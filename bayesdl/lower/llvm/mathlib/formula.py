@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from llvmlite import ir
+
+from bayesdl._base.dataclass import dataclass
 
 Number = float | int
 
