@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import field
-from math import prod
 
 from bayesdl._base.dataclass import dataclass
 from bayesdl.ir.program import Atom, Equation, Program, Var
+from bayesdl.ops.axes import Axes, Fixed, rows_through
 
 SHARES = 8
 """In how many shares large sums over rows are dealt out, whatever the machine."""
@@ -49,12 +48,6 @@ class Region:
     bytes: int = 0
 
 
-Axes = tuple[int | None, ...]
-Fixed = dict[int, int]
-Found = tuple[Axes, int | None]
-"""Per operand the axis that is cut into blocks; the result's, or None where the rows are summed."""
-
-
 def read_region(program: Program, rows: int) -> Region:
     """Find what goes row by row, where rows are the first axis of inputs of that length.
 
@@ -91,13 +84,8 @@ class _Reader:
             return
         fixed = self._fixed(equation)
         found = None
-        if fixed and len(equation.outputs) == 1:
-            rule = (
-                _elementwise
-                if equation.primitive.elementwise
-                else RULES.get(equation.primitive.name)
-            )
-            found = rule(equation, fixed) if rule is not None else None
+        if fixed and equation.primitive.name not in _WHOLE:
+            found = rows_through(equation, fixed)
         if found is not None and self._fits(equation, found[0]):
             region.reads[equation], axis = found
             (out,) = equation.outputs
@@ -145,132 +133,16 @@ class _Reader:
         return found
 
 
+_WHOLE = {"argmax", "argmin", "argsort", "cumulative_sum"} | {
+    "cholesky",
+    "eigh",
+    "slogdet",
+    "solve",
+    "triangular_solve",
+}
+"""These take all rows at once: their own loops are over rows, and blocks gain them nothing."""
+
 _STORED = {"dot_general", "gather", "exp", "log", "tanh", "sigmoid", "softplus", "sin", "cos"} | {
     "windows",
     "fold",
-}
-
-
-# --- rules --------------------------------------------------------------------------------------
-
-
-def _elementwise(equation: Equation, fixed: Fixed) -> Found | None:
-    axis = next(iter(fixed.values()))
-    return tuple(axis if a.type.shape else None for a in equation.inputs), axis
-
-
-def _broadcast(equation: Equation, fixed: Fixed) -> Found | None:
-    kept = [i for i in range(len(equation.params["shape"])) if i not in equation.params["axes"]]
-    return (fixed[0],), kept[fixed[0]]
-
-
-def _transpose(equation: Equation, fixed: Fixed) -> Found | None:
-    return (fixed[0],), equation.params["permutation"].index(fixed[0])
-
-
-def _reshape(equation: Equation, fixed: Fixed) -> Found | None:
-    before, after, axis = equation.inputs[0].type.shape, equation.params["shape"], fixed[0]
-    for at, n in enumerate(after):
-        if n == before[axis] and prod(after[:at]) == prod(before[:axis]):
-            return (axis,), at
-    return None
-
-
-def _reduce(equation: Equation, fixed: Fixed) -> Found | None:
-    axes, axis = equation.params["axes"], fixed[0]
-    if axis not in axes:
-        return (axis,), axis - sum(1 for a in axes if a < axis)
-    # Of the reductions only sums can be taken up again after a block, in any order.
-    return ((axis,), None) if equation.primitive.name == "reduce_sum" else None
-
-
-def _slice(equation: Equation, fixed: Fixed) -> Found | None:
-    axis, params = fixed[0], equation.params
-    whole = (0, equation.inputs[0].type.shape[axis], 1)
-    found = tuple(params[k][axis] for k in ("start", "limit", "stride"))
-    return ((axis,), axis) if found == whole else None
-
-
-def _windows(equation: Equation, fixed: Fixed) -> Found | None:
-    axis, first, count = fixed[0], equation.params["first"], len(equation.params["stride"])
-    folds = equation.primitive.name == "fold"
-    if axis < first:
-        return (axis,), axis
-    if axis < first + (2 * count if folds else count):
-        return None
-    return (axis,), axis + (-count if folds else count)
-
-
-def _reverse(equation: Equation, fixed: Fixed) -> Found | None:
-    return None if fixed[0] in equation.params["axes"] else ((fixed[0],), fixed[0])
-
-
-def _pad(equation: Equation, fixed: Fixed) -> Found | None:
-    if set(fixed) != {0}:
-        return None
-    axis = fixed[0]
-    padded = any(equation.params[k][axis] for k in ("low", "high", "interior"))
-    return None if padded else ((axis, *(None for _ in equation.inputs[1:])), axis)
-
-
-def _concatenate(equation: Equation, fixed: Fixed) -> Found | None:
-    axis = next(iter(fixed.values()))
-    return None if axis == equation.params["axis"] else ((axis,) * len(equation.inputs), axis)
-
-
-def _dot_general(equation: Equation, fixed: Fixed) -> Found | None:
-    (side, axis), *_ = fixed.items()
-    contract, batch = equation.params["contract"], equation.params["batch"]
-    for pairs, summed in ((contract, True), (batch, False)):
-        if axis in pairs[side]:
-            at = pairs[side].index(axis)
-            other = pairs[1 - side][at]
-            axes = (axis, other) if side == 0 else (other, axis)
-            return axes, None if summed else at
-    if len(fixed) == 2:
-        return None
-    free = [
-        [i for i in range(a.type.ndim) if i not in contract[s] and i not in batch[s]]
-        for s, a in enumerate(equation.inputs)
-    ]
-    at = len(batch[0]) + (len(free[0]) if side else 0) + free[side].index(axis)
-    return ((axis, None) if side == 0 else (None, axis)), at
-
-
-def _gather(equation: Equation, fixed: Fixed) -> Found | None:
-    indices = equation.inputs[1]
-    if set(fixed) == {1} and fixed[1] < indices.type.ndim - 1:
-        return (None, fixed[1]), fixed[1]
-    depth = indices.type.shape[-1]
-    if set(fixed) == {0} and fixed[0] >= depth:
-        return (fixed[0], None), indices.type.ndim - 1 + fixed[0] - depth
-    return None
-
-
-def _scatter_add(equation: Equation, fixed: Fixed) -> Found | None:
-    _, indices, _ = equation.inputs
-    axis = next(iter(fixed.values()))
-    if 0 in fixed or axis >= indices.type.ndim - 1:
-        return None
-    return (None, axis, axis), None
-
-
-RULES: dict[str, Callable[[Equation, Fixed], Found | None]] = {
-    "broadcast": _broadcast,
-    "concatenate": _concatenate,
-    "dot_general": _dot_general,
-    "fold": _windows,
-    "gather": _gather,
-    "pad": _pad,
-    "reduce_and": _reduce,
-    "reduce_max": _reduce,
-    "reduce_min": _reduce,
-    "reduce_or": _reduce,
-    "reduce_sum": _reduce,
-    "reshape": _reshape,
-    "reverse": _reverse,
-    "scatter_add": _scatter_add,
-    "slice": _slice,
-    "transpose": _transpose,
-    "windows": _windows,
 }

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from functools import reduce
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -23,6 +22,7 @@ from bayesdl.transform.derived import vmap
 from ._settle import plate_axes
 from ._stack import Handler
 from ._statement import Shape, Statement
+from .rows import Mixed, Row, RowsOf
 
 LARGEST = 4096
 """So many combinations of values that meet in one statement are the most."""
@@ -146,48 +146,77 @@ class Group:
         base : dict of str to Statement
             Those of any one combination, whose scales are taken.
         """
-        terms = self._each(
-            run,
-            lambda found: {
-                n: by_plates(found[n], found[n].terms(), p) for n, p in self.members.items()
-            },
-        )
-        levels = list(dict.fromkeys(u.plates for u in self.unknowns))
-        scales = [base[self._first(level)].scale for level in levels]
-        total: Any = 0.0
-        for level, scale, after, outer in zip(
-            levels, scales, [*levels[1:], ()], [*scales[1:], None], strict=True
-        ):
-            # What stands here does not depend on the deeper unknowns: any of their values will do.
-            kept = tuple(slice(0, 1 if len(u.plates) > len(level) else None) for u in self.unknowns)
-            for name in (n for n, plates in self.members.items() if plates == level):
-                here = bnp.reshape(terms[name], (*self.sizes, *np.shape(terms[name])[1:]))[kept]
-                total = total + _relative(here, base[name].scale, scale)
-            axes = tuple(i for i, u in enumerate(self.unknowns) if u.plates == level)
-            total = _relative(bnp.logsumexp(total, axes, keepdims=True), scale, outer)
-            gone = [len(self.sizes) + i for i, plate in enumerate(level) if plate not in after]
-            total = bnp.sum(total, tuple(gone)) if gone else total
+        terms = self._each(run, lambda found: self._by_plates(found, self.members))
+        *_, (_, total, _) = self._levels(terms, {n: base[n].scale for n in self.members})
         return bnp.reshape(total, ())
 
     def pointwise(self, run: Run, base: Mapping[str, Statement]) -> dict[str, Any]:
-        """Log likelihood of each observation that depends on them, summed over their values."""
+        """Log likelihood of each observation that depends on them, summed over their values.
+
+        Values of the unknowns are weighed by what the other unknowns say of them, wherever these
+        stand, and not by other observations.
+        """
         observed = [n for n in self.members if base[n].observed]
         latent = [n for n in self.members if not base[n].observed]
 
-        def terms(found: Mapping[str, Statement]) -> dict[str, Any]:
-            return {
-                name: (
-                    reduce(bnp.add, [_beside(found[o], found[name]) for o in latent]),
-                    found[name].pointwise(),
-                )
-                for name in observed
-            }
+        def terms(found: Mapping[str, Statement]) -> tuple[Any, Any]:
+            return self._by_plates(found, latent), {n: found[n].pointwise() for n in observed}
 
-        found = self._each(run, terms)
-        return {
-            name: bnp.logsumexp(prior + likelihood, 0) - bnp.logsumexp(prior, 0)
-            for name, (prior, likelihood) in found.items()
-        }
+        laws, likelihoods = self._each(run, terms)
+        levels = list(self._levels(laws, {}))
+        result = {}
+        for name, likelihood in likelihoods.items():
+            around = {plate.name for plate in _axes(base[name]).values()}
+            # It does not depend on the unknowns of plates inside its own: any values will do.
+            kept = tuple(slice(None if around >= set(u.plates) else 1) for u in self.unknowns)
+            total = bnp.reshape(likelihood, (*self.sizes, *np.shape(likelihood)[1:]))[kept]
+            for level, weight, summed in levels[:-1]:
+                if set(level) <= around:
+                    # Given the unknowns of the levels above, of which none may be possible at all.
+                    share = bnp.where(bnp.isfinite(summed), weight - summed, -np.inf)
+                    total = total + self._beside(share, level, base[name])
+            result[name] = bnp.logsumexp(total, tuple(range(len(self.sizes))))
+        return result
+
+    def _by_plates(self, found: Mapping[str, Statement], names: Iterable[str]) -> dict[str, Any]:
+        return {n: by_plates(found[n], found[n].terms(), self.members[n]) for n in names}
+
+    def _levels(
+        self, terms: Mapping[str, Any], scales: Mapping[str, Any]
+    ) -> Iterator[tuple[tuple[str, ...], Any, Any]]:
+        """From the deepest plates up: plates, the sum of terms, and its log-sum over the unknowns.
+
+        Axes are those of the unknowns, then those of the plates. What is above them all comes last.
+        """
+        levels = list(dict.fromkeys(u.plates for u in self.unknowns))
+        own = [scales.get(self._first(level)) for level in levels]
+        total: Any = bnp.zeros((1,) * len(self.sizes))
+        for level, scale, after, outer in zip(
+            levels, own, [*levels[1:], ()], [*own[1:], None], strict=True
+        ):
+            # What stands here does not depend on the deeper unknowns: any of their values will do.
+            kept = tuple(slice(0, 1 if len(u.plates) > len(level) else None) for u in self.unknowns)
+            for name in (n for n in terms if self.members[n] == level):
+                here = bnp.reshape(terms[name], (*self.sizes, *np.shape(terms[name])[1:]))[kept]
+                total = total + _relative(here, scales.get(name), scale)
+            axes = tuple(i for i, u in enumerate(self.unknowns) if u.plates == level)
+            summed = bnp.logsumexp(total, axes, keepdims=True)
+            yield level, total, summed
+            total = _relative(summed, scale, outer)
+            gone = [len(self.sizes) + i for i, plate in enumerate(level) if plate not in after]
+            total = bnp.sum(total, tuple(gone)) if gone else total
+        yield (), total, total
+
+    def _beside(self, value: Any, plates: tuple[str, ...], other: Statement) -> Any:
+        """Rows of plates brought to their places in the terms of a statement."""
+        axes = {p.name: a for a, p in _axes(other).items()}
+        first = len(self.sizes)
+        order = sorted(range(len(plates)), key=lambda i: axes[plates[i]])
+        moved = bnp.transpose(value, (*range(first), *(first + i for i in order)))
+        rank, sizes = len(other.law.batch_shape), iter(np.shape(moved)[first:])
+        mine = {axes[plate] for plate in plates}
+        shape = tuple(next(sizes) if i - rank in mine else 1 for i in range(rank))
+        return bnp.reshape(moved, (*np.shape(moved)[:first], *shape))
 
     def _each(self, run: Run, terms: Callable[[Mapping[str, Statement]], Any]) -> Any:
         def one(index: Any, args: tuple[Any, ...]) -> Any:
@@ -249,8 +278,9 @@ def groups_of(
     Raises
     ------
     SiteError
-        If a statement depends on an unknown of each row, but stands outside its plate; or unknowns
-        of different plates meet.
+        If a statement depends on an unknown of each row, but stands outside its plate; if a row of
+        a statement is not shown to depend on that row of the unknown alone; if unknowns of
+        different plates meet; or if a scale depends on one.
     """
     if not unknowns:
         return ()
@@ -259,7 +289,9 @@ def groups_of(
     for names in needs.values():
         meeting = [g for g in joined if g & names]
         joined = [*(g for g in joined if not g & names), set(names).union(*meeting)]
-    return tuple(_group(names, unknowns, needs, statements) for names in joined if names)
+    groups = tuple(_group(names, unknowns, needs, statements) for names in joined if names)
+    _refuse_mixed(groups, needs, statements, builder)
+    return groups
 
 
 def following(
@@ -279,12 +311,59 @@ def _needs(
     counted = [s for s in statements.values() if s.kind in ("sample", "factor")]
     asked = [builder.lift(s.log_density()) for s in counted]
     values = [builder.lift(s.value) for s in counted]
+    scales = [builder.lift(1.0 if s.scale is None else s.scale) for s in counted]
     reach = _reach(unknowns, statements, builder)
-    for statement, value in zip(counted, values, strict=True):
+    for statement, value, scale in zip(counted, values, scales, strict=True):
         moved = reach(value) - {statement.name}
         if moved and statement.kind == "sample" and not statement.given:
             raise cannot_sum(statements[min(moved)], ("support that depends on it", statement.name))
+        if reach(scale):
+            scaled = statements[min(reach(scale))]
+            raise cannot_sum(scaled, ("scale that depends on it", statement.name))
     return {s.name: reach(a) for s, a in zip(counted, asked, strict=True)}
+
+
+def _refuse_mixed(
+    groups: Sequence[Group],
+    needs: Mapping[str, frozenset[str]],
+    statements: Mapping[str, Statement],
+    builder: Builder,
+) -> None:
+    """Refuse statements whose rows are not shown to depend on the same rows of the unknowns."""
+    members = [name for group in groups for name in group.members]
+    terms = {name: builder.lift(statements[name].terms()) for name in members}
+    unknowns = [u.name for group in groups for u in group.unknowns]
+    starts = {statements[u].value.atom: _rows_of_value(statements[u]) for u in unknowns}
+    rows = RowsOf(starts, builder.equations)
+    for name in members:
+        statement, rank = statements[name], terms[name].type.ndim
+        own = {plate.name: rank + axis for axis, plate in _axes(statement).items()}
+        for (unknown, plate), place in rows.at(terms[name].atom).items():
+            if place != own[plate]:
+                raise _mixed(statements[unknown], statement, plate, place)
+
+
+def _rows_of_value(statement: Statement) -> dict[Row, int]:
+    batch = len(statement.law.batch_shape)
+    return {(statement.name, p.name): batch + a for a, p in plate_axes(statement).items()}
+
+
+def _mixed(unknown: Statement, statement: Statement, plate: str, place: int | Mixed) -> SiteError:
+    line = place.source if isinstance(place, Mixed) else statement.source
+    return SiteError(
+        f'site "{unknown.name}" is discrete and latent, and its rows are not shown to be '
+        "independent.",
+        facts=[
+            ("distribution", unknown.summary),
+            ("plate", plate),
+            (f'rows meet on the way to "{statement.name}"', line.short if line else "unknown"),
+        ],
+        note="Rows of a plate are summed over apart: each row may depend on its own alone.",
+        fix="let them not meet; or take the site out of its plate, .expand((n,)), and all "
+        "combinations are summed over.",
+        where=line or statement.source,
+        code="M125",
+    )
 
 
 def _reach(
@@ -371,17 +450,6 @@ def by_plates(statement: Statement, terms: Any, plates: tuple[str, ...]) -> Any:
     left = [axes[i] for i in range(rank) if i not in others]
     order = tuple(left.index(plate) for plate in plates)
     return terms if order == tuple(range(len(order))) else bnp.transpose(terms, order)
-
-
-def _beside(statement: Statement, other: Statement) -> Any:
-    """A statement's terms with the axes of another's, those that only it has summed."""
-    theirs = {a: p.name for a, p in plate_axes(other).items()}
-    mine = {p.name for p in _axes(statement).values()}
-    order = tuple(theirs[a] for a in sorted(theirs) if theirs[a] in mine)
-    terms = by_plates(statement, statement.terms(), order)
-    rank, sizes = len(other.law.batch_shape), iter(np.shape(terms))
-    shape = [next(sizes) if theirs.get(i - rank) in order else 1 for i in range(rank)]
-    return bnp.broadcast_to(bnp.reshape(terms, tuple(shape)), other.law.batch_shape)
 
 
 def _relative(total: Any, scale: Any, outer: Any) -> Any:
