@@ -22,7 +22,7 @@ NAMED: dict[str, Mapping[str, Any]] = {
     "schedule": RATES,
     "objective": {name: lambda alpha=alpha: Renyi(alpha) for name, alpha in OBJECTIVES.items()},
 }
-ABOVE_ZERO = ("learning_rate", "init_sd", "clip_norm")
+ABOVE_ZERO = ("learning_rate", "init_sd", "clip_norm", "clip_ratio")
 WHOLE = {"samples": 1, "batch_size": 1, "kl_warmup": 0}
 
 

@@ -16,7 +16,7 @@ from bayesdl.infer.minibatch import Turn, minibatch_target
 from bayesdl.infer.optim._base import Optimiser
 from bayesdl.infer.optim.adam import Adam
 from bayesdl.infer.optim.averaging import averaged
-from bayesdl.infer.optim.clipping import clipped
+from bayesdl.infer.optim.clipping import clipped, without_spike
 from bayesdl.infer.optim.rates import InverseRoot, Rate
 from bayesdl.model.summed import Placed
 from bayesdl.ops import numpy as bnp
@@ -57,6 +57,8 @@ class VIState:
         Names the order of the rows in minibatches.
     baseline : Array, shape ()
         Running mean of the bound.
+    usual : Array, shape ()
+        Running mean of the gradient's squared length.
     """
 
     __tree__: ClassVar[bool] = True
@@ -67,6 +69,7 @@ class VIState:
     optimiser: Any
     order: Any
     baseline: Any
+    usual: Any
 
 
 @dataclass(frozen=True)
@@ -126,6 +129,9 @@ class VI(Kernel):
         Over so many steps log prior − log guide counts from 0 to 1.
     clip_norm : float, optional
         Longest gradient, over all parameters together.
+    clip_ratio : float, optional
+        The same as a multiple of the usual length, the root of its mean square so far. Where noise
+        depends on the row, one that lies far out can have a gradient a million times that.
     init_sd : float
         Standard deviation of the first guide, whose mean is the starting position.
 
@@ -165,6 +171,7 @@ class VI(Kernel):
     batch_size: int | None = None
     kl_warmup: int = 0
     clip_norm: float | None = None
+    clip_ratio: float | None = 10.0
     init_sd: float = 0.1
 
     @classmethod
@@ -196,7 +203,7 @@ class VI(Kernel):
     def init(self, key: Any, position: Any, density: Any) -> VIState:
         params = self.guide.given(density.data).start(key, position, self.init_sd)
         zero = bnp.zeros((), position.dtype)
-        return VIState(position, params, params, self.optimiser.start(params), key, zero)
+        return VIState(position, params, params, self.optimiser.start(params), key, zero, zero)
 
     def step(
         self, key: Any, state: VIState, density: Any, phase: Phase
@@ -240,11 +247,12 @@ class VI(Kernel):
         seen = self._estimate(key, state, density, phase)
         dtype = state.position.dtype
         rate = self.learning_rate * self.schedule(phase.iteration, phase.fraction)
+        gradient, usual = clipped(seen.gradient, self.clip_norm), state.usual
+        if self.clip_ratio is not None:
+            made = bnp.asarray(phase.iteration, dtype)
+            gradient, usual = without_spike(gradient, usual, made, self.clip_ratio)
         moments, change = self.optimiser.change(
-            state.optimiser,
-            clipped(seen.gradient, self.clip_norm),
-            state.params,
-            bnp.asarray(rate, dtype),
+            state.optimiser, gradient, state.params, bnp.asarray(rate, dtype)
         )
         params = tree_map(lambda p, c: p + c, state.params, change)
         count = bnp.asarray(phase.iteration + 1, dtype)
@@ -252,7 +260,7 @@ class VI(Kernel):
         before = bnp.where(phase.iteration == 0, seen.bound, state.baseline)
         seen_now = bnp.where(bnp.isfinite(seen.bound), seen.bound, before)
         baseline = before + BASELINE_RATE * (seen_now - before)
-        moved = VIState(state.position, params, average, moments, state.order, baseline)
+        moved = VIState(state.position, params, average, moments, state.order, baseline, usual)
         return moved, self._info(seen.log_density, seen.bound)
 
     def _estimate(self, key: Any, state: VIState, density: Any, phase: Phase) -> Estimate:

@@ -24,6 +24,7 @@ def test_names_become_records() -> None:
         ({"optimiser": "adamm"}, "did you mean 'adam'"),
         ({"estimator": "stl"}, "no such estimator"),
         ({"learning_rate": 0.0}, "a number above 0"),
+        ({"clip_ratio": 0.0}, "a number above 0"),
         ({"samples": 0}, "whole numbers from 1 on"),
         ({"batch_size": 3.5}, "whole numbers from 1 on"),
         ({"kl_warmup": -1}, "whole numbers from 0 on"),

@@ -13,6 +13,7 @@ from bayesdl._base.errors import BayesdlError
 from bayesdl.infer.optim.rates import Cosine
 from bayesdl.infer.vi.guides import LowRank
 from bayesdl.infer.vi.vi import VI
+from bayesdl.ops import numpy as bnp
 
 QUIET: dict[str, Any] = {"random_seed": 1, "progressbar": False}
 MEAN = np.array([1.0, -2.0, 3.0])
@@ -101,6 +102,33 @@ def test_minibatches_find_what_all_rows_say() -> None:
     assert abs(post["slope"].std() / sd - 1.0) < 0.2
     assert post.khat is None
     assert "log_evidence_bound" not in post.draws.attrs
+
+
+def noise_by_row(x: Any, y: Any = None) -> None:
+    """A line, with noise whose log is another line."""
+    w = bdl.sample("w", dist.Normal(np.zeros(4), 1.0))
+    with bdl.plate("rows", x.shape[0]):
+        bdl.sample("y", dist.Normal(w[0] * x + w[1], bnp.exp(w[2] * x + w[3])), obs=y)
+
+
+def test_rows_far_out_do_not_end_the_climb() -> None:
+    """Rows at 30 sd have scales that a small step changes e-fold.
+
+    Given y, standard normal noise of scale 0.6 has −0.5 log 2πe 0.36 = −0.91 nats a row, 400 rows
+    −363; the guide is to be within 40 of it. Without a bound of the gradient it is further by 100.
+    """
+    rng = np.random.default_rng(0)
+    x = np.append(rng.normal(size=398), [30.0, -30.0])
+    y = 0.6 * rng.normal(size=400)
+    y[398:] = 0.0
+    settings = {"batch_size": 20, "samples": 1, "tune": 4000, "schedule": "cosine", **QUIET}
+
+    def bound(**clip: Any) -> float:
+        post = bdl.fit(noise_by_row, x, y, method="vi", draws=500, **settings, **clip)
+        return float(post.draws.stats["elbo_estimate"].mean())
+
+    assert bound() > -403.0
+    assert bound(clip_ratio=None) < -503.0
 
 
 def test_map_is_the_mode() -> None:
