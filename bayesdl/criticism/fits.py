@@ -11,12 +11,12 @@ from typing import Any, ParamSpec
 
 import numpy as np
 
-from bayesdl._base.errors import RunError
-from bayesdl._base.source import warn_user
+from bayesdl._base.errors import ArgumentError, RunError
+from bayesdl._base.source import user_source, warn_user
 from bayesdl.export import storage
 from bayesdl.export.arviz import attributes
 from bayesdl.export.functions import FittedOnly, Functions, LawFunctions, ModelFunctions
-from bayesdl.export.records import from_record
+from bayesdl.export.records import from_record, guide_of_record
 from bayesdl.infer import fit as inference
 from bayesdl.infer.account import Fitted
 from bayesdl.infer.draws import Draws, Moment
@@ -80,8 +80,8 @@ def _of_fitted(fitted: Fitted) -> Posterior:
         observed=dict(sites.data),
         data=dict(zip(density.arguments.labels, density.data, strict=True)),
         reference=storage.model_reference(density.model.function),
+        learned=fitted.learned,
     )
-    found.guide = fitted.learned
     judged = _judged(found)
     if fitted.store is not None:
         judged.complete(fitted.store)
@@ -103,7 +103,7 @@ def _judged(posterior: Posterior) -> Posterior:
 fit = _posterior(inference.fit)
 
 
-def load(path: Any, model: Any = None) -> Posterior:
+def load(path: Any, model: Any = None, guide: Any = None) -> Posterior:
     """Bring a saved posterior back.
 
     Parameters
@@ -111,6 +111,8 @@ def load(path: Any, model: Any = None) -> Posterior:
     path : str or path
     model : Model or callable, optional
         What predicts, in the place of what the file holds.
+    guide : callable, optional
+        The function of a guide of one's own, for ``posterior.guide``; with its model.
 
     Returns
     -------
@@ -119,7 +121,8 @@ def load(path: Any, model: Any = None) -> Posterior:
     Raises
     ------
     ArgumentError
-        If there is no such file, or bayesdl did not write it.
+        If there is no such file, or bayesdl did not write it; or a guide is given to a file that
+        has no parameters of one, or without its model.
     """
     found = opened(path) if Path(path).is_dir() else None
     if found is not None and found.unfinished is not None:
@@ -155,7 +158,25 @@ def load(path: Any, model: Any = None) -> Posterior:
         observed=_arrays(tree, "observed_data"),
         data=data,
         reference=reference,
+        learned=_guide(kept.get("guide"), saved.arrays, model, guide),
     )
+
+
+def _guide(record: Any, arrays: Sequence[Any], model: Any, guide: Any) -> Any:
+    """The guide of a file, if it has one, with its functions if they are given."""
+    saved = None if record is None else guide_of_record(record, arrays)
+    if guide is None:
+        return saved
+    if saved is None or model is None:
+        held = "no" if saved is None else ", ".join(saved.params["own"])
+        raise ArgumentError(
+            "this file does not go with a guide." if saved is None else "a guide needs its model.",
+            facts=[("parameters in the file", held), ("model", "none" if model is None else model)],
+            fix="leave `guide` out." if saved is None else "pass both, model= and guide=.",
+            where=user_source(),
+            code="A108",
+        )
+    return saved.of(guide, model)
 
 
 def _unfinished(found: Opened, about: Mapping[str, Any], model: Any) -> Posterior:

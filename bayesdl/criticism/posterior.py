@@ -15,12 +15,13 @@ from bayesdl.export import storage
 from bayesdl.export.arviz import to_arviz, to_datatree
 from bayesdl.export.functions import Functions, Prepared
 from bayesdl.export.recording import recorded
-from bayesdl.export.records import to_record
+from bayesdl.export.records import guide_record, to_record
 from bayesdl.export.stored import StoredFunctions
 from bayesdl.infer.draws import Draws, Moment
 from bayesdl.infer.each import EachDraw
 from bayesdl.infer.keep import MOMENTS
 from bayesdl.infer.store import Lazy
+from bayesdl.infer.vi.fitted import FittedGuide, SavedGuide
 from bayesdl.ir.types import ArrayType
 from bayesdl.ops import random
 
@@ -57,11 +58,8 @@ class Posterior:
         The arrays that the model was fitted to.
     reference : str
         Module and name of the model.
-
-    Attributes
-    ----------
-    guide : FittedGuide or None
-        Of variational inference with a guide of one's own: what it says of other rows. Not saved.
+    learned : FittedGuide or SavedGuide, optional
+        Of variational inference with a guide of one's own.
     """
 
     def __init__(
@@ -75,11 +73,12 @@ class Posterior:
         observed: Arrays,
         data: Arrays,
         reference: str = "",
+        learned: FittedGuide | SavedGuide | None = None,
     ) -> None:
         self.draws, self.functions, self.latent = draws, functions, tuple(latent)
         self.dims, self.coords = dict(dims), dict(coords)
         self.observed, self.data, self.reference = observed, data, reference
-        self.guide: Any = None
+        self.learned = learned
         self._compiled: dict[Any, EachDraw] = {}
 
     def __getitem__(self, name: str) -> np.ndarray[Any, Any]:
@@ -105,6 +104,25 @@ class Posterior:
     def __repr__(self) -> str:
         name = self.functions.name if self.functions else self.reference or "an unknown model"
         return f"Posterior of {name} by {self.draws.attrs.get('method')}: {self.draws!r}"
+
+    @property
+    def guide(self) -> FittedGuide | None:
+        """Of variational inference with a guide of one's own: what it says of other rows.
+
+        Raises
+        ------
+        ModelError
+            If it was loaded without its functions.
+        """
+        if isinstance(self.learned, SavedGuide):
+            raise ModelError(
+                "the file holds the guide's parameters, and not the functions that read them.",
+                facts=[("parameters", ", ".join(self.learned.params["own"]) or "none")],
+                fix="pass them: bayesdl.load(path, model=my_model, guide=my_guide).",
+                where=user_source(),
+                code="E104",
+            )
+        return self.learned
 
     @property
     def moments(self) -> Mapping[str, Moment]:
@@ -358,7 +376,12 @@ class Posterior:
             to_record(functions) if isinstance(functions, StoredFunctions) else ({}, [])
         )
         constant = tree.children["constant_data"].data_vars if "constant_data" in tree else ()
+        guide = None
+        if self.learned is not None:
+            guide, parameters = guide_record(self.learned, len(arrays))
+            arrays = [*arrays, *parameters]
         kept = {
+            "guide": guide,
             "latent": list(self.latent),
             "dims": {name: list(dims) for name, dims in self.dims.items()},
             "data": {label: self._place(label, constant) for label in self.data},
@@ -384,8 +407,9 @@ class Posterior:
             observed=self.observed,
             data=self.data,
             reference=self.reference,
+            learned=self.learned,
         )
-        found._compiled, found.guide = self._compiled, self.guide
+        found._compiled = self._compiled
         return found
 
     def _functions(self) -> Functions:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from itertools import count
 from typing import Any
 
 import numpy as np
+
+from bayesdl.infer.vi.fitted import FittedGuide, SavedGuide
 
 from .rules import Array, Rule
 from .stored import Input, Parameter, StoredFunction, StoredFunctions
@@ -72,3 +75,20 @@ def from_record(
         {kind: one(found) for kind, found in record["functions"].items()},
         fitted,
     )
+
+
+def guide_record(guide: FittedGuide | SavedGuide, first: int) -> tuple[dict[str, Any], list[Array]]:
+    """What is to be written of a guide; its arrays are counted from `first`."""
+    numbers = count(first)
+    names = {part: {n: next(numbers) for n in found} for part, found in guide.params.items()}
+    arrays = [np.asarray(v) for found in guide.params.values() for v in found.values()]
+    return {"dtype": str(guide.dtype), "params": names}, arrays
+
+
+def guide_of_record(record: Mapping[str, Any], arrays: Sequence[Array]) -> SavedGuide:
+    """The inverse of `guide_record`."""
+    params = {
+        part: {name: arrays[i] for name, i in found.items()}
+        for part, found in record["params"].items()
+    }
+    return SavedGuide(params, np.dtype(record["dtype"]))

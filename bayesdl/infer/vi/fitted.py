@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from bayesdl._base.dataclass import dataclass
-from bayesdl._base.errors import ArgumentError
+from bayesdl._base.errors import ArgumentError, SiteError
 from bayesdl._base.source import user_source
+from bayesdl.model import Model, as_model
 from bayesdl.model.arguments import read_arguments
 from bayesdl.model.density import Density
+from bayesdl.model.handlers import Handler
 from bayesdl.model.sites import sites_of
 from bayesdl.ops import numpy as bnp
 from bayesdl.ops import random
@@ -33,12 +36,19 @@ class FittedGuide:
     Parameters
     ----------
     guide : ModelGuide
-    params : container of arrays
-        Those of the first chain.
+    params : dict of dict of str to array
+        Those of the first chain: the guide's own, and points of unknowns that it leaves out.
+    model : Model
+    dtype : numpy.dtype
+    ambient : tuple of Handler
+        The handlers that surrounded the model when it was fitted.
     """
 
     guide: ModelGuide
-    params: Any
+    params: Mapping[str, Mapping[str, Any]]
+    model: Model
+    dtype: np.dtype[Any]
+    ambient: tuple[Handler, ...] = ()
 
     def sample(self, *args: Any, draws: int = 1000, random_seed: int = 0, **kwargs: Any) -> Arrays:
         """Draws of the unknowns given data.
@@ -116,18 +126,49 @@ class FittedGuide:
         return np.asarray(self._numbers(all_rows, here, samples, random_seed))
 
     def _numbers(self, function: Any, here: ModelGuide, count: int, seed: int) -> Any:
-        dtype = here.both[0].dtype
         keys = random.split(random.key(seed), count)
 
         def typed(*args: Any) -> Any:
-            with bnp.using_dtype(dtype):
+            with bnp.using_dtype(self.dtype):
                 return function(*args)
 
         return jit(typed)(keys, self.params, tuple(here.data))
 
     def _on(self, args: Any, kwargs: Any) -> ModelGuide:
-        fitted = self.guide.both[0]
-        arguments = read_arguments(fitted.model, args, kwargs, fitted.dtype)
-        sites = sites_of(fitted.model, arguments, fitted.ambient, fitted.dtype)
-        density = Density(fitted.model, arguments, sites, fitted.dtype, fitted.ambient)
-        return replace(self.guide.fitted_to(density), batches=None, part=None)
+        arguments = read_arguments(self.model, args, kwargs, self.dtype)
+        sites = sites_of(self.model, arguments, self.ambient, self.dtype)
+        density = Density(self.model, arguments, sites, self.dtype, self.ambient)
+        here = replace(self.guide, batches=None, part=None).fitted_to(density)
+        self._refuse_another(here)
+        return here
+
+    def _refuse_another(self, here: ModelGuide) -> None:
+        """Parameters belong to the guide that was fitted."""
+        known = {n: np.shape(v) for n, v in self.params["own"].items()}
+        asked = {s.name: s.unconstrained_shape for s in here.parameters}
+        if known != asked:
+            raise SiteError(
+                "the parameters of the guide are not those that were fitted.",
+                facts=[("fitted", known), ("guide", asked)],
+                fix="pass the guide, and the sizes, of the fit.",
+                where=user_source(),
+                code="M124",
+            )
+
+
+@dataclass(frozen=True)
+class SavedGuide:
+    """What a file holds of a guide: parameters, without the function that reads them.
+
+    Parameters
+    ----------
+    params : dict of dict of str to array
+    dtype : numpy.dtype
+    """
+
+    params: Mapping[str, Mapping[str, Any]]
+    dtype: np.dtype[Any]
+
+    def of(self, guide: Callable[..., Any], model: Any) -> FittedGuide:
+        """The guide, from the functions that were fitted."""
+        return FittedGuide(ModelGuide(guide), self.params, as_model(model), self.dtype)

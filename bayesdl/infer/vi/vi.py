@@ -223,9 +223,10 @@ class VI(Kernel):
         return not self.schedule.whole and settled(bounds[np.isfinite(bounds)])
 
     def learned(self, state: VIState) -> FittedGuide | None:
-        return (
-            FittedGuide(self.guide, state.average) if isinstance(self.guide, ModelGuide) else None
-        )
+        if not isinstance(self.guide, ModelGuide):
+            return None
+        target, _ = self.guide.both
+        return FittedGuide(self.guide, state.average, target.model, target.dtype, target.ambient)
 
     def broken(self, info: Mapping[str, np.ndarray[Any, Any]]) -> int | None:
         bounds = info[self._bound_name]

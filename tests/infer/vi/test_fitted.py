@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 import bayesdl as bdl
 from bayesdl import dist
-from bayesdl._base.errors import ArgumentError
+from bayesdl._base.errors import ArgumentError, ModelError, SiteError
 
 QUIET: dict[str, Any] = {"random_seed": 1, "progressbar": False}
 RNG = np.random.default_rng(0)
@@ -69,3 +70,45 @@ def test_rows_need_bounds_of_their_own() -> None:
     post = bdl.fit(common, Y[:3], method="vi", guide=guide, tune=10, draws=5, **QUIET)
     with pytest.raises(ArgumentError, match="no bounds of their own"):
         post.guide.bounds(Y[:2])
+
+
+def test_a_saved_guide_comes_back_with_its_functions(post: Any, tmp_path: Path) -> None:
+    """Its parameters are in the file, and once more in a file of what was loaded."""
+    post.save(tmp_path / "once.nc")
+    again = bdl.load(tmp_path / "once.nc")
+    again.save(tmp_path / "twice.nc")
+    for name in ("once.nc", "twice.nc"):
+        guide = bdl.load(tmp_path / name, model=rows, guide=encoder).guide
+        np.testing.assert_array_equal(guide.bounds(NEW), post.guide.bounds(NEW))
+        np.testing.assert_array_equal(guide.sample(NEW)["z"], post.guide.sample(NEW)["z"])
+
+
+def test_a_guide_without_its_functions_says_so(post: Any, tmp_path: Path) -> None:
+    post.save(tmp_path / "fit.nc")
+    loaded = bdl.load(tmp_path / "fit.nc")
+    with pytest.raises(ModelError, match="not the functions that read them") as caught:
+        loaded.guide  # noqa: B018
+    assert caught.value.code == "E104"
+    assert caught.value.fix == "pass them: bayesdl.load(path, model=my_model, guide=my_guide)."
+    with pytest.raises(ArgumentError, match="a guide needs its model"):
+        bdl.load(tmp_path / "fit.nc", guide=encoder)
+
+
+def test_another_guide_is_refused(post: Any, tmp_path: Path) -> None:
+    def another(y: Any) -> None:
+        slope = bdl.sample("slope", dist.Flat())
+        with bdl.plate("rows", y.shape[0]):
+            bdl.sample("z", dist.Normal(slope * y, 1.0))
+
+    post.save(tmp_path / "fit.nc")
+    guide = bdl.load(tmp_path / "fit.nc", model=rows, guide=another).guide
+    with pytest.raises(SiteError, match="not those that were fitted") as caught:
+        guide.sample(NEW)
+    assert caught.value.code == "M124"
+
+
+def test_a_file_without_a_guide_has_none(tmp_path: Path) -> None:
+    bdl.fit(rows, Y[:3], method="advi", tune=10, draws=5, **QUIET).save(tmp_path / "fit.nc")
+    assert bdl.load(tmp_path / "fit.nc").guide is None
+    with pytest.raises(ArgumentError, match="does not go with a guide"):
+        bdl.load(tmp_path / "fit.nc", model=rows, guide=encoder)

@@ -122,13 +122,18 @@ class ModelGuide(Guide):
             return self
         return self.part.given(self.batches.chosen(turn, self.data))
 
-    def start(self, key: Any, position: Any, sd: float) -> Any:
+    @property
+    def parameters(self) -> list[Site]:
+        """Its own sites that are no unknowns of the model."""
         target, own = self.both
-        parameters = [s for s in own.sites.latent.values() if s.name not in target.sites.latent]
+        return [s for s in own.sites.latent.values() if s.name not in target.sites.latent]
+
+    def start(self, key: Any, position: Any, sd: float) -> Any:
+        dtype = self.both[1].dtype
         return {
             "own": {
-                s.name: _first(s, random.fold_in(key, i), own.dtype)
-                for i, s in enumerate(parameters)
+                s.name: _first(s, random.fold_in(key, i), dtype)
+                for i, s in enumerate(self.parameters)
             },
             "points": {s.name: s.part(position) for s in self.points},
         }
