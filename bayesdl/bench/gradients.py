@@ -93,8 +93,9 @@ def run(options: argparse.Namespace) -> int:
 def _scaling(options: argparse.Namespace, peers: Sequence[str]) -> int:
     dtype = "float64" if options.dtype == "both" else options.dtype
     python, repeats, cores = options.peers_python, min(options.repeats, 7), options.cores
+    peak = machine_peak()
     points = scaling(("bayesdl", *peers), dtype, python, repeats, cores)
-    print(scaling_table(points, dtype, cores))
+    print(scaling_table(points, dtype, peak, cores))
     if options.plot:
         scaling_figure(points).savefig(options.plot)
         print(f"plot in {options.plot}")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from bayesdl._base.dataclass import dataclass
 from bayesdl.criticism.table import Table
 
+from .floor import floor
 from .models import CASES
 from .process import Reply, run_script, threads
 
@@ -87,8 +88,10 @@ def scaling(
     return points
 
 
-def scaling_table(points: Sequence[Point], dtype: str, cores: int = 1) -> Table:
-    """One row for each model, number of rows and competitor."""
+def scaling_table(
+    points: Sequence[Point], dtype: str, peak: Mapping[str, float], cores: int = 1
+) -> Table:
+    """One row for each model, number of rows and competitor; `peak` as `machine_peak` gives it."""
     ours = {(p.case, p.rows): p.microseconds for p in points if p.competitor == "bayesdl"}
     rows = [
         [
@@ -97,14 +100,20 @@ def scaling_table(points: Sequence[Point], dtype: str, cores: int = 1) -> Table:
             p.competitor,
             p.microseconds,
             1e3 * p.microseconds / p.rows,
+            p.microseconds / floor(p.case, dtype, peak, p.rows),
             p.microseconds / ours[p.case, p.rows],
             p.memory_mb,
         ]
         for p in points
     ]
-    columns = ["model", "rows", "library", "µs", "ns a row", "of bayesdl", "peak MB above data"]
+    costs = ["µs", "ns a row", "× floor", "of bayesdl"]
+    columns = ["model", "rows", "library", *costs, "peak MB above data"]
     title = f"log density + gradient against rows, {dtype}, {cores} core(s)"
-    return Table(columns, rows, title)
+    note = (
+        f"floor: what one core needs at {peak[dtype] / 1e9:.1f} GFLOP/s, and "
+        f"{peak['cache'] / 1e9:.0f} GB/s from a cache or {peak['memory'] / 1e9:.0f} from memory."
+    )
+    return Table(columns, rows, title, note)
 
 
 def scaling_figure(points: Sequence[Point]) -> Figure:

@@ -33,8 +33,8 @@ class Region:
         What does not need the rows, or needs what was summed.
     kept : list of Var
         Values of `inside` that are wanted whole.
-    bytes : int
-        Of the data that are read and of the values that may have to be stored.
+    bytes, data : int
+        Of the data that are read and of the values that may have to be stored; of the data alone.
     """
 
     rows: int
@@ -46,6 +46,7 @@ class Region:
     late: list[Equation] = field(default_factory=list)
     kept: list[Var] = field(default_factory=list)
     bytes: int = 0
+    data: int = 0
 
 
 def read_region(program: Program, rows: int) -> Region:
@@ -74,7 +75,9 @@ class _Reader:
             self._sort(equation)
         wanted = [*(a for e in region.late for a in e.inputs), *self.program.outputs]
         region.kept = list(dict.fromkeys(v for v in wanted if v in region.axis))
-        region.bytes = sum(v.type.size * v.type.dtype.itemsize for v in self._stored())
+        data, stored = self._data(), self._stored()
+        region.data = sum(v.type.size * v.type.dtype.itemsize for v in data)
+        region.bytes = sum(v.type.size * v.type.dtype.itemsize for v in data | stored)
         return region
 
     def _sort(self, equation: Equation) -> None:
@@ -120,17 +123,20 @@ class _Reader:
                 return False
         return True
 
-    def _stored(self) -> set[Atom]:
-        """The data, and what is made by more than moving or light arithmetic."""
+    def _data(self) -> set[Atom]:
+        """What is read row by row and was not made so."""
         region = self.region
-        found: set[Atom] = set()
-        for equation in (*region.inside, *region.sums):
-            for atom, at in zip(equation.inputs, region.reads[equation], strict=True):
-                if at is not None and (atom in self.seeds or atom not in region.axis):
-                    found.add(atom)
-            if equation.primitive.name in _STORED and equation in region.inside:
-                found.update(equation.outputs)
-        return found
+        return {
+            atom
+            for equation in (*region.inside, *region.sums)
+            for atom, at in zip(equation.inputs, region.reads[equation], strict=True)
+            if at is not None and (atom in self.seeds or atom not in region.axis)
+        }
+
+    def _stored(self) -> set[Atom]:
+        """What is made row by row, by more than moving or light arithmetic."""
+        made = (e for e in self.region.inside if e.primitive.name in _STORED)
+        return {v for e in made for v in e.outputs}
 
 
 _WHOLE = {"argmax", "argmin", "argsort", "cumulative_sum"} | {

@@ -25,6 +25,10 @@ from .rows import SHARES, Region, read_region
 # in the second, as with images, each row is many rows to the kernels, and a block has fewer.
 CACHE, BLOCK = 640 * 1024, 96 * 1024
 FEWEST, MOST, UNIT, LARGE = 32, 512, 8, 256 * 1024
+# Where a row is only multiplied by vectors, memory decides: a block is as much as a processor can
+# ask for at once, in a number of rows that registers are filled with, and of rows that are not too
+# long for that.
+TURN, SHORT_ROW, COLUMNS, LANES = 2048, 1024, 8, 4
 # From so many blocks for each share on, the rows are dealt out, and threads may take the shares in
 # any order: their sums are added in one order, so no bit depends on it.
 BLOCKS_OF_SHARE = 8
@@ -55,7 +59,7 @@ def _tile(program: Program, done: dict[int, Program]) -> Program:
             region = read_region(found, rows)
             block = _block(region)
             if block:
-                found = _Tiled(found, region, block).program()
+                found = _Tiled(found, region, _turn(region) or block, block).program()
         done[id(program)] = found
     return done[id(program)]
 
@@ -97,6 +101,22 @@ def _block(region: Region) -> int:
     return even if 2 * even <= region.rows else 0
 
 
+def _turn(region: Region) -> int:
+    """Rows in a block where memory decides; 0 elsewhere."""
+    products = [e for e in (*region.inside, *region.sums) if e.primitive.name == "dot_general"]
+    row = max(region.data // region.rows, 1)
+    if not products or row > SHORT_ROW or not all(map(_is_thin, products)):
+        return 0
+    return TURN // row // UNIT * UNIT or LANES
+
+
+def _is_thin(product: Equation) -> bool:
+    """Whether a product is of a vector and rows that fill registers."""
+    ranks = sorted(a.type.ndim for a in product.inputs)
+    columns = max(a.type.shape[-1] for a in product.inputs if a.type.ndim == max(ranks))
+    return ranks == [1, 2] and columns >= COLUMNS
+
+
 def _is_one_loop(region: Region) -> bool:
     """Whether rows are single numbers, as of the parameters of a guide, and some are wanted whole.
 
@@ -132,10 +152,12 @@ class _Tiled:
         What of it goes into the loop.
     block : int
         Rows at a time.
+    large : int
+        Rows of which a share has a number of times as many.
     """
 
-    def __init__(self, program: Program, region: Region, block: int) -> None:
-        self.source, self.region, self.block = program, region, block
+    def __init__(self, program: Program, region: Region, block: int, large: int) -> None:
+        self.source, self.region, self.block, self.large = program, region, block, large
         self.made = {v: e for e in region.early for v in e.outputs}
         self.equations: list[Equation] = list(region.early)
 
@@ -145,7 +167,7 @@ class _Tiled:
         starts = [self._start(e) for e in region.sums] + [self._room(v) for v in region.kept]
         count, rest = divmod(region.rows, self.block)
         each = 0 if region.kept else count // SHARES
-        dealt = SHARES * each if each >= BLOCKS_OF_SHARE else 0
+        dealt = SHARES * each if each * self.block >= BLOCKS_OF_SHARE * self.large else 0
         totals = self._shares(each, starts) if dealt else starts
         if count > dealt:
             totals = self._loop(self.equations, count - dealt, self._row(dealt), totals)

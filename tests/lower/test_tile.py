@@ -267,3 +267,50 @@ def test_blocks_grow_with_what_each_of_them_reads_again() -> None:
     # 9.6 kB of weights and twice 9.6 kB of totals, against 2.5 kB a row: about 12 rows outweigh
     # them, and 8 is the next divisor of 64. By the limits above it would have been blocks of 4.
     assert loop.params["length"] == 64 // 8
+
+
+REGRESSION = """program f(%x: {t}[{n},{k}], %y: {t}[{n}], %w: {t}[{k}]):
+  %p: {t}[{n}] = dot_general %x %w batch=((),()) contract=((1),(0))
+  %e: {t}[{n}] = exp %p
+  %r: {t}[{n}] = mul %e %y
+  %s: {t}[] = reduce_sum %r axes=(0)
+  %g: {t}[{k}] = dot_general %r %x batch=((),()) contract=((0),(0))
+  return %s %g"""
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "dtype", "block"),
+    [(8003, 25, "f64", 8), (8003, 25, "f32", 16), (2003, 100, "f64", 4), (8003, 8, "f64", 24)],
+)
+def test_rows_that_are_only_multiplied_by_vectors_come_two_kilobytes_at_a_time(
+    monkeypatch: pytest.MonkeyPatch, rows: int, columns: int, dtype: str, block: int
+) -> None:
+    monkeypatch.setattr(tiles, "BLOCK", 96 * 1024)
+    monkeypatch.setattr(tiles, "UNIT", 8)
+    program = check(from_text(REGRESSION.format(n=rows, k=columns, t=dtype)))
+    found = check(tile(program))
+    (loop,) = (e for e in found.equations if e.primitive.name == "scan")
+    assert loop.params["length"] == rows // block
+    rng = np.random.default_rng(5)
+    given = [0.1 * rng.normal(size=t.shape).astype(t.dtype) for t in program.input_types]
+    loose = 1e-10 if dtype == "f64" else 1e-3
+    for run in (interpret_program(found), compile_program(found)):
+        for have, want in zip(run(*given), interpret_program(program)(*given), strict=True):
+            np.testing.assert_allclose(have, want, rtol=loose, atol=loose)
+
+
+def test_long_rows_and_few_columns_keep_large_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tiles, "BLOCK", 96 * 1024)
+    for rows, columns in ((4096, 300), (4096, 2)):
+        found = tile(from_text(REGRESSION.format(n=rows, k=columns, t="f64")))
+        (loop,) = (e for e in found.equations if e.primitive.name == "scan")
+        assert loop.params["length"] <= rows // 32
+
+
+def test_small_blocks_make_no_more_shares(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A share has as many rows as eight large blocks, for threads to be worth their while."""
+    monkeypatch.setattr(tiles, "BLOCK", 96 * 1024)
+    for rows, dealt in ((16_000, False), (40_000, True)):
+        found = tile(from_text(REGRESSION.format(n=rows, k=25, t="f64")))
+        loops = [e for e in found.equations if e.primitive.name == "scan"]
+        assert any(e.params["length"] == tiles.SHARES for e in loops) == dealt

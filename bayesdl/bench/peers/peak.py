@@ -28,15 +28,18 @@ def flops_per_second(gemm: Any, dtype: Any) -> float:
 
 
 def bytes_per_second(size: int) -> float:
-    """Of two arrays read together, so many bytes in all."""
-    x = np.ones(size // 16)
-    y = np.ones(size // 16)
+    """Of two arrays read together, or of one, so many bytes in all: the faster of the two."""
+    x, y, both = np.ones(size // 16), np.ones(size // 16), np.ones(size // 8)
 
-    def run(count: int) -> None:
+    def two(count: int) -> None:
         for _ in range(count):
             blas.ddot(x, y)
 
-    return 1e6 * size / median_microseconds(run, 9)[0]
+    def one(count: int) -> None:
+        for _ in range(count):
+            blas.dasum(both)
+
+    return 1e6 * size / min(median_microseconds(run, 9)[0] for run in (two, one))
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bayesdl.ir.program import Equation
 
+from .ahead import windows_of
 from .code import value_type
 from .emit import Scope, emits, nbytes
 from .shares import is_shared, write_shared
@@ -85,6 +86,7 @@ def _scan(scope: Scope, equation: Equation) -> None:
         _define(scope, equation, [*first, *("" for _ in results)])
         return
     state = [(value_type(equation.outputs[k].type.dtype), first[k]) for k in moving]
+    scope.frame.unit.windows[id(params["body"])] = windows_of(equation)
     with code.loop(length, state) as loop:
         at = loop.index
         if params["reverse"]:

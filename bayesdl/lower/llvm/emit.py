@@ -15,6 +15,7 @@ from bayesdl.ir.program import Atom, Equation, Literal, Program, Var
 from bayesdl.ir.walk import programs_in, subprograms
 
 from . import mathlib
+from .ahead import Window, fetch
 from .boxes import write_nest
 from .buffers import ALIGNMENT, Given, Plan, Slot, Storage, Target, plan
 from .code import Code, Module, constant, value_type
@@ -66,6 +67,7 @@ class Unit:
         self.functions: dict[Any, tuple[str, int]] = {}
         self.fusions: dict[int, Fusion] = {}
         self.plans: dict[Any, Plan] = {}
+        self.windows: dict[int, list[Window]] = {}
         self.timings = {"fuse": 0.0, "plan": 0.0, "emit": 0.0}
         self.workspace = self.named = self.entry_loop = self.turns = 0
 
@@ -282,7 +284,11 @@ class Scope:
 
     def write(self) -> list[str]:
         """Write all steps; the registers of the scalar outputs."""
-        for step in self.fusion.steps:
+        steps, windows = self.fusion.steps, self.frame.unit.windows.get(id(self.program), ())
+        for at, step in enumerate(steps):
+            for window in windows:
+                source, start = self.pointer(window.source), self.scalar(window.start)
+                fetch(self.code, source, start, window, at, len(steps))
             equations = step.roots if isinstance(step, Nest) else [step.equation]
             self.top = self.free
             try:
