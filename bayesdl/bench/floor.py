@@ -6,10 +6,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from bayesdl._base.errors import BayesdlError
-
 from .models import CASES
-from .process import run_script, threads
+from .process import run_script, succeeded, threads
 
 # Data beyond this many bytes come from memory, not from a cache.
 CACHED = 2**24
@@ -23,15 +21,7 @@ def machine_peak() -> dict[str, float]:
     BayesdlError
         If the measurement fails.
     """
-    reply = run_script("peak.py", {}, environment=threads(1))
-    if reply.error:
-        raise BayesdlError(
-            "the measurement of this machine failed.",
-            facts=[("its last line", reply.error)],
-            fix="run `bayesdl doctor` and see what is missing.",
-            code="B101",
-        )
-    return reply.found
+    return succeeded(run_script("peak.py", {}, environment=threads(1)))
 
 
 def floor(case: str, dtype: str, peak: Mapping[str, float], rows: int | None = None) -> float:

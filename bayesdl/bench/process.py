@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from bayesdl._base.dataclass import dataclass
-from bayesdl._base.errors import ArgumentError
+from bayesdl._base.errors import ArgumentError, BayesdlError
 from bayesdl._base.source import user_source
 
 SCRIPTS = Path(__file__).parent / "peers"
@@ -116,6 +116,24 @@ def run_script(
         if run.returncode or not answer.exists():
             return Reply(seconds, {}, _reason(run.stderr))
         return Reply(seconds, json.loads(answer.read_text()))
+
+
+def succeeded(reply: Reply) -> dict[str, Any]:
+    """What a process found whose failure ends the bench.
+
+    Raises
+    ------
+    BayesdlError
+        If it failed.
+    """
+    if reply.error:
+        raise BayesdlError(
+            "the measurement of this machine failed.",
+            facts=[("its last line", reply.error)],
+            fix="run `bayesdl doctor` and see what is missing.",
+            code="B101",
+        )
+    return reply.found
 
 
 def _reason(stderr: str) -> str:

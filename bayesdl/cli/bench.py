@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 from types import ModuleType
 
-from bayesdl.bench import accuracy, coldstart, gradients, sampling, training, uci
+from bayesdl.bench import accuracy, coldstart, compiling, gradients, sampling, training, uci
 
 # Each has `add_arguments(parser)` and `run(options)`; its first docstring line is its help.
 BENCHES: dict[str, ModuleType] = {
     "gradients": gradients,
     "coldstart": coldstart,
+    "compile": compiling,
     "sampling": sampling,
     "posteriors": accuracy,
     "training": training,
