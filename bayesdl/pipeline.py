@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Sequence
-from functools import wraps
+from functools import partial, wraps
 from importlib import import_module
 from typing import Any
 
@@ -55,22 +55,55 @@ def compile(program: Program, backend: str | None = None, brief: bool = False) -
     CompileError
         If a pass or the backend fails; the message carries the Program.
     """
+    return begin(program, backend, brief)()
+
+
+def begin(
+    program: Program, backend: str | None = None, brief: bool = False
+) -> Callable[[], Executable]:
+    """Begin to compile: the passes are run here, LLVM works beside what the caller does next.
+
+    Parameters
+    ----------
+    program, backend, brief
+        As `compile` takes them.
+
+    Returns
+    -------
+    callable
+        Waits for LLVM and gives the Executable; to be called once.
+
+    Raises
+    ------
+    CompileError
+        As `compile`; what LLVM refuses is raised by the callable.
+    """
     name = backend or config.backend
     make = _backend(name, brief)
     _observe("trace", program)
     watched = config.dump - {"timings"}
     cache = import_module(CACHES[name]) if name in CACHES and not watched else None
     key = cache.key(program, brief) if cache is not None else None
-    executable = cache.recall(program, key) if cache is not None and key is not None else None
-    if executable is None:
-        executable = _lowered(program, make)
-        _show_code(executable, name)
-        if cache is not None and key is not None:
-            cache.keep(key, executable)
-    executable.recipe = compile, (program, name, brief)
-    executable.timings = {**_spent_before(program), **executable.timings}
-    if "timings" in config.dump:
-        print(f"--- timings of {program.name}\n{executable.timings_text()}", file=sys.stderr)
+    known = cache.recall(program, key) if cache is not None and key is not None else None
+    rest = _begun(program, make) if known is None else partial(_kept, known)
+
+    def finish() -> Executable:
+        executable = rest()
+        if known is None:
+            _show_code(executable, name)
+            if cache is not None and key is not None:
+                cache.keep(key, executable)
+        executable.recipe = compile, (program, name, brief)
+        executable.timings = {**_spent_before(program), **executable.timings}
+        if "timings" in config.dump:
+            print(f"--- timings of {program.name}\n{executable.timings_text()}", file=sys.stderr)
+        return executable
+
+    return finish
+
+
+def _kept(executable: Executable) -> Executable:
+    """What is waited for where the code was on the disk."""
     return executable
 
 
@@ -92,16 +125,24 @@ def _show_code(executable: Executable, backend: str) -> None:
             print(f"--- {stage}\n{write(executable.program, stage)}", file=sys.stderr)
 
 
-def _lowered(program: Program, make: Callable[[Program], Executable]) -> Executable:
+def _begun(
+    program: Program, make: Callable[[Program], Callable[[], Executable]]
+) -> Callable[[], Executable]:
+    """Run the passes and hand the Program to the backend."""
     timings: dict[str, float] = {}
     for name, transformation in PASSES:
         start = time.perf_counter()
         program = transformation(program)
         timings[name] = time.perf_counter() - start
         _observe(name, program)
-    executable = make(program)
-    executable.timings = {**timings, **executable.timings}
-    return executable
+    rest = make(program)
+
+    def finish() -> Executable:
+        executable = rest()
+        executable.timings = {**timings, **executable.timings}
+        return executable
+
+    return finish
 
 
 def jit(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -165,16 +206,13 @@ def _observe(stage: str, program: Program) -> None:
 
 
 # Where each backend lives: compiler libraries load with the first compile, not with the package.
-BACKENDS = {
-    "interpret": ("bayesdl.lower.interpret", "interpret_program"),
-    "llvm": ("bayesdl.lower.llvm", "compile_program"),
-}
+BACKENDS = {"interpret": "bayesdl.lower.interpret", "llvm": "bayesdl.lower.llvm"}
 
 # Which of them keep on disk what they made; a process that finds its code there loads no compiler.
 CACHES = {"llvm": "bayesdl.lower.llvm.cache"}
 
 
-def _backend(name: str, brief: bool) -> Callable[[Program], Executable]:
+def _backend(name: str, brief: bool) -> Callable[[Program], Callable[[], Executable]]:
     if name not in BACKENDS:
         raise ArgumentError(
             f"there is no backend {name!r}.",
@@ -183,8 +221,5 @@ def _backend(name: str, brief: bool) -> Callable[[Program], Executable]:
             where=user_source(),
             code="A101",
         )
-    module, function = BACKENDS[name]
-    # The interpreter has no effort to spare.
-    effort = {"brief": brief} if name in CACHES else {}
     # Not before it is called: with its code in the cache a Program needs no compiler.
-    return lambda program: getattr(import_module(module), function)(program, **effort)
+    return lambda program: import_module(BACKENDS[name]).begin_program(program, brief)

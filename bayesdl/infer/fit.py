@@ -27,7 +27,7 @@ from .kernel import Kernel
 from .machine import usable_cores
 from .moments import Moments, bytes_of
 from .progress import progress
-from .run import Host, Run, compile_kernel, run
+from .run import Host, Run, begin_kernel, run
 from .starts import starting_positions
 from .store import Store
 
@@ -117,6 +117,7 @@ def fit(
     shown = dict(settings)
     kernel, target = _kernel(kind, density, settings)
     sequence = seed_sequence(random_seed, hosting)
+    compiling = begin_kernel(kernel, target)
     tune = kind.default_tune if tune is None else tune
     chains = kind.default_chains if chains is None else chains
     starts, chain_keys = sequence.spawn(2)
@@ -126,7 +127,7 @@ def fit(
     )
     keys = chain_keys.generate_state(2 * chains, np.uint32).reshape(chains, 2)
     lengths = {"chains": chains, "tune": tune, "draws": draws, "thin": thin}
-    compiled = compile_kernel(kernel, target)
+    compiled = compiling()
     show = progress(progressbar, f"{method}: {chains} × ({tune} + {draws})")
     call: dict[str, str] = {}
     # Its digests of data and Program take time that only a checkpoint is worth.

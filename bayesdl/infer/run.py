@@ -17,10 +17,10 @@ from typing import Any
 
 import numpy as np
 
+from bayesdl import pipeline
 from bayesdl._base.dataclass import dataclass
 from bayesdl._base.tree import unflatten
 from bayesdl.lower.executable import Executable
-from bayesdl.pipeline import compile
 
 from .block import Block, Target, build_block
 from .chain import Chain, Report, jobs
@@ -48,7 +48,7 @@ class Compiled:
     block : Block
     executable : Executable
     seconds : dict of str to float
-        Time to trace and to compile.
+        Time to trace, and to compile: what is waited for.
     """
 
     block: Block
@@ -143,15 +143,29 @@ def compile_kernel(kernel: Kernel, target: Target, capacity: int | None = None) 
     capacity : int, optional
         Most iterations in a block; draws do not depend on it.
     """
+    return begin_kernel(kernel, target, capacity)()
+
+
+def begin_kernel(
+    kernel: Kernel, target: Target, capacity: int | None = None
+) -> Callable[[], Compiled]:
+    """The same in two steps: LLVM works beside what is done before the callable is called."""
     begin = time.perf_counter()
     capacity = capacity or CAPACITY
     room = BLOCK_BYTES // (target.dim * np.dtype(target.dtype).itemsize)
     block = build_block(kernel, target, capacity, min(max(room, 1), capacity))
     traced = time.perf_counter()
-    executable = compile(block.program)
-    return Compiled(
-        block, executable, {"trace": traced - begin, "compile": time.perf_counter() - traced}
-    )
+    rest = pipeline.begin(block.program)
+    begun = time.perf_counter()
+
+    def finish() -> Compiled:
+        wait = time.perf_counter()
+        executable = rest()
+        waited = time.perf_counter() - wait
+        seconds = {"trace": traced - begin, "compile": begun - traced + waited}
+        return Compiled(block, executable, seconds)
+
+    return finish
 
 
 def run(

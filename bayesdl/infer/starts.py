@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from bayesdl._base.errors import ArgumentError, SampleError, did_you_mean
 from bayesdl._base.source import user_source
 from bayesdl.ir.program import Equation, Program, Var
 from bayesdl.ir.types import ArrayType
+from bayesdl.ir.walk import live_equations
 from bayesdl.model.density import Density
 from bayesdl.model.predict import Simulator
 from bayesdl.ops import random
@@ -96,11 +98,14 @@ def starting_positions(
     _check_init(init)
     kind = ArrayType((density.dim,), density.dtype)
     program = trace(value_and_grad(density.function), kind, *density.data, name="start").program
+    value = replace(program, outputs=program.outputs[:1], memo={})
+    value = replace(value, equations=tuple(live_equations(value)))
     scale = _scales(density, jitter)
     candidate = _prior(density) if init == "prior" else _uniform(density, scale)
     enough = 1 if init == "prior" else CANDIDATES
     found = [
-        _start(density, program, rng, candidate, enough, initvals or {}) for _ in range(chains)
+        _start(density, (value, program), rng, candidate, enough, initvals or {})
+        for _ in range(chains)
     ]
     positions = [position for position, _ in found]
     if init in ("map", "pathfinder"):
@@ -110,30 +115,44 @@ def starting_positions(
 
 def _start(
     density: Density,
-    program: Program,
+    programs: tuple[Program, Program],
     rng: np.random.Generator,
     candidate: Callable[[np.random.Generator], Floats],
     enough: int,
     initvals: Mapping[str, Any],
 ) -> tuple[Floats, int]:
-    """The best of so many finite candidates, and how many were not finite."""
+    """The best of so many finite candidates, and how many were not finite.
+
+    The programs give the log density alone, and with its gradient, which only the best needs.
+    """
     finite: list[tuple[float, Floats]] = []
     retries = 0
-    while retries < TRIES and len(finite) < enough:
-        position = candidate(rng)
-        if initvals:
-            here = density.constrain(position, *density.data)
-            values = {name: here[name] for name in density.sites.latent}
-            found = density.unconstrain({**values, **initvals}, *density.data)
-            position = np.asarray(found, density.dtype)
-        value, gradient = evaluate(program, position, *density.data)
-        if np.isfinite(value) and np.isfinite(gradient).all():
-            finite.append((float(value), position))
+    while True:
+        if len(finite) < enough and retries < TRIES:
+            position = _with(density, initvals, candidate(rng))
+            (value,) = evaluate(programs[0], position, *density.data)
+            if np.isfinite(value):
+                finite.append((float(value), position))
+            else:
+                retries += 1
+        elif finite:
+            _, best = finite.pop(int(np.argmax([value for value, _ in finite])))
+            if np.isfinite(evaluate(programs[1], best, *density.data)[1]).all():
+                return best, retries
+            retries, position = retries + 1, best
         else:
-            retries += 1
-    if not finite:
-        raise not_finite(density, position, float(value), gradient)
-    return max(finite, key=lambda one: one[0])[1], retries
+            value, gradient = evaluate(programs[1], position, *density.data)
+            raise not_finite(density, position, float(value), gradient)
+
+
+def _with(density: Density, initvals: Mapping[str, Any], position: Floats) -> Floats:
+    """The position with the values that a user gives to some sites."""
+    if not initvals:
+        return position
+    here = density.constrain(position, *density.data)
+    values = {name: here[name] for name in density.sites.latent}
+    found = density.unconstrain({**values, **initvals}, *density.data)
+    return np.asarray(found, density.dtype)
 
 
 def _check_init(init: Any) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from bayesdl.ir.program import Program
 from bayesdl.ops._bind import evaluate
@@ -30,6 +31,11 @@ def interpret_program(program: Program) -> Executable:
     [2.0, 4.0]
     """
     return InterpretedExecutable(program)
+
+
+def begin_program(program: Program, brief: bool = False) -> Callable[[], Executable]:
+    """As a compiler has it: there is nothing to wait for, and no effort to spare."""
+    return partial(interpret_program, program)
 
 
 class InterpretedExecutable(Executable):

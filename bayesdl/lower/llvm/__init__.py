@@ -10,10 +10,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .lowering import begin_program as begin_program
     from .lowering import compile_program as compile_program
     from .lowering import emitted_text as emitted_text
 
-__all__ = ["compile_program", "emitted_text"]
+__all__ = ["begin_program", "compile_program", "emitted_text"]
 
 
 def __getattr__(name: str) -> Any:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 
 from bayesdl._base.errors import CompileError
 from bayesdl.ir.program import Program
@@ -12,6 +13,8 @@ from . import control, effort, factors, listing, optimise, products, routines, w
 from .emit import Unit
 from .native import Native, NativeExecutable
 
+# Object code, and the seconds of the stages that made it.
+Made = tuple[bytes, dict[str, float]]
 # Each brings the code of its family of primitives.
 FAMILIES = (control, factors, products, routines, windows)
 
@@ -35,13 +38,26 @@ def compile_program(program: Program, brief: bool = False) -> NativeExecutable:
     CompileError
         If an equation has no native code or LLVM refuses the module; the Program is in the message.
     """
+    return begin_program(program, brief)()
+
+
+def begin_program(program: Program, brief: bool = False) -> Callable[[], NativeExecutable]:
+    """The same in two steps: its text is written here, the callable waits for LLVM and loads."""
     unit = Unit(program)
     unit.text()
-    timings = dict(unit.timings)
+    return partial(_finished, program, brief, unit, _started(effort.parts(unit, brief)))
+
+
+def _finished(
+    program: Program, brief: bool, unit: Unit, made: Sequence[Future[Made]]
+) -> NativeExecutable:
+    timings, module = dict(unit.timings), unit.module
     try:
-        codes, spent = _compiled(effort.parts(unit, brief))
-        timings.update(spent)
-        module = unit.module
+        found = [future.result() for future in made]
+        codes = tuple(code for code, _ in found)
+        # Of modules that are made side by side the slowest is the one that is waited for.
+        slowest = max((seconds for _, seconds in found), key=lambda seconds: sum(seconds.values()))
+        timings.update(slowest)
         externals, constants = tuple(sorted(module.externals)), tuple(module.constants)
         seconds = sum(timings.values())
         native = Native(
@@ -67,16 +83,12 @@ def compile_program(program: Program, brief: bool = False) -> NativeExecutable:
     return executable
 
 
-def _compiled(parts: Sequence[effort.Part]) -> tuple[tuple[bytes, ...], dict[str, float]]:
-    """The object codes of modules, made side by side, and the seconds of the slowest."""
-    texts, efforts = [p.text for p in parts], [p.level for p in parts]
-    if len(parts) == 1:
-        found = [optimise.object_code(texts[0], efforts[0])]
-    else:
-        with ThreadPoolExecutor(len(parts)) as pool:
-            found = list(pool.map(optimise.object_code, texts, efforts))
-    codes, spent = zip(*found, strict=True)
-    return codes, max(spent, key=lambda seconds: sum(seconds.values()))
+def _started(parts: Sequence[effort.Part]) -> list[Future[Made]]:
+    """The object codes of modules, with their seconds: made side by side, a thread for each."""
+    pool = ThreadPoolExecutor(len(parts))
+    made = [pool.submit(optimise.object_code, part.text, part.level) for part in parts]
+    pool.shutdown(wait=False)
+    return made
 
 
 def emitted_text(program: Program, stage: str = "llvm") -> str:

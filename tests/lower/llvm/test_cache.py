@@ -56,7 +56,7 @@ def no_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*args: object) -> None:
         raise AssertionError("compiled again")
 
-    monkeypatch.setattr(lowering, "compile_program", fail)
+    monkeypatch.setattr(lowering, "begin_program", fail)
 
 
 def test_compiled_once(folder: Path, request: pytest.FixtureRequest) -> None:
