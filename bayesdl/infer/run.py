@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from bayesdl import pipeline
+from bayesdl._base.collector import uncollected
 from bayesdl._base.dataclass import dataclass
 from bayesdl._base.tree import unflatten
 from bayesdl.lower.executable import Executable
@@ -146,6 +147,7 @@ def compile_kernel(kernel: Kernel, target: Target, capacity: int | None = None) 
     return begin_kernel(kernel, target, capacity)()
 
 
+@uncollected()
 def begin_kernel(
     kernel: Kernel, target: Target, capacity: int | None = None
 ) -> Callable[[], Compiled]:

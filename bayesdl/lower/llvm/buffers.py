@@ -243,14 +243,11 @@ def heirs(fusion: Fusion, at: int, var: Var) -> list[Var]:
         )
         if isinstance(a, Var)
     ]
-    counts = [
-        sum(isinstance(b, Var) and fusion.owner(b) is fusion.owner(a) for b in equation.inputs)
-        for a in atoms
-    ]
+    if not atoms:
+        return []
+    uses = fusion.uses(equation)
     return [
-        fusion.base(a)
-        for a, n in zip(atoms, counts, strict=True)
-        if n == 1 and fusion.stored(a) is not None
+        fusion.base(a) for a in atoms if uses[fusion.owner(a)] == 1 and fusion.stored(a) is not None
     ]
 
 

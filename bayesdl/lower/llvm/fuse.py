@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import field
 from heapq import heapify, heappop, heappush
@@ -125,6 +126,7 @@ class Fusion:
         self._cost: dict[Var, int] = {}
         self._cuts: dict[Var, Cuts] = {}
         self._own_cuts: dict[Equation, Cuts] = {}
+        self._uses: dict[int, Counter[Var]] = {}
         self._depth: dict[Var, int] = {}
         self._leaves: dict[Var, dict[Var, bool]] = {}
         self.step_of: dict[Var, int] = {}
@@ -161,6 +163,14 @@ class Fusion:
             var, offset = self.views[base]
             at += offset
         return base, at
+
+    def uses(self, equation: Equation) -> Counter[Var]:
+        """How often an equation reads each buffer; a loop's is asked for once for each carry."""
+        key = id(equation)
+        if key not in self._uses:
+            operands = (a for a in equation.inputs if isinstance(a, Var))
+            self._uses[key] = Counter(map(self.owner, operands))
+        return self._uses[key]
 
     def definition(self, var: Var) -> Equation:
         """The equation that computes a Var."""
