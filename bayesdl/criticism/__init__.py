@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from .calibration import Calibration, simulation_based_calibration
-from .classes import accuracy, brier, ece, nll
+from typing import TYPE_CHECKING
+
+from bayesdl._base.lazy import lazily
+
 from .convergence import (
     bfmi,
     ess_bulk,
@@ -15,12 +17,38 @@ from .convergence import (
     mcse_sd,
     rhat,
 )
-from .joint import joint_distribution_test
-from .plots import plot_curve, plot_predictions
 from .psis import psis
-from .scores import coverage, crps, interval_width, nlpd, pit, rmse
 from .summary import SummaryTable, summary
 from .table import Table
+
+# A fit needs what is above; the rest is loaded when it is first used.
+if TYPE_CHECKING:
+    from .calibration import Calibration, simulation_based_calibration
+    from .classes import accuracy, brier, ece, nll
+    from .joint import joint_distribution_test
+    from .plots import plot_curve, plot_predictions
+    from .scores import coverage, crps, interval_width, nlpd, pit, rmse
+else:
+    __getattr__, __dir__ = lazily(
+        __name__,
+        {
+            "Calibration": "calibration",
+            "simulation_based_calibration": "calibration",
+            "accuracy": "classes",
+            "brier": "classes",
+            "ece": "classes",
+            "nll": "classes",
+            "joint_distribution_test": "joint",
+            "plot_curve": "plots",
+            "plot_predictions": "plots",
+            "coverage": "scores",
+            "crps": "scores",
+            "interval_width": "scores",
+            "nlpd": "scores",
+            "pit": "scores",
+            "rmse": "scores",
+        },
+    )
 
 __all__ = [
     "Calibration",
