@@ -8,20 +8,15 @@ from collections.abc import Sequence
 
 from bayesdl._base.errors import BayesdlError
 
-from . import bench, cache, doctor, dump
+from . import bench, cache, demo, doctor, dump
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``bayesdl VERB …``; returns the exit status."""
     parser = argparse.ArgumentParser(prog="bayesdl", description="Bayesian deep learning on a CPU.")
     verbs = parser.add_subparsers(dest="verb", required=True)
-    demo = verbs.add_parser("demo", help="a Bayesian network by three methods on real data")
-    demo.add_argument("--out", default="bayesdl-demo", help="folder for the plot and the results")
-    demo.add_argument("--draws", type=int, default=500, help="draws per chain")
-    demo.add_argument("--tune", type=int, default=500, help="warm-up steps per chain")
-    demo.add_argument("--small", action="store_true", help="a few draws only, to see that it runs")
-    dump_parser = verbs.add_parser("dump", help="print a model's Program after each stage")
-    dump.add_arguments(dump_parser)
+    demo.add_arguments(verbs.add_parser("demo", help="a network by three methods on real data"))
+    dump.add_arguments(verbs.add_parser("dump", help="print a model's Program after each stage"))
     bench.add_arguments(verbs.add_parser("bench", help="timings beside other libraries"))
     verbs.add_parser("doctor", help="print versions, CPU, BLAS, threads, cache")
     cache.add_arguments(verbs.add_parser("cache", help="list or empty the folder of compiled code"))
@@ -42,7 +37,4 @@ def _run(options: argparse.Namespace) -> int:
         return cache.run(options)
     if options.verb == "dump":
         return dump.run(options)
-    # scikit-learn and matplotlib are extras that only the demo needs.
-    from bayesdl.cli import demo
-
     return demo.run(options)

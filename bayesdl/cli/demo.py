@@ -27,6 +27,16 @@ def regression(x: Any, y: Any = None) -> None:
         bdl.sample("y", dist.Normal(f, sigma), obs=y)
 
 
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the verb's options."""
+    parser.add_argument("--out", default="bayesdl-demo", help="folder for the plot and the results")
+    parser.add_argument("--draws", type=int, default=500, help="draws per chain")
+    parser.add_argument("--tune", type=int, default=500, help="warm-up steps per chain")
+    parser.add_argument(
+        "--small", action="store_true", help="a few draws only, to see that it runs"
+    )
+
+
 def run(options: argparse.Namespace) -> int:
     """Fit, compare, plot and save."""
     folder = Path(options.out)

@@ -319,19 +319,22 @@ def mixing(draws: ArrayLike) -> tuple[Floats, Floats, Floats]:
         As the functions of these names give them.
     """
     if isinstance(draws, Lazy):
-        rhats, bulks, tails = _several(draws, _blocks.mixing, 3)
-        return rhats, bulks, tails
+        return _mixing(draws)
     array = np.ascontiguousarray(real_array("draws", draws))
     key = array.shape, blake2b(array.data, digest_size=16).digest()
     if key in _RECENT:
         return _RECENT[key]
-    rhats, bulks, tails = _several(array, _blocks.mixing, 3)
-    found = rhats, bulks, tails
-    if np.size(rhats) <= _KEPT_ELEMENTS:
+    found = _mixing(array)
+    if np.size(found[0]) <= _KEPT_ELEMENTS:
         while len(_RECENT) >= _KEPT:
             _RECENT.pop(next(iter(_RECENT)))
         _RECENT[key] = found
     return found
+
+
+def _mixing(draws: ArrayLike) -> tuple[Floats, Floats, Floats]:
+    rhats, bulks, tails = _several(draws, _blocks.mixing, 3)
+    return rhats, bulks, tails
 
 
 def _each(draws: ArrayLike, statistic: _Statistic) -> Floats:

@@ -144,30 +144,15 @@ def build_block(kernel: Kernel, target: Target, capacity: int, room: int | None 
                 state,
             )
 
-            def move(state: Any, phase: Any) -> Any:
-                key_here = random.fold_in(key, phase[3])
-                return _call(step.program, key_here, *phase, *state, *data)
-
-            def stay(state: Any, phase: Any) -> Any:
-                blank = [
-                    bnp.zeros(t.shape, t.dtype) for t in step.program.output_types[len(state) :]
-                ]
-                return [*state, *blank]
+            move, stay = _moves(step, key, data)
 
             def each(carry: Any, x: Any) -> Any:
                 (state, places), (index, *phase) = carry, x
-                found = cond(index < count, move, stay, state, phase)
+                wanted = index < count
+                found = cond(wanted, move, stay, state, phase)
                 state, info = found[: len(state)], found[len(state) :]
                 place = bnp.reshape(_position(first.tree, state), (1, target.dim))
-                places = cond(
-                    keeps & (index < count),
-                    lambda all, one, at: dynamic_update_slice(all, one, at, np.int64(0)),
-                    lambda all, one, at: all,
-                    places,
-                    place,
-                    index,
-                )
-                return (state, places), info
+                return (state, _put(keeps & wanted, places, place, index)), info
 
             places = bnp.zeros((room, target.dim), target.dtype)
             (state, places), info = scan(each, (state, places), [np.arange(capacity), *phases])
@@ -206,6 +191,30 @@ def _traced_parts(kernel: Kernel, target: Target) -> tuple[Traced, Traced]:
         return kernel.step(key, unflatten(first.tree, leaves), density_of(data), phase)
 
     return first, trace(move, KEY, PHASE, types, *target.data, name="step")
+
+
+def _moves(step: Traced, key: Any, data: Sequence[Any]) -> tuple[Any, Any]:
+    """A step, and none; each gives the state, and what a step reports."""
+
+    def move(state: Any, phase: Any) -> Any:
+        return _call(step.program, random.fold_in(key, phase[3]), *phase, *state, *data)
+
+    def stay(state: Any, phase: Any) -> Any:
+        blank = [bnp.zeros(t.shape, t.dtype) for t in step.program.output_types[len(state) :]]
+        return [*state, *blank]
+
+    return move, stay
+
+
+def _put(wanted: Any, places: Any, place: Any, index: Any) -> Any:
+    return cond(
+        wanted,
+        lambda all, one, at: dynamic_update_slice(all, one, at, np.int64(0)),
+        lambda all, one, at: all,
+        places,
+        place,
+        index,
+    )
 
 
 def _call(program: Program, *args: Any) -> list[Any]:

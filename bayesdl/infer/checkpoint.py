@@ -108,16 +108,16 @@ class Checkpoint:
         begin = time.monotonic()
         if not self._new or not (now or begin >= self._next):
             return
-        state = keeper.state()
+        state, whole = keeper.state(), keeper.replayed
         arrays: dict[str, Array] = {}
         for i, chain in enumerate(chains):
             here = chain.here
             arrays[f"{i}.at"] = np.array([here.at, here.tune, here.size])
             arrays.update({f"{i}.leaf.{j}": leaf for j, leaf in enumerate(here.leaves)})
             reports = self._new.get(i, [])
-            arrays.update(_packed(i, reports if state is None else _without_draws(reports)))
+            arrays.update(_packed(i, reports if whole else _without_draws(reports)))
         number = self._count + 1
-        if state is not None:
+        if state:
             _write(self._beside(number), state)
         _write(self.folder / f"{number:08d}.npz", arrays)
         self._beside(self._count).unlink(missing_ok=True)

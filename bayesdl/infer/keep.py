@@ -22,7 +22,16 @@ BUFFER_BYTES, LEAST_BUFFER = 1_000_000, 256
 
 
 class Keeper(Protocol):
-    """Where draws go while a run is under way. It is called by one thread at a time."""
+    """Where draws go while a run is under way. It is called by one thread at a time.
+
+    Attributes
+    ----------
+    replayed : bool
+        Whether a run that goes on gives all draws so far once more, with their positions; else
+        their statistics alone, behind what `resume` brings back.
+    """
+
+    replayed: bool
 
     def append(self, chain: int, first: int, positions: Array, stats: Mapping[str, Array]) -> None:
         """Take draws of a chain.
@@ -45,11 +54,8 @@ class Keeper(Protocol):
         """Values and statistics, shape (chains, count, …), of the first draws of some chains."""
         ...
 
-    def state(self) -> dict[str, Array] | None:
-        """What `resume` needs to go on without the positions so far; None if it needs these.
-
-        Where there is a state, `append` is called again with the statistics alone.
-        """
+    def state(self) -> dict[str, Array]:
+        """What `resume` needs besides the draws that are given once more."""
         ...
 
     def resume(self, state: Mapping[str, Array]) -> None:
@@ -65,6 +71,8 @@ class Positions:
     block : Block
         Whose draws these are.
     """
+
+    replayed = True
 
     def __init__(self, block: Block) -> None:
         place = block.position_type
@@ -96,12 +104,12 @@ class Positions:
         }
         return {"position": np.stack(positions)}, stats
 
-    def state(self) -> None:
-        """There is none: positions are what it keeps."""
+    def state(self) -> dict[str, Array]:
+        """Nothing: it keeps the draws as they are given."""
+        return {}
 
     def resume(self, state: Mapping[str, Array]) -> None:
-        """Never called."""
-        raise AssertionError
+        """Nothing was needed."""
 
 
 class Columns:
@@ -118,6 +126,8 @@ class Columns:
     per_draw : int
         Bytes of one draw's position and statistics.
     """
+
+    replayed = True
 
     def __init__(
         self,
@@ -178,13 +188,12 @@ class Columns:
         )
         return values, stats
 
-    def state(self) -> dict[str, Array] | None:
-        """There is none: values follow from positions."""
-        return None
+    def state(self) -> dict[str, Array]:
+        """Nothing: values follow from positions."""
+        return {}
 
     def resume(self, state: Mapping[str, Array]) -> None:
-        """Never called."""
-        raise AssertionError
+        """Nothing was needed."""
 
 
 def chosen_names(keep: Any, names: Sequence[str]) -> list[str]:

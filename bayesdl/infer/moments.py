@@ -41,6 +41,8 @@ class Moments:
     variance estimators in Markov chain Monte Carlo, Annals of Statistics 38.
     """
 
+    replayed = False
+
     def __init__(
         self,
         columns: Columns,
@@ -123,7 +125,7 @@ class Moments:
             self._flush(chain)
         groups = {"mean": self._means, "squares": self._squares, "sums": self._sums}
         found = {f"{word}.{name}": a for word, group in groups.items() for name, a in group.items()}
-        return {**(self._columns.state() or {}), **found, "seen": self._seen}
+        return {**self._columns.state(), **found, "seen": self._seen}
 
     def resume(self, state: Mapping[str, Array]) -> None:
         """Go on from a state."""
@@ -131,8 +133,7 @@ class Moments:
         for word, group in groups.items():
             group.update({name: state[f"{word}.{name}"] for name in group})
         self._seen = state["seen"]
-        if self._columns.state() is not None:
-            self._columns.resume(state)
+        self._columns.resume(state)
 
 
 def _mixing(

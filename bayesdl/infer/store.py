@@ -126,6 +126,8 @@ class Store(Columns):
         If zarr is not installed, or the folder holds something else.
     """
 
+    replayed = False
+
     def __init__(
         self,
         path: Any,

@@ -31,7 +31,6 @@ ALLOWED = {
         "reads_of_the_environment",
         "bayesdl/bench/process.py",
     ): "libraries learn from it, when they start, to use one thread",
-    ("local_imports_of_ourselves", "bayesdl/cli/__init__.py"): "the demo alone needs extras",
 }
 
 TASKS = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
