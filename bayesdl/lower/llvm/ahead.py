@@ -47,7 +47,7 @@ def windows_of(equation: Equation) -> list[Window]:
     fixed, grows = body.inputs[:constants], _growth(equation)
     found = []
     for inner in body.equations:
-        if inner.primitive.name != "dynamic_slice":
+        if inner.primitive.name != "dynamic_slice" or not inner.params["sizes"]:
             continue
         source, start, *_ = inner.inputs
         rows, *rest = inner.params["sizes"]
