@@ -7,9 +7,9 @@ that: it follows a stream while it is read, and ends where a page does.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import prod
 
+from bayesdl._base.dataclass import dataclass
 from bayesdl.ir.program import Atom, Equation, Literal, Program, Var
 
 from .code import Code
