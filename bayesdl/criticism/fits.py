@@ -11,12 +11,11 @@ from typing import Any, ParamSpec
 
 import numpy as np
 
+from bayesdl import export
 from bayesdl._base.errors import ArgumentError, RunError
 from bayesdl._base.source import user_source, warn_user
 from bayesdl.export import storage
-from bayesdl.export.arviz import attributes
 from bayesdl.export.functions import FittedOnly, Functions, LawFunctions, ModelFunctions
-from bayesdl.export.records import from_record, guide_of_record
 from bayesdl.infer import fit as inference
 from bayesdl.infer.account import Fitted
 from bayesdl.infer.draws import Draws, Moment
@@ -135,17 +134,17 @@ def load(path: Any, model: Any = None, guide: Any = None) -> Posterior:
     else:
         values, stats = found.values, found.stats
     warmup, stats_then = (_arrays(tree, f"warmup_{g}") for g in GROUPS)
-    draws = Draws(values, stats, attributes(tree), warmup, stats_then, _moments(tree))
+    draws = Draws(values, stats, export.attributes(tree), warmup, stats_then, _moments(tree))
     reference = str(tree.attrs.get("model", ""))
     functions: Functions | None
     if "not_kept" in draws.attrs:
         functions = None
     elif draws.attrs.get("keep") == PREDICTIVE:
         functions = FittedOnly(
-            from_record(kept["model"], saved.arrays, data), _arrays(tree, "observed_data")
+            export.from_record(kept["model"], saved.arrays, data), _arrays(tree, "observed_data")
         )
     elif model is None and kept["model"]:
-        functions = from_record(kept["model"], saved.arrays, data)
+        functions = export.from_record(kept["model"], saved.arrays, data)
     else:
         source = model if model is not None else storage.find_model(reference)
         functions = _from_source(source, draws, kept["latent"], data)
@@ -164,7 +163,7 @@ def load(path: Any, model: Any = None, guide: Any = None) -> Posterior:
 
 def _guide(record: Any, arrays: Sequence[Any], model: Any, guide: Any) -> Any:
     """The guide of a file, if it has one, with its functions if they are given."""
-    saved = None if record is None else guide_of_record(record, arrays)
+    saved = None if record is None else export.guide_of_record(record, arrays)
     if guide is None:
         return saved
     if saved is None or model is None:

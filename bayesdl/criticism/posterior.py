@@ -9,14 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from bayesdl import export
 from bayesdl._base.errors import ArgumentError, ModelError, SiteError, did_you_mean
 from bayesdl._base.source import user_source
 from bayesdl.export import storage
-from bayesdl.export.arviz import to_arviz, to_datatree
 from bayesdl.export.functions import Functions, Prepared
-from bayesdl.export.recording import recorded
-from bayesdl.export.records import guide_record, to_record
-from bayesdl.export.stored import StoredFunctions
 from bayesdl.infer.draws import Draws, Moment
 from bayesdl.infer.each import EachDraw
 from bayesdl.infer.keep import MOMENTS
@@ -316,7 +313,7 @@ class Posterior:
             label: self.dims.get(label.rpartition(".")[0], ()) for label in groups[MOMENTS]
         }
         dims = {**self.dims, **of_moments}
-        return to_datatree(groups, dims=dims, coords=self.coords, attrs=attrs)
+        return export.to_datatree(groups, dims=dims, coords=self.coords, attrs=attrs)
 
     def to_arviz(self, *, posterior_predictive: bool = False, log_likelihood: bool = False) -> Any:
         """What the installed ArviZ takes: a DataTree (1.x) or InferenceData (0.2x).
@@ -335,7 +332,7 @@ class Posterior:
             and those asked for.
             Nothing is sampled again.
         """
-        return to_arviz(
+        return export.to_arviz(
             self.to_xarray(posterior_predictive=posterior_predictive, log_likelihood=log_likelihood)
         )
 
@@ -371,14 +368,16 @@ class Posterior:
         storage.complete(self._saved(tree), path)
 
     def _saved(self, tree: Any) -> storage.Saved:
-        functions = recorded(self.functions, self._latent_types())
+        functions = export.recorded(self.functions, self._latent_types())
         stored, arrays = (
-            to_record(functions) if isinstance(functions, StoredFunctions) else ({}, [])
+            export.to_record(functions)
+            if isinstance(functions, export.StoredFunctions)
+            else ({}, [])
         )
         constant = tree.children["constant_data"].data_vars if "constant_data" in tree else ()
         guide = None
         if self.learned is not None:
-            guide, parameters = guide_record(self.learned, len(arrays))
+            guide, parameters = export.guide_record(self.learned, len(arrays))
             arrays = [*arrays, *parameters]
         kept = {
             "guide": guide,

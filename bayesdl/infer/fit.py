@@ -5,8 +5,8 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping
 from hashlib import blake2b
+from secrets import token_hex
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 
@@ -219,7 +219,7 @@ def _columns(
         return Columns(*parts, place.size * place.dtype.itemsize + _bytes(block))
     # Only a run with a checkpoint can come again to the folder that it began.
     named = blake2b(f"{sorted(call.items())} {sorted(kept.types)}".encode()).hexdigest()
-    return Store(hosting.store, *parts, named if hosting.checkpoint else uuid4().hex, kept.about)
+    return Store(hosting.store, *parts, named if hosting.checkpoint else token_hex(16), kept.about)
 
 
 def _common() -> list[str]:

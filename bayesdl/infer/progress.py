@@ -6,7 +6,6 @@ import shutil
 import sys
 import time
 from collections.abc import Callable
-from html import escape
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -134,7 +133,7 @@ class _Notebook(_Paced):
 
     def draw(self, record: Record, seconds: float, finished: bool) -> None:
         text = block(self.label, record, seconds)
-        data = {"text/plain": text, "text/html": f"<pre>{escape(text)}</pre>"}
+        data = {"text/plain": text, "text/html": f"<pre>{import_module('html').escape(text)}</pre>"}
         if self.handle is None:
             show = import_module("IPython.display").display
             self.handle = show(data, raw=True, display_id=True)
