@@ -295,3 +295,16 @@ def test_native_gradient_of_a_sampler():
         compile_program(derived)(*inputs), evaluate(derived, *inputs), strict=True
     ):
         np.testing.assert_allclose(found, wanted, rtol=1e-9)
+
+
+def test_a_stream_goes_on_with_its_next_key() -> None:
+    """Its numbers are those of `uniform`, and the last word of the block is the next key."""
+    key = random.key(8)
+    numbers, following = random.uniform_and_key(key, 3, np.float64)
+    np.testing.assert_array_equal(numbers, random.uniform(key, 4)[:3])
+    last = int(random.bits(key, 4)[3])
+    assert following.tolist() == [last & 0xFFFFFFFF, last >> 32]
+    assert following.dtype == np.uint32
+    short = random.uniform_and_key(key, 3, np.float32)[0]
+    assert short.dtype == np.float32
+    np.testing.assert_allclose(short, numbers, atol=2.0**-23)

@@ -18,6 +18,29 @@ from .hmc import DIVERGENCE, choose
 from .integrator import Place, Point, energy, leapfrog
 from .metric import Metric
 
+MOST_GAINED = 60.0
+"""A point whose energy is lower by more nats than this weighs no more, so that sums of weights are
+finite, in float32 too. Energy errors so large do not come to pass: e⁻⁶⁰ is their probability."""
+
+
+@dataclass(frozen=True)
+class Open:
+    """Subtrees of a half that are still growing, the largest first.
+
+    Parameters
+    ----------
+    momenta, sums : Array, shape (max_depth, …)
+        The momentum of a subtree's first point, and the sum of momenta before it.
+    next : Array, shape (), int64
+        The row of the subtree that begins next.
+    """
+
+    __tree__: ClassVar[bool] = True
+
+    momenta: Any
+    sums: Any
+    next: Any
+
 
 @dataclass(frozen=True)
 class Tree:
@@ -33,14 +56,18 @@ class Tree:
         The energy error of that point.
     momenta : Array
         Sum of the lifted momenta of its points.
-    log_weight : Array, shape ()
-        Log of the sum of exp(−energy error) of its points.
+    weight : Array, shape ()
+        Sum of exp(−energy error) of its points.
     depth, n_steps : Array, shape (), int64
     turning, diverging : Array, shape (), bool
     acceptance : Array, shape ()
         Sum of the acceptance probabilities of its points but the first.
     worst : Array, shape ()
         The largest energy error.
+    open : Open
+        Where the next half keeps its own parts.
+    key : Array, shape (2,)
+        Of the next random numbers.
     """
 
     __tree__: ClassVar[bool] = True
@@ -50,22 +77,20 @@ class Tree:
     chosen: Place
     error: Any
     momenta: Any
-    log_weight: Any
+    weight: Any
     depth: Any
     n_steps: Any
     turning: Any
     diverging: Any
     acceptance: Any
     worst: Any
+    open: Open
+    key: Any
 
 
 @dataclass(frozen=True)
 class Branch:
-    """The new half of a trajectory while it is built, outwards.
-
-    `outer` is its last point. `momenta_kept[s]` and `sums_kept[s]` are the momentum of the first
-    point of an open subtree, and the sum of momenta before it.
-    """
+    """The new half of a trajectory while it is built, outwards; `outer` is its last point."""
 
     __tree__: ClassVar[bool] = True
 
@@ -73,24 +98,23 @@ class Branch:
     chosen: Place
     error: Any
     momenta: Any
-    log_weight: Any
+    weight: Any
     n_steps: Any
     turning: Any
     diverging: Any
     acceptance: Any
     worst: Any
-    momenta_kept: Any
-    sums_kept: Any
+    open: Open
+    key: Any
 
 
 @dataclass(frozen=True)
-class _Setting:
+class Setting:
     """What stays the same along a trajectory."""
 
     density: Density
     metric: Metric
     start_energy: Any
-    max_depth: int
 
 
 def grow(
@@ -108,139 +132,138 @@ def grow(
     metric : Metric
     max_depth : int
     """
-    setting = _Setting(density, metric, energy(here, metric), max_depth)
-    zero = bnp.zeros_like(step_size)
-    first = Tree(
+    setting = Setting(density, metric, energy(here, metric))
+
+    def double(tree: Tree) -> Tree:
+        (side, draw), following = random.uniform_and_key(tree.key, 2, step_size.dtype)
+        forwards = side < 0.5
+        edge = choose(forwards, tree.right, tree.left)
+        signed = bnp.where(forwards, step_size, -step_size)
+        branch = build(following, edge, signed, tree, setting)
+        return _join(draw, tree, branch, forwards, metric.weights)
+
+    def growing(tree: Tree) -> Any:
+        return (tree.depth < max_depth) & bnp.logical_not(tree.turning | tree.diverging)
+
+    result: Tree = while_loop(growing, double, alone(key, here, step_size, max_depth))
+    return result
+
+
+def alone(key: Any, here: Point, like: Any, max_depth: int) -> Tree:
+    """The trajectory of one point, in the dtype of a number."""
+    zero = bnp.zeros_like(like)
+    # Rows are written before they are read, so halves hand them on as they are.
+    rows = bnp.zeros((max(max_depth, 1), *here.momentum.shape), here.momentum.dtype)
+    return Tree(
         left=here,
         right=here,
         chosen=here.place,
         error=zero,
         momenta=here.momentum,
-        log_weight=zero,
+        weight=zero + 1.0,
         depth=0,
         n_steps=0,
         turning=False,
         diverging=False,
         acceptance=zero,
         worst=zero,
+        open=Open(rows, rows, np.int64(0)),
+        key=key,
     )
 
-    def double(tree: Tree) -> Tree:
-        keys = random.split(random.fold_in(key, tree.depth), 3)
-        forwards = random.uniform(keys[0], dtype=step_size.dtype) < 0.5
-        edge = choose(forwards, tree.right, tree.left)
-        signed = bnp.where(forwards, step_size, -step_size)
-        branch = _build(keys[1], edge, signed, tree.depth, setting)
-        return _join(keys[2], tree, branch, forwards, metric.weights)
 
-    def growing(tree: Tree) -> Any:
-        return (tree.depth < max_depth) & bnp.logical_not(tree.turning | tree.diverging)
-
-    result: Tree = while_loop(growing, double, first)
-    return result
-
-
-def _build(key: Any, edge: Point, step_size: Any, depth: Any, setting: _Setting) -> Branch:
-    """2^depth leapfrog steps outwards from an edge, unless they turn or diverge before."""
-    goal = bnp.left_shift(np.int64(1), depth)
+def build(key: Any, edge: Point, step_size: Any, tree: Tree, setting: Setting) -> Branch:
+    """As many steps outwards from an edge as a trajectory has points, unless they turn before."""
+    goal = bnp.left_shift(np.int64(1), tree.depth)
     zero = bnp.zeros_like(step_size)
-    kept = bnp.zeros((max(setting.max_depth, 1), *edge.momentum.shape), edge.momentum.dtype)
     first = Branch(
         outer=edge,
         chosen=edge.place,
         error=zero,
         momenta=bnp.zeros_like(edge.momentum),
-        log_weight=zero - np.inf,
+        weight=zero,
         n_steps=0,
         turning=False,
         diverging=False,
         acceptance=zero,
         worst=zero,
-        momenta_kept=kept,
-        sums_kept=kept,
+        open=replace(tree.open, next=0),
+        key=key,
     )
 
     def building(branch: Branch) -> Any:
         return (branch.n_steps < goal) & bnp.logical_not(branch.turning | branch.diverging)
 
     def extend(branch: Branch) -> Branch:
-        return _with_turns(
-            _with_leaf(random.fold_in(key, branch.n_steps), branch, step_size, setting), setting
-        )
+        return _with_turns(_with_leaf(branch, step_size, setting), setting)
 
     result: Branch = while_loop(building, extend, first)
     return result
 
 
-def _with_leaf(key: Any, branch: Branch, step_size: Any, setting: _Setting) -> Branch:
+def _with_leaf(branch: Branch, step_size: Any, setting: Setting) -> Branch:
     """One more point; it is chosen with the probability that its weight gives it."""
     leaf = leapfrog(branch.outer, setting.density, step_size, setting.metric)
     error = energy(leaf, setting.metric) - setting.start_energy
     error = bnp.where(bnp.isnan(error), bnp.inf, error)
-    log_weight = bnp.logaddexp(branch.log_weight, -error)
-    taken = bnp.log(random.uniform(key, dtype=log_weight.dtype)) < -error - log_weight
+    own = bnp.exp(-bnp.maximum(error, -MOST_GAINED))
+    weight = branch.weight + own
+    (draw,), key = random.uniform_and_key(branch.key, 1, weight.dtype)
+    taken = draw * weight < own
     return replace(
         branch,
         outer=leaf,
         chosen=choose(taken, leaf.place, branch.chosen),
         error=bnp.where(taken, error, branch.error),
         momenta=branch.momenta + leaf.momentum,
-        log_weight=log_weight,
+        weight=weight,
         n_steps=branch.n_steps + 1,
         diverging=error > DIVERGENCE,
-        acceptance=branch.acceptance + bnp.exp(-bnp.maximum(error, 0.0)),
+        acceptance=branch.acceptance + bnp.minimum(own, 1.0),
         worst=bnp.where(bnp.abs(error) > bnp.abs(branch.worst), error, branch.worst),
+        key=key,
     )
 
 
-def _with_turns(branch: Branch, setting: _Setting) -> Branch:
-    """Open a subtree at an even leaf; at an odd one, check every subtree that it closes."""
-    leaf = branch.n_steps - 1
-    highest, closed = slots(leaf, setting.max_depth)
+def _with_turns(branch: Branch, setting: Setting) -> Branch:
+    """Open a subtree at an even leaf; at an odd one, check every subtree that it closes.
+
+    A leaf closes as many subtrees as its number has trailing ones. The row of the largest stays,
+    for a larger one has the same first point.
+    """
+    leaf, kept = branch.n_steps - 1, branch.open
 
     def keep(branch: Branch) -> Branch:
         before = branch.momenta - branch.outer.momentum
+        momenta = _with_row(kept.momenta, kept.next, branch.outer.momentum)
         return replace(
-            branch,
-            momenta_kept=_with_row(branch.momenta_kept, highest, branch.outer.momentum),
-            sums_kept=_with_row(branch.sums_kept, highest, before),
+            branch, open=Open(momenta, _with_row(kept.sums, kept.next, before), kept.next)
         )
 
     def check(branch: Branch) -> Branch:
         def turns(slot: Any) -> Any:
-            first = _row(branch.momenta_kept, slot)
-            total = branch.momenta - _row(branch.sums_kept, slot)
+            first = _row(branch.open.momenta, slot)
+            total = branch.momenta - _row(branch.open.sums, slot)
             return is_turning(first, branch.outer.momentum, setting.metric.weights * total)
 
-        slot_and_turning = while_loop(
-            lambda carry: (carry[0] > highest - closed) & bnp.logical_not(carry[1]),
-            lambda carry: (carry[0] - 1, turns(carry[0])),
-            (highest, False),
-        )
-        return replace(branch, turning=slot_and_turning[1])
+        def closing(carry: tuple[Any, Any, Any]) -> Any:
+            rest, _, turning = carry
+            return is_odd(rest) & bnp.logical_not(turning)
 
-    checked: Branch = cond(closed == 0, keep, check, branch)
+        _, below, turning = while_loop(
+            closing,
+            lambda carry: (bnp.right_shift(carry[0], np.int64(1)), carry[1] - 1, turns(carry[1])),
+            (leaf, kept.next, False),
+        )
+        return replace(branch, turning=turning, open=replace(branch.open, next=below + 2))
+
+    checked: Branch = cond(is_odd(leaf), check, keep, branch)
     return checked
 
 
-def slots(leaf: Any, max_depth: int) -> tuple[Any, Any]:
-    """Checkpoint of a leaf, and the number of subtrees that it closes.
-
-    A leaf's checkpoint is the number of ones in leaf // 2; it closes as many subtrees as it has
-    trailing ones. The closed subtrees begin at that checkpoint and the ones below it.
-
-    Examples
-    --------
-    >>> [tuple(int(i) for i in slots(n, 3)) for n in range(8)]
-    [(0, 0), (0, 1), (1, 0), (1, 2), (1, 0), (1, 1), (2, 0), (2, 3)]
-    """
-    ones, trailing, unbroken = np.int64(0), np.int64(0), np.int64(1)
-    for place in range(max(max_depth, 1)):
-        bit = bnp.bitwise_and(bnp.right_shift(leaf, np.int64(place)), np.int64(1))
-        unbroken = unbroken * bit
-        trailing = trailing + unbroken
-        ones = ones + bit if place else ones
-    return ones, trailing
+def is_odd(number: Any) -> Any:
+    """Whether an integer is odd."""
+    return bnp.bitwise_and(number, np.int64(1)) == 1
 
 
 def is_turning(left: Any, right: Any, flow: Any) -> Any:
@@ -260,11 +283,10 @@ def is_turning(left: Any, right: Any, flow: Any) -> Any:
     return ((left * flow).sum() <= 0.0) | ((right * flow).sum() <= 0.0)
 
 
-def _join(key: Any, tree: Tree, branch: Branch, forwards: Any, weights: Any) -> Tree:
+def _join(draw: Any, tree: Tree, branch: Branch, forwards: Any, weights: Any) -> Tree:
     """Both halves as one; the draw moves to the new half with probability min(1, w_new / w_old)."""
     broken = branch.turning | branch.diverging
-    draw = bnp.log(random.uniform(key, dtype=tree.log_weight.dtype))
-    moves = (draw < branch.log_weight - tree.log_weight) & bnp.logical_not(broken)
+    moves = (draw * tree.weight < branch.weight) & bnp.logical_not(broken)
     left = choose(forwards, tree.left, branch.outer)
     right = choose(forwards, branch.outer, tree.right)
     momenta = tree.momenta + branch.momenta
@@ -277,13 +299,15 @@ def _join(key: Any, tree: Tree, branch: Branch, forwards: Any, weights: Any) -> 
         chosen=choose(moves, branch.chosen, tree.chosen),
         error=bnp.where(moves, branch.error, tree.error),
         momenta=momenta,
-        log_weight=bnp.logaddexp(tree.log_weight, branch.log_weight),
+        weight=tree.weight + branch.weight,
         depth=tree.depth + 1,
         n_steps=tree.n_steps + branch.n_steps,
         turning=branch.turning | turning,
         diverging=branch.diverging,
         acceptance=tree.acceptance + branch.acceptance,
         worst=bnp.where(bnp.abs(branch.worst) > bnp.abs(tree.worst), branch.worst, tree.worst),
+        open=branch.open,
+        key=branch.key,
     )
 
 
@@ -294,7 +318,7 @@ def _turns_across(tree: Tree, branch: Branch, forwards: Any, weights: Any) -> An
     """
     near = bnp.where(forwards, tree.right.momentum, tree.left.momentum)
     far = bnp.where(forwards, tree.left.momentum, tree.right.momentum)
-    first = _row(branch.momenta_kept, np.int64(0))
+    first = _row(branch.open.momenta, np.int64(0))
     old = is_turning(far, first, weights * (tree.momenta + first))
     new = is_turning(near, branch.outer.momentum, weights * (branch.momenta + near))
     return old | new

@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from .bits import bits, fold_in, key, split
-from .continuous import beta, dirichlet, exponential, gamma, gumbel, log_gamma, normal, uniform
+from .continuous import (
+    beta,
+    dirichlet,
+    exponential,
+    gamma,
+    gumbel,
+    log_gamma,
+    normal,
+    uniform,
+    uniform_and_key,
+)
 from .discrete import (
     bernoulli,
     binomial,
@@ -36,4 +46,5 @@ __all__ = [
     "shuffle",
     "split",
     "uniform",
+    "uniform_and_key",
 ]

@@ -190,7 +190,7 @@ def split(key: Any, n: int = 2) -> Any:
     -------
     Array, shape (n, 2), uint32
     """
-    return _as_keys(random_bits(checked_key(key), shape=(n,), domain=SPLIT))
+    return as_keys(random_bits(checked_key(key), shape=(n,), domain=SPLIT))
 
 
 def fold_in(key: Any, number: Any) -> Any:
@@ -213,7 +213,7 @@ def fold_in(key: Any, number: Any) -> Any:
     """
     number = ew.convert(number if not isinstance(number, int) else np.int64(number), dtype=_U64)
     mixed = ew.bit_xor(random_bits(checked_key(key), shape=(), domain=FOLD), number)
-    return _as_keys(random_bits(_as_keys(mixed), shape=(), domain=FOLDED))
+    return as_keys(random_bits(as_keys(mixed), shape=(), domain=FOLDED))
 
 
 def as_shape(shape: int | Axes) -> Axes:
@@ -225,7 +225,7 @@ def as_shape(shape: int | Axes) -> Axes:
     )
 
 
-def _as_keys(words: Any) -> Any:
+def as_keys(words: Any) -> Any:
     """64-bit words (...) as keys (..., 2), the low half first."""
     shape = np.shape(words)
     low = ew.convert(ew.bit_and(words, 0xFFFFFFFF), dtype=_U32)

@@ -19,8 +19,8 @@ from .._trace import trace_flat
 from ..control import custom_call
 from ..special import digamma, ndtri
 from ..special.incomplete import lower_gamma_integral, upper_gamma_integral
-from ..structural import Axes
-from .bits import as_shape, bits, checked_key, each_key, split
+from ..structural import Axes, reshape, slice_
+from .bits import as_keys, as_shape, bits, checked_key, each_key, split
 from .loop import KEY, until_accepted
 
 
@@ -77,6 +77,31 @@ def uniform(
         return found
     width = surface.astype(surface.subtract(high, low), found.dtype)
     return surface.add(surface.astype(low, found.dtype), surface.multiply(width, found))
+
+
+def uniform_and_key(key: Any, n: int, dtype: Any = None) -> tuple[Any, Any]:
+    """Some uniform numbers, and the key of the next ones: a stream that is read in order.
+
+    Parameters
+    ----------
+    key : Array, shape (2,)
+    n : int
+    dtype : float64 or float32, optional
+
+    Returns
+    -------
+    numbers : Array, shape (n,)
+        As `uniform` gives them.
+    key : Array, shape (2,), uint32
+
+    Notes
+    -----
+    Odd `n` waste nothing: a block of the generator has two words, and the last one is the key.
+    """
+    words = bits(key, (n + 1,))
+    numbers = slice_(words, start=(0,), limit=(n,), stride=(1,))
+    last = slice_(words, start=(n,), limit=(n + 1,), stride=(1,))
+    return unit(numbers, _float_dtype(dtype)), reshape(as_keys(last), shape=(2,))
 
 
 def normal(key: Any, shape: int | Axes = (), dtype: Any = None) -> Any:

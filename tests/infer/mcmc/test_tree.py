@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from bayesdl.infer.mcmc.integrator import Point, leapfrog
+from bayesdl.infer.mcmc.integrator import Point, energy, leapfrog
 from bayesdl.infer.mcmc.metric import Diagonal
-from bayesdl.infer.mcmc.tree import grow, is_turning, slots
+from bayesdl.infer.mcmc.tree import Setting, alone, build, grow, is_turning
 from bayesdl.ops import random
 
 SD = np.array([1.0, 0.5])
@@ -24,16 +25,6 @@ def point(q: Any, p: Any) -> Point:
     return Point(np.asarray(q), np.asarray(p), *density(np.asarray(q)))
 
 
-@pytest.mark.parametrize("leaf", range(64))
-def test_slots_are_the_open_subtrees(leaf: int) -> None:
-    """Leaf n closes the subtrees [n − 2^k + 1, n] whose first leaf is a multiple of 2^k."""
-    slot, closed = (int(i) for i in slots(leaf, 6))
-    subtrees = [k for k in range(1, 8) if (leaf + 1) % 2**k == 0]
-    assert closed == len(subtrees)
-    firsts = [leaf + 1 - 2**k for k in subtrees]
-    assert [int(slots(first, 6)[0]) for first in firsts] == [slot - i for i in range(closed)]
-
-
 def turns(points: list[Point]) -> bool:
     total = sum(p.momentum for p in points)
     return bool(is_turning(points[0].momentum, points[-1].momentum, total))
@@ -45,6 +36,25 @@ def recursive_turns(points: list[Point]) -> bool:
         return False
     half = len(points) // 2
     return turns(points) or recursive_turns(points[:half]) or recursive_turns(points[half:])
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_half_ends_at_the_first_leaf_that_closes_a_turning_subtree(seed: int) -> None:
+    """Subtrees of 2^k points that begin at a multiple of 2^k, against a look at all of them."""
+    rng = np.random.default_rng(seed)
+    here = point(rng.normal(size=2) * SD, rng.normal(size=2))
+    step = np.float64(rng.uniform(0.02, 0.3))
+    tree = replace(alone(random.key(seed), here, step, 8), depth=np.int64(8))
+    found = build(random.key(seed), here, step, tree, Setting(density, UNIT, energy(here, UNIT)))
+    points = [here]
+    for _ in range(2**8):
+        points.append(leapfrog(points[-1], density, step, UNIT))
+        leaves = points[1:]
+        sizes = [2**k for k in range(1, 9) if len(leaves) % 2**k == 0]
+        if any(turns(leaves[-size:]) for size in sizes):
+            break
+    assert bool(found.turning)
+    assert int(found.n_steps) == len(leaves)
 
 
 @pytest.mark.parametrize("seed", range(12))
