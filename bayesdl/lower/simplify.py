@@ -250,6 +250,17 @@ def _is_power_of_two(literal: Literal) -> bool:
     return abs(float(np.frexp(literal.value)[0])) == 0.5
 
 
+def _compared_directly(equation: Equation, defined: Defined) -> Equation:
+    """x = max(x, y) is x ≥ y, for NaN too; so the slope of a rectifier does not read its value."""
+    for x, other in (equation.inputs, equation.inputs[::-1]):
+        for name, comparison in (("max", "greater_equal"), ("min", "less_equal")):
+            inner = _made_by(other, name, defined)
+            if inner is not None and x in inner.inputs and x.type.dtype.kind in "fiu":
+                a, b = inner.inputs
+                return _with(equation, (x, b if a is x else a), comparison)
+    return equation
+
+
 def _untransposed(equation: Equation, defined: Defined) -> Equation:
     """A product reads its operands as they lie, by the axes that it names."""
     inputs = list(equation.inputs)
@@ -273,6 +284,7 @@ def _untransposed(equation: Equation, defined: Defined) -> Equation:
 RECASTS: dict[str, Recast] = {
     "broadcast": _broadcast_once,
     "dot_general": _untransposed,
+    "equal": _compared_directly,
     "guarded_mul": _plain_product,
     "mul": _scaled_once,
     "reduce_sum": _sum_of_equals,

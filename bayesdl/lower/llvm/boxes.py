@@ -69,11 +69,22 @@ def _write_box(scope: Scope, nest: Nest, box: Box, totals: Totals, last: bool) -
             reduces.extend(found)
         elif not var.type.shape:
             scalars.append((var, found))
-        elif var in scope.fusion.memory:
+        elif var in scope.fusion.memory and not _is_there(scope, var, found, place, nest):
             stores.append(Store(scope.pointer(var), linear(place, nest.space), found))
+    if not (stores or reduces or scalars):
+        return totals
     writer = Writer(scope, box.space, stores, reduces, scalars)
     writer.write(totals, last)
     return writer.totals
+
+
+def _is_there(scope: Scope, var: Var, node: Node, place: Place, nest: Nest) -> bool:
+    """Whether a value that is only put where it belongs was made there."""
+    if node.kind != "load" or not isinstance(node.data[0], Var):
+        return False
+    part, index = node.data
+    first = scope.lies_in(part, var)
+    return first is not None and index.plus(first) == linear(place, nest.space)
 
 
 def _read_root(

@@ -35,7 +35,15 @@ class Target:
     index: int
 
 
-Storage = Slot | Given | Target
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """A piece of the buffer of a value that others are put together to, from an element on."""
+
+    whole: Slot | Target
+    offset: int
+
+
+Storage = Slot | Given | Target | Seat
 
 
 @dataclass(eq=False)
@@ -46,6 +54,8 @@ class _Room:
     start: int
     end: int
     target: int | None = None
+    whole: _Room | None = None
+    offset: int = 0
 
 
 @dataclass(frozen=True)
@@ -102,13 +112,17 @@ class _Planner:
             self.last.update(dict.fromkeys(reads, i))
         self.given = {v: i for i, v in enumerate(self.program.inputs)}
         self.rooms: dict[Var, _Room] = {}
+        self.parts = _parts_put_together(fusion)
 
     def plan(self) -> Plan:
         wanted, loose = self._claim_targets()
         for var in sorted(self._owned(), key=lambda v: -self.fusion.step_of[v]):
             if var not in self.rooms:
-                self.rooms[var] = self._open(var, wanted.get(var))
+                self.rooms[var] = self._seated(var) or self._open(var, wanted.get(var))
             self._take_over(var)
+        for room in self.rooms.values():
+            if room.whole is not None:
+                room.whole.start = min(room.whole.start, room.start)
         loose.extend(
             (index, var) for var, index in wanted.items() if self.rooms[var].target is None
         )
@@ -159,6 +173,17 @@ class _Planner:
             room.target = target
         return room
 
+    def _seated(self, var: Var) -> _Room | None:
+        """A buffer within that of the value that a var is a part of, if it is read there last."""
+        whole, offset = self.parts.get(var, (var, 0))
+        start, end = self.fusion.step_of[var], self.fusion.step_of[whole]
+        room = self.rooms.get(whole)
+        if room is None or len(room.tenants) > 1 or room.target in self.shared:
+            return None
+        if room.whole is not None or self.last.get(var) != end:
+            return None
+        return _Room([var], start, end, whole=room, offset=offset)
+
     def _is_free(self, target: int, var: Var, start: int) -> bool:
         if target not in self.shared:
             return True
@@ -198,10 +223,14 @@ class _Planner:
         """First fit, the largest first, among rooms that live at the same time."""
         storage: dict[Var, Storage] = {}
         placed: list[tuple[int, int, _Room]] = []
+        seated: list[_Room] = []
         size = 0
         # A set has another order in each process, and its ties would lay buffers out differently.
         rooms = dict.fromkeys(self.rooms.values())
         for room in sorted(rooms, key=lambda r: (-_bytes(r.tenants[0]), r.start)):
+            if room.whole is not None:
+                seated.append(room)
+                continue
             if room.target is not None:
                 storage.update(dict.fromkeys(room.tenants, Target(room.target)))
                 continue
@@ -216,7 +245,31 @@ class _Planner:
             placed.append((offset, need, room))
             storage.update(dict.fromkeys(room.tenants, Slot(offset)))
             size = max(size, offset + need)
+        for room in seated:
+            assert room.whole is not None
+            whole = storage[room.whole.tenants[0]]
+            assert isinstance(whole, Slot | Target)
+            storage.update(dict.fromkeys(room.tenants, Seat(whole, room.offset)))
         return storage, size
+
+
+def _parts_put_together(fusion: Fusion) -> dict[Var, tuple[Var, int]]:
+    """What is put together with others along whole rows: the result, and where in it it belongs."""
+    found: dict[Var, tuple[Var, int]] = {}
+    for equation in fusion.equations:
+        (whole, *_) = equation.outputs
+        if equation.primitive.name != "concatenate" or whole not in fusion.memory:
+            continue
+        if any(n != 1 for n in whole.type.shape[: equation.params["axis"]]):
+            continue
+        parts = [fusion.base(a) if isinstance(a, Var) else a for a in equation.inputs]
+        at = 0
+        for part in parts:
+            made_here = part in fusion.memory and part in fusion.step_of
+            if isinstance(part, Var) and made_here and parts.count(part) == 1:
+                found[part] = whole, at
+            at += part.type.size
+    return found
 
 
 def heirs(fusion: Fusion, at: int, var: Var) -> list[Var]:

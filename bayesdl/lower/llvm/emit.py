@@ -17,7 +17,7 @@ from bayesdl.ir.walk import programs_in, subprograms
 from . import mathlib
 from .ahead import Window, fetch
 from .boxes import write_nest
-from .buffers import ALIGNMENT, Given, Plan, Slot, Storage, Target, plan
+from .buffers import ALIGNMENT, Given, Plan, Seat, Slot, Storage, Target, plan
 from .code import Code, Module, constant, value_type
 from .fuse import Fusion, Nest, Products
 from .link import ENTRY
@@ -337,13 +337,25 @@ class Scope:
         if isinstance(place, Piece):
             source, offset = self.fusion.views[place.var]
             return self.code.at(self.pointer(source), str(offset), source.type.dtype)
+        if isinstance(place, Seat):
+            return self.code.at(self._buffer(place.whole), str(place.offset), atom.type.dtype)
+        if isinstance(place, Slot | Target):
+            return self._buffer(place)
         if isinstance(place, Given):
             return self.inputs[place.index]
+        return self._constant(self.plan.constants[place].params["value"])
+
+    def _buffer(self, place: Slot | Target) -> str:
         if isinstance(place, Target):
             return self.targets[place.index]
-        if isinstance(place, Slot):
-            return self._workspace(self.base + place.offset)
-        return self._constant(self.plan.constants[place].params["value"])
+        return self._workspace(self.base + place.offset)
+
+    def lies_in(self, part: Var, whole: Var) -> int | None:
+        """The element of a buffer from which on another lies within it, if it does."""
+        place = self.place(part)
+        if not isinstance(place, Seat) or place.whole != self.place(whole):
+            return None
+        return place.offset
 
     def value(self, atom: Atom) -> str:
         """The register of a scalar, the address of an array."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from bayesdl.ir.program import Atom, Equation, Var, label
 
-from .buffers import Given, Plan, Slot, Storage
+from .buffers import Given, Plan, Seat, Slot, Storage
 from .emit import Unit
 from .fuse import Fusion, Nest, Products, Single, Step
 
@@ -83,6 +83,8 @@ def _places(plan: Plan) -> Iterator[str]:
 
 
 def _place(storage: Storage) -> str:
+    if isinstance(storage, Seat):
+        return f"{_place(storage.whole)} + {storage.offset}"
     if isinstance(storage, Slot):
         return f"workspace + {storage.offset}"
     return f"{'input' if isinstance(storage, Given) else 'output'} {storage.index}"

@@ -28,6 +28,8 @@ SHORT, DEAR, DEAR_AT_ONCE, LIGHT_AT_ONCE = 256, 12, 2, 4
 # Loops around an innermost one of so many turns, or more loops than these within one another, stay
 # loops: written out, they are thousands of lines for LLVM and no faster.
 FULL, DEEPEST = 8, 3
+# So many rows at once are added to totals in memory, where a row is up to JAMMED elements long.
+AT_ONCE, JAMMED = 4, 1024
 
 
 class Scope(Protocol):
@@ -50,6 +52,9 @@ class Scope(Protocol):
 
     def scratch(self, *sizes: int) -> list[str]:
         """Buffers of so many bytes for this step."""
+
+    def lies_in(self, part: Var, whole: Var) -> int | None:
+        """The element of a buffer from which on another lies within it, if it does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +116,7 @@ class Reduce:
 
 
 Totals = dict[tuple[Var, int], str]
+Row = tuple[str, dict[Node, str], dict[Index, str]]
 
 
 def write_stores(scope: Scope, space: tuple[int, ...], stores: Sequence[Store]) -> None:
@@ -162,6 +168,7 @@ class Writer:
         """
         self.last = last
         self.narrow = False
+        self.rows: list[Row] = []
         self.rooms = {
             r: self.scope.scratch(r.var.type.size * r.dtype.itemsize)[0]
             for r in self.reduces
@@ -238,9 +245,10 @@ class Writer:
 
     def _level(self, depth: int, totals: dict[Reduce, str]) -> dict[Reduce, str]:
         """Write the body at a depth; the running values of the accumulators after it."""
-        for node in self.order:
-            if self.levels[node] == depth:
-                self.values[node] = self._value(node, depth)
+        if self.rows and depth == len(self.loops):
+            self._rows_together(depth)
+            return {}
+        self._compute(depth)
         if depth == len(self.loops):
             for store in self.stores:
                 self._store(store)
@@ -252,6 +260,12 @@ class Writer:
                 value = after.pop(reduce) if reduce in after else self._alone(reduce)
                 self._finish(reduce, value, depth)
         return after
+
+    def _compute(self, depth: int) -> None:
+        """Write the values that are known at a depth."""
+        for node in self.order:
+            if self.levels[node] == depth:
+                self.values[node] = self._value(node, depth)
 
     def _alone(self, reduce: Reduce) -> str:
         """A total of one element."""
@@ -283,6 +297,53 @@ class Writer:
             totals = self._stretch(depth, str(count - count % BLOCK), count % BLOCK, totals)
         return totals
 
+    def _is_jammed(self, depth: int, totals: dict[Reduce, str]) -> bool:
+        """Whether rows are added to totals in memory, each light enough to take several at once."""
+        if depth + 2 != len(self.loops) or totals or self.group is None or not self.reduces:
+            return False
+        lanes, is_dear = self._lanes(depth + 1)
+        width = prod(self.space[a] for a in self.loops[depth + 1])
+        if is_dear or not 1 < lanes <= width <= JAMMED:
+            return False
+        innermost = (self._register_depth(r) == len(self.loops) for r in self.reduces)
+        return all(innermost) and all(map(self._in_memory, self.reduces)) and not self.rooms
+
+    def _jammed(self, depth: int, first: str, count: int) -> None:
+        """Write a loop over rows that takes several rows at once.
+
+        A total in memory is read and written once for all of them, and an addition to it waits for
+        the one before only so often.
+        """
+        axis, kept = self.loops[depth][-1], (dict(self.values), dict(self.indices))
+        with self.code.loop(count // AT_ONCE, rolled=self._is_long()) as loop:
+            start = self.code.add(self.code.scale(loop.index, AT_ONCE), first)
+            for i in range(AT_ONCE):
+                self.values, self.indices = dict(kept[0]), dict(kept[1])
+                self.counters[axis] = self.code.add(start, str(i))
+                self._compute(depth + 1)
+                self.rows.append((self.counters[axis], self.values, self.indices))
+            self._loops(depth + 1, {})
+            self.rows = []
+        self.values, self.indices = kept
+
+    def _rows_together(self, depth: int) -> None:
+        """One column of several rows: all is read before anything is written."""
+        axis, rows = self.loops[-2][-1], []
+        for counter, values, indices in self.rows:
+            self.counters[axis] = counter
+            self.values, self.indices = dict(values), dict(indices)
+            self._compute(depth)
+            rows.append((counter, self.values, self.indices))
+        for self.counters[axis], self.values, self.indices in rows:
+            for store in self.stores:
+                self._store(store)
+        for reduce in self.reduces:
+            terms = [values[reduce.node] for _, values, _ in rows]
+            while len(terms) > 1:
+                pairs = zip(terms[::2], terms[1::2], strict=True)
+                terms = [self._combine(reduce, a, b) for a, b in pairs]
+            self._finish(reduce, terms[0], depth)
+
     def _stretch(
         self, depth: int, first: str, count: int, totals: dict[Reduce, str]
     ) -> dict[Reduce, str]:
@@ -292,6 +353,11 @@ class Writer:
         longer one element by element: up to fifteen of them, each as dear as a vector.
         """
         lanes, is_dear = self._lanes(depth)
+        if count >= AT_ONCE and self._is_jammed(depth, totals):
+            rest = count % AT_ONCE
+            self._jammed(depth, first, count)
+            start = self.code.add(first, str(count - rest))
+            return self._loop(depth, start, rest, totals) if rest else totals
         vectors, rest = divmod(count, lanes)
         if lanes == 1 or vectors > SHORT or (not vectors and not is_dear):
             return self._loop(depth, first, count, totals, DEAR_AT_ONCE if is_dear else 0)

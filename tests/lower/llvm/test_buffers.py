@@ -262,3 +262,35 @@ program s(%n: f64[], %a: f64[9]):
   return %n %b %r""",
         np.arange(12.0),
     )
+
+
+def test_parts_are_made_where_they_are_put_together(same) -> None:
+    """Two products and an input behind one another: the products are not copied."""
+    text = """program f(%a: f64[9,9], %b: f64[9,9], %c: f64[5]):
+  %x: f64[9,9] = dot_general %a %b batch=((),()) contract=((1),(0))
+  %y: f64[9,9] = dot_general %b %a batch=((),()) contract=((0),(0))
+  %s: f64[9,9] = add %y %a
+  %t: f64[] = reduce_sum %s axes=(0,1)
+  %u: f64[81] = reshape %x shape=(81)
+  %v: f64[81] = reshape %s shape=(81)
+  %w: f64[167] = concatenate %u %c %v axis=0
+  return %w %t"""
+    listing = emitted_text(from_text(text), "plan")
+    assert listing.count(": f64[9,9]  output 0 + 0\n") == 1
+    assert listing.count(": f64[9,9]  output 0 + 86\n") == 2
+    rng = np.random.default_rng(0)
+    same(text, rng.normal(size=(9, 9)), rng.normal(size=(9, 9)), rng.normal(size=5))
+
+
+@pytest.mark.parametrize("asked", ["%w %x", "%w %m"])
+def test_a_part_that_is_wanted_elsewhere_has_a_buffer_of_its_own(same, asked: str) -> None:
+    """An output, and what is read after it was put together with others and changed."""
+    kind = "f64[9,9]"
+    text = f"""program f(%a: {kind}, %b: {kind}):
+  %x: {kind} = dot_general %a %b batch=((),()) contract=((1),(0))
+  %v: f64[18,9] = concatenate %x %a axis=0
+  %w: f64[18,9] = exp %v
+  %m: {kind} = dot_general %x %x batch=((),()) contract=((1),(0))
+  return {asked}"""
+    rng = np.random.default_rng(0)
+    same(text, rng.normal(size=(9, 9)), rng.normal(size=(9, 9)), rtol=1e-11)

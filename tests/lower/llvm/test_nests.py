@@ -161,3 +161,31 @@ def test_sums_of_nothing_are_zero_in_float32_too(same) -> None:
         np.zeros((0, 3)),
         np.zeros((2, 0)),
     )
+
+
+@pytest.mark.parametrize("rows", [3, 4, 11, 300])
+@pytest.mark.parametrize("columns", [5, 8, 21])
+@pytest.mark.parametrize("dtype", ["f64", "f32", "i32"])
+def test_rows_are_added_to_totals_several_at_once(
+    same, rows: int, columns: int, dtype: str
+) -> None:
+    """Where every row is also written in place, and the largest of a column is asked for too."""
+    text = f"""program f(%a: {dtype}[{rows},{columns}], %w: {dtype}[{rows}]):
+  %v: {dtype}[{rows},{columns}] = broadcast %w axes=(1) shape=({rows},{columns})
+  %b: {dtype}[{rows},{columns}] = mul %a %v
+  %s: {dtype}[{columns}] = reduce_sum %b axes=(0)
+  %m: {dtype}[{columns}] = reduce_max %a axes=(0)
+  return %b %s %m"""
+    rng = np.random.default_rng(0)
+    same(text, rng.integers(-9, 9, (rows, columns)), rng.integers(-9, 9, rows))
+
+
+def test_totals_along_a_loop_in_the_middle(same) -> None:
+    """Sums over the outermost and the innermost of three loops, beside sums that keep these."""
+    text = """program f(%a: f64[5,8,16]):
+  %b: f64[5,8,16] = mul %a %a
+  %s: f64[8] = reduce_sum %b axes=(0,2)
+  %t: f64[8,16] = reduce_sum %b axes=(0)
+  %u: f64[5,16] = reduce_sum %b axes=(1)
+  return %s %t %u"""
+    same(text, np.random.default_rng(0).normal(size=(5, 8, 16)))
