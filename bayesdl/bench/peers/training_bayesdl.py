@@ -11,7 +11,7 @@ from harness import request, train, use_cores
 
 use_cores(request()["cores"])
 import numpy as np  # noqa: E402
-from training_nets import BATCH, FIRST_SD, LEARNING_RATE, NETS, RATE  # noqa: E402
+from training_nets import BATCH, FIRST_SD, LEARNING_RATE, MEMBERS, NETS, RATE  # noqa: E402
 
 from bayesdl import dist, nn  # noqa: E402
 from bayesdl.infer.deep.mc_dropout import MCDropout  # noqa: E402
@@ -76,6 +76,7 @@ def make(method: str, name: str, dtype: Any, cores: int) -> Any:
     common = {"batch_size": BATCH, "learning_rate": LEARNING_RATE, "schedule": Constant()}
     settings = {
         "plain": {"guide": "map"},
+        "ensemble": {"guide": "map"},
         "mc_dropout": {"rate": RATE},
         "mean_field": {
             "guide": "mean_field",
@@ -88,10 +89,12 @@ def make(method: str, name: str, dtype: Any, cores: int) -> Any:
     kernel, target = kind.prepared(density, {**common, **settings})
     compiled = compile_kernel(kernel, target)
     start = net.start().astype(dtype)
-    keys = np.zeros((1, 2), np.uint32)
+    chains = MEMBERS if method == "ensemble" else 1
+    keys = np.arange(2 * chains, dtype=np.uint32).reshape(chains, 2)
+    starts = np.tile(start, (chains, 1))
 
     def steps(count: int) -> None:
-        run(compiled, kernel, target, start[None], keys, tune=count, draws=1, cores=1)
+        run(compiled, kernel, target, starts, keys, tune=count, draws=1, cores=cores)
 
     terms = density.site_log_densities(start, *density.data)
     return steps, -float(terms["y"]) / net.rows

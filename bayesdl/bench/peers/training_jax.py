@@ -13,7 +13,7 @@ use_cores(request()["cores"])
 import jax  # noqa: E402
 import jax.numpy as jnp  # noqa: E402
 from nets_jax import masks_of, nll, outputs  # noqa: E402
-from training_nets import BATCH, FIRST_SD, LEARNING_RATE, NETS, RATE  # noqa: E402
+from training_nets import BATCH, FIRST_SD, LEARNING_RATE, MEMBERS, NETS, RATE  # noqa: E402
 
 
 def objective(method: str, net: Any, dtype: Any) -> Any:
@@ -36,7 +36,8 @@ def objective(method: str, net: Any, dtype: Any) -> Any:
         noise = jax.random.normal(key, mean.shape, dtype)
         return energy(mean + jnp.exp(log_sd) * noise, None, x, y) - jnp.sum(log_sd)
 
-    return {"plain": plain, "mc_dropout": mc_dropout, "mean_field": mean_field}[method]
+    found = {"mc_dropout": mc_dropout, "mean_field": mean_field}
+    return found.get(method, plain)
 
 
 def adam(theta: Any, m: Any, v: Any, g: Any, count: Any) -> Any:
@@ -59,8 +60,7 @@ def make(method: str, name: str, dtype: Any, cores: int) -> Any:
     loss = objective(method, net, dtype)
     gradient = jax.grad(lambda t, *rest: loss(t if len(t) == 2 else t[0], *rest))
 
-    @jax.jit
-    def loop(count: Any, theta: Any, key: Any, x: Any, y: Any) -> Any:
+    def one(count: Any, theta: Any, key: Any, x: Any, y: Any) -> Any:
         def turn(i: Any, carry: Any) -> Any:
             here, m, v, key = carry
             key, rows, noise = jax.random.split(key, 3)
@@ -73,8 +73,14 @@ def make(method: str, name: str, dtype: Any, cores: int) -> Any:
         zeros = jax.tree.map(jnp.zeros_like, theta)
         return jax.lax.fori_loop(0, count, turn, (theta, zeros, zeros, key))
 
+    key = jax.random.PRNGKey(0)
+    loop = jax.jit(one)
+    if method == "ensemble":
+        loop = jax.jit(jax.vmap(one, in_axes=(None, None, 0, None, None)))
+        key = jax.random.split(key, MEMBERS)
+
     def steps(count: int) -> None:
-        jax.block_until_ready(loop(count, theta, jax.random.PRNGKey(0), x, y))
+        jax.block_until_ready(loop(count, theta, key, x, y))
 
     f = outputs(net, net.parts(start), x)
     return steps, float(nll(net, f, y)) / net.rows

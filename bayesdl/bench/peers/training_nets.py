@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 BATCH, RATE, LEARNING_RATE, FIRST_SD = 128, 0.1, 1e-3, 0.1
-METHODS = ("plain", "mc_dropout", "mean_field")
+METHODS = ("plain", "mc_dropout", "mean_field", "ensemble")
+MEMBERS = 5
 SEED = 20262
 
 

@@ -13,7 +13,7 @@ use_cores(request()["cores"])
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
 from torch.nn import functional  # noqa: E402
-from training_nets import BATCH, FIRST_SD, LEARNING_RATE, NETS, RATE  # noqa: E402
+from training_nets import BATCH, FIRST_SD, LEARNING_RATE, MEMBERS, NETS, RATE  # noqa: E402
 
 
 def arranged(net: Any, parts: Any) -> list[Any]:
@@ -66,15 +66,17 @@ def make(method: str, name: str, dtype: Any, cores: int) -> Any:
     x = x.permute(0, 3, 1, 2).contiguous() if x.ndim == 4 else x
     starts = arranged(net, net.parts(net.start().astype(dtype)))
     precision = arranged(net, net.parts(net.precision().astype(dtype)))
-    means = [s.clone().requires_grad_() for s in starts]
+    count = MEMBERS if method == "ensemble" else 1
+    members = [[s.clone().requires_grad_() for s in starts] for _ in range(count)]
     field = method == "mean_field"
     log_sds = [
         torch.full_like(s, float(np.log(FIRST_SD))).requires_grad_() for s in starts if field
     ]
-    optimiser = torch.optim.Adam([*means, *log_sds], lr=LEARNING_RATE, fused=True)
+    trained = [*(m for means in members for m in means), *log_sds]
+    optimiser = torch.optim.Adam(trained, lr=LEARNING_RATE, fused=True)
     rate = RATE if method == "mc_dropout" else 0.0
 
-    def loss(chosen: Any) -> Any:
+    def loss(means: Any, chosen: Any) -> Any:
         weights = means
         if field:
             weights = [
@@ -88,7 +90,8 @@ def make(method: str, name: str, dtype: Any, cores: int) -> Any:
     def steps(count: int) -> None:
         for _ in range(count):
             optimiser.zero_grad(set_to_none=True)
-            loss(torch.randint(0, net.rows, (BATCH,))).backward()
+            for means in members:
+                loss(means, torch.randint(0, net.rows, (BATCH,))).backward()
             optimiser.step()
 
     with torch.no_grad():
