@@ -21,7 +21,8 @@ from .keep import GROUPS, Columns
 
 CHUNK_BYTES = 8_000_000
 READ_BYTES = 32_000_000
-CHUNK_DRAWS = 5000
+# Each chunk of a site takes a millisecond or two, of whatever size: long runs have longer ones.
+CHUNK_DRAWS, MOST_DRAWS, CHUNKS = 5000, 20_000, 16
 RUN, CHAINS, DRAWS = "bayesdl_run", "bayesdl_chains", "bayesdl_draws"
 ABOUT, PROGRESS = "bayesdl_about", "bayesdl_progress"
 Array = np.ndarray[Any, Any]
@@ -142,7 +143,8 @@ class Store(Columns):
         self.path = Path(path)
         self._root = _made(self.path, run, about)
         biggest = sum(t.size * t.dtype.itemsize for t in types.values())
-        self.chunk = int(min(shape[1], CHUNK_DRAWS, max(1, CHUNK_BYTES // max(biggest, 1))))
+        wanted = max(CHUNK_DRAWS, min(shape[1] // CHUNKS, MOST_DRAWS))
+        self.chunk = int(min(shape[1], wanted, max(1, CHUNK_BYTES // max(biggest, 1))))
         self._fresh = False
         if PROGRESS not in self._root:
             _created(self._root, PROGRESS, shape[:1], shape[:1], np.dtype(np.int64), (PROGRESS,))

@@ -15,7 +15,9 @@ import pytest
 import bayesdl as bdl
 from bayesdl import dist
 from bayesdl._base.errors import ArgumentError, CapacityError, RunError
+from bayesdl.infer import run as loop
 from bayesdl.infer import store as disk
+from bayesdl.ir.types import ArrayType
 
 pytest.importorskip("zarr")
 Y = np.linspace(-1.0, 2.0, 9)
@@ -37,6 +39,7 @@ def whole() -> Any:
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(disk, "CHUNK_DRAWS", 200)
+    monkeypatch.setattr(loop, "CAPACITY", 100)
 
 
 def same(a: Any, b: Any) -> None:
@@ -54,6 +57,14 @@ def test_the_draws_are_those_in_memory_and_come_back(tmp_path: Path, whole: Any)
     same(again, whole)
     np.testing.assert_array_equal(again.predict()["y"], whole.predict()["y"])
     assert str(post.summary()) == str(whole.summary())
+
+
+def test_long_runs_have_longer_chunks(tmp_path: Path) -> None:
+    scalar = ArrayType((), np.dtype(np.float64))
+    for draws, chunk in ((100, 100), (1600, 200), (8000, 500), (10**6, 20_000)):
+        types = {"x": scalar}
+        store = disk.Store(tmp_path / str(draws), dict, types, {}, (2, draws), "a run", {})
+        assert store.chunk == chunk
 
 
 def test_xarray_opens_it(tmp_path: Path, whole: Any) -> None:
