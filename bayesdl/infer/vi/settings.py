@@ -116,7 +116,8 @@ def check_own(guide: ModelGuide, estimator: str, alpha: float, by_row: bool) -> 
         Whether each row has a bound of its own.
     """
     known, fix = "", "leave the estimator out."
-    if guide.discrete and (estimator not in ("", "score_function") or alpha != 1.0):
+    draws_discrete = guide.estimator == "score_function"
+    if draws_discrete and (estimator not in ("", "score_function") or alpha != 1.0):
         known, fix = (
             'score_function, objective="elbo"',
             'leave both out: "score_function" is taken.',

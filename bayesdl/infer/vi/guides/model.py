@@ -65,7 +65,7 @@ class ModelGuide(Guide):
     @property
     def estimator(self) -> str:  # type: ignore[override]
         """The score's where it draws discrete unknowns."""
-        discrete = self.own is not None and self.discrete
+        discrete = self.own is not None and self._discrete
         return "score_function" if discrete else "reparametrised"
 
     @property
@@ -85,7 +85,7 @@ class ModelGuide(Guide):
         return [s for s in target.sites.latent.values() if s.name in own.sites.latent]
 
     @property
-    def discrete(self) -> frozenset[str]:
+    def _discrete(self) -> frozenset[str]:
         """Discrete unknowns that it draws."""
         assert self.own is not None
         return frozenset(n for n, s in self.own.sites.latent.items() if _is_discrete(s))
@@ -143,7 +143,7 @@ class ModelGuide(Guide):
         return model.position(self.both[0].sites), guide.log_prob() + model.log_det
 
     def sample_and_score(self, params: Any, key: Any) -> tuple[Any, Any, Any]:
-        scored = self.discrete or frozenset(site.name for site in self.drawn)
+        scored = self._discrete or frozenset(site.name for site in self.drawn)
         guide, model = self.run(params, key, scored)
         here = guide.log_prob(scored)
         smooth = guide.log_prob() - here + bnp.stop_gradient(here)
