@@ -22,6 +22,7 @@ from bayesdl.pipeline import jit
 from bayesdl.transform.derived import vmap
 
 from .guides import ModelGuide
+from .guides.model import parameters_of
 from .objectives import Renyi
 from .settings import read_settings
 from .terms import log_weights, plate_of_rows
@@ -145,7 +146,7 @@ class FittedGuide:
     def _refuse_another(self, here: ModelGuide) -> None:
         """Parameters belong to the guide that was fitted."""
         known = {n: np.shape(v) for n, v in self.params["own"].items()}
-        asked = {s.name: s.unconstrained_shape for s in here.parameters}
+        asked = {s.name: s.unconstrained_shape for s in parameters_of(here)}
         if known != asked:
             raise SiteError(
                 "the parameters of the guide are not those that were fitted.",

@@ -122,18 +122,12 @@ class ModelGuide(Guide):
             return self
         return self.part.given(self.batches.chosen(turn, self.data))
 
-    @property
-    def parameters(self) -> list[Site]:
-        """Its own sites that are no unknowns of the model."""
-        target, own = self.both
-        return [s for s in own.sites.latent.values() if s.name not in target.sites.latent]
-
     def start(self, key: Any, position: Any, sd: float) -> Any:
         dtype = self.both[1].dtype
         return {
             "own": {
                 s.name: _first(s, random.fold_in(key, i), dtype)
-                for i, s in enumerate(self.parameters)
+                for i, s in enumerate(parameters_of(self))
             },
             "points": {s.name: s.part(position) for s in self.points},
         }
@@ -171,6 +165,12 @@ class ModelGuide(Guide):
         model = OfModel(guide.values, params["points"], self.weights)
         target.run(model, self.data)
         return guide, model
+
+
+def parameters_of(guide: ModelGuide) -> list[Site]:
+    """Sites of the guide that are no unknowns of the model."""
+    target, own = guide.both
+    return [s for s in own.sites.latent.values() if s.name not in target.sites.latent]
 
 
 def discrete_in(function: Callable[..., Any], data: Sequence[Any]) -> frozenset[str]:
