@@ -15,7 +15,7 @@ from bayesdl.tracing.flow import cond
 
 from .integrator import Place
 from .mass import first_inverse_mass
-from .metric import CHUNK, Stretched
+from .metric import CHUNK, Stretched, Turned
 
 MEMORY = 256
 """Latest points from which a metric is taken, at most."""
@@ -25,6 +25,8 @@ CUTOFF = 2.0
 """A low-rank metric leaves directions alone whose variance lies within this factor of one."""
 PSEUDO_POINTS = 0.01
 """Weight, in points, of the guess that the scaled target is round: it decides where few are."""
+
+Correlated = Stretched | Turned
 
 
 @dataclass(frozen=True)
@@ -78,39 +80,44 @@ class LearnDirections:
     blocks: tuple[tuple[int, ...], ...]
     low_rank: bool
 
-    def start(self, gradient: Any) -> tuple[Memory, Stretched]:
+    def start(self, gradient: Any) -> tuple[Memory, Correlated]:
         """No point seen, and a first metric."""
         zero = np.int64(0) * bnp.astype(bnp.isfinite(gradient[0]), "int64")
-        rows = bnp.zeros((MEMORY, gradient.shape[0]), gradient.dtype)
-        rank = min(RANK, gradient.shape[0]) if self.low_rank else sum(map(len, self.blocks))
-        directions = bnp.zeros((_rounded(rank), gradient.shape[0]), gradient.dtype)
-        metric = Stretched(first_inverse_mass(gradient), directions, directions[:, 0], zero)
-        return Memory(rows, rows, zero, zero, zero), metric
+        dim, dtype = gradient.shape[0], gradient.dtype
+        rows = bnp.zeros((MEMORY, dim), dtype)
+        memory = Memory(rows, rows, zero, zero, zero)
+        rank = min(RANK, dim) if self.low_rank else sum(map(len, self.blocks))
+        scale = bnp.sqrt(first_inverse_mass(gradient))
+        # A product with the square matrix takes the place of two with the directions.
+        if 2 * rank >= dim:
+            return memory, Turned(scale, bnp.zeros((dim, dim), dtype), zero > 0)
+        directions = bnp.zeros((_rounded(rank), dim), dtype)
+        return memory, Stretched(scale, directions, directions[:, 0], zero)
 
     def learn(
-        self, memory: Memory, metric: Stretched, place: Place, window_end: Any
-    ) -> tuple[Memory, Stretched]:
+        self, memory: Memory, metric: Correlated, place: Place, window_end: Any
+    ) -> tuple[Memory, Correlated]:
         """One more point; at the end of a window, a metric from it and the window before."""
         memory = remember(memory, place)
 
-        def renew(memory: Memory, metric: Stretched) -> tuple[Memory, Stretched]:
+        def renew(memory: Memory, metric: Correlated) -> tuple[Memory, Correlated]:
             found = self.metric_from(memory, metric)
-            sound = bnp.isfinite(found.directions).all() & bnp.isfinite(found.excess).all()
+            matrix = found.root if isinstance(found, Turned) else found.directions
+            sound = bnp.isfinite(matrix).all()
             passed = replace(memory, current=memory.count, previous=memory.current)
             return passed, cond(sound, lambda new, old: new, lambda new, old: old, found, metric)
 
-        result: tuple[Memory, Stretched] = cond(
+        result: tuple[Memory, Correlated] = cond(
             window_end, renew, lambda memory, metric: (memory, metric), memory, metric
         )
         return result
 
-    def metric_from(self, memory: Memory, metric: Stretched) -> Stretched:
+    def metric_from(self, memory: Memory, metric: Correlated) -> Correlated:
         """What this window and the one before it say, where `metric` has been in use."""
         positions, gradients = _deviations(memory)
         ratio = bnp.sqrt((positions**2).sum(0) / (gradients**2).sum(0))
         good = bnp.isfinite(ratio) & (ratio > 0.0)
-        variance = bnp.where(good, ratio, metric.variance)
-        scale = bnp.sqrt(variance)
+        scale = bnp.where(good, bnp.sqrt(ratio), metric.scale)
         positions, gradients = positions / scale, gradients * scale
         if self.low_rank:
             values, vectors = _low_rank(positions, gradients)
@@ -118,12 +125,19 @@ class LearnDirections:
             parts = [_block(positions, gradients, block) for block in self.blocks]
             values = bnp.concatenate([value for value, _ in parts])
             vectors = bnp.concatenate([vector for _, vector in parts], axis=1)
-        rank = len(values)
-        directions = bnp.zeros(metric.directions.shape, scale.dtype)
-        directions = bnp.concatenate([vectors.T * scale, directions[rank:]])
-        excess = bnp.concatenate([values - 1.0, bnp.zeros_like(metric.excess[rank:])])
-        used = bnp.where(excess == 0.0, 0, np.arange(1, len(excess) + 1))
-        return Stretched(variance, directions, excess, used.max())
+        return _with_directions(metric, scale, bnp.sqrt(values) - 1.0, vectors)
+
+
+def _with_directions(metric: Correlated, scale: Any, excess: Any, vectors: Any) -> Correlated:
+    """A metric of the same kind, from directions as columns."""
+    if isinstance(metric, Turned):
+        identity = np.eye(len(scale), dtype=scale.dtype)
+        return Turned(scale, identity + (vectors * excess) @ vectors.T, (excess != 0.0).any())
+    rank = len(excess)
+    directions = bnp.concatenate([vectors.T, bnp.zeros_like(metric.directions[rank:])])
+    excess = bnp.concatenate([excess, bnp.zeros_like(metric.excess[rank:])])
+    used = bnp.where(excess == 0.0, 0, np.arange(1, len(excess) + 1))
+    return Stretched(scale, directions, excess, used.max())
 
 
 def remember(memory: Memory, place: Place) -> Memory:

@@ -40,6 +40,11 @@ class HamiltonianState:
     gradient: Any
     adaptation: Adaptation
 
+    @property
+    def place(self) -> Place:
+        """Where the chain stands, without what it has learnt."""
+        return Place(self.position, self.value, self.gradient)
+
 
 @dataclass(frozen=True)
 class HMCInfo:
@@ -65,8 +70,7 @@ def start(key: Any, position: Any, density: Density, learner: Learner) -> Hamilt
 
 def depart(key: Any, state: HamiltonianState) -> Point:
     """Where the chain stands, with a fresh momentum."""
-    place = Place(state.position, state.value, state.gradient)
-    return set_off(key, place, state.adaptation.metric)
+    return set_off(key, state.place, state.adaptation.metric)
 
 
 @kernel
@@ -116,16 +120,16 @@ class HMC(Kernel):
         here = depart(keys[0], state)
         metric = state.adaptation.metric
         n_steps = self._length(keys[1], epsilon)
-        there = while_loop(
-            lambda carry: carry[1] < n_steps,
-            lambda carry: (leapfrog(carry[0], density, epsilon, metric), carry[1] + 1),
-            (here, 0),
-        )[0]
-        before = energy(here, metric)
-        error = energy(there, metric) - before
+        point, place, _ = while_loop(
+            lambda carry: carry[2] < n_steps,
+            lambda carry: (*leapfrog(carry[0], density, epsilon, metric), carry[2] + 1),
+            (here, state.place, 0),
+        )
+        before = energy(here.momentum, state.value)
+        error = energy(point.momentum, place.value) - before
         acceptance = bnp.exp(-bnp.maximum(error, 0.0))
         accepted = random.uniform(keys[2], dtype=epsilon.dtype) < acceptance
-        chosen = choose(accepted, there.place, here.place)
+        chosen = choose(accepted, place, state.place)
         how = learner(self.metric, self.dense, state.position.shape[0])
         learnt = adaptation.adapt(
             state.adaptation, chosen, acceptance, phase, self.target_accept, how

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from bayesdl._base.dataclass import dataclass
 from bayesdl.infer.kernel import Density
 from bayesdl.ops import numpy as bnp
+from bayesdl.ops import random
 
 from .metric import Metric
 
@@ -38,33 +39,23 @@ class Point:
     Parameters
     ----------
     position : Array, shape (dim,)
-    momentum : Array
-        Lifted by the metric.
-    value : Array, shape ()
-        Log density at the position, nats.
-    gradient : Array
-        Its gradient, lifted by the metric.
+    momentum, gradient : Array, shape (dim,)
+        Scaled by the metric.
     """
 
     __tree__: ClassVar[bool] = True
 
     position: Any
     momentum: Any
-    value: Any
     gradient: Any
 
-    @property
-    def place(self) -> Place:
-        """Where it lies, without its momentum."""
-        return Place(self.position, self.value, self.gradient[: self.position.shape[0]])
 
-
-def leapfrog(point: Point, density: Density, step_size: Any, metric: Metric) -> Point:
+def leapfrog(point: Point, density: Density, step_size: Any, metric: Metric) -> tuple[Point, Place]:
     """Advance a Hamiltonian trajectory by one leapfrog step.
 
-    Half a kick, one drift, half a kick:
+    Half a kick, one drift, half a kick, of a momentum that is scaled by M⁻¹ = L Lᵀ:
 
-        p ← p + ε/2 ∇ log π(q);   q ← q + ε M⁻¹ p;   p ← p + ε/2 ∇ log π(q)
+        p ← p + ε/2 Lᵀ ∇ log π(q);   q ← q + ε L p;   p ← p + ε/2 Lᵀ ∇ log π(q)
 
     Parameters
     ----------
@@ -79,8 +70,8 @@ def leapfrog(point: Point, density: Density, step_size: Any, metric: Metric) -> 
 
     Returns
     -------
-    Point
-        The state after time ε. Energy is kept up to O(ε³).
+    Point, Place
+        The state after time ε, and where it lies. Energy is kept up to O(ε³).
 
     Notes
     -----
@@ -97,24 +88,25 @@ def leapfrog(point: Point, density: Density, step_size: Any, metric: Metric) -> 
     >>> from bayesdl.infer.mcmc.metric import Diagonal
     >>> one = np.array([1.0])
     >>> normal = lambda q: (-0.5 * (q * q).sum(), -q)
-    >>> end = leapfrog(Point(one, 0.0 * one, -0.5, -one), normal, 0.1, Diagonal(one))
+    >>> end, _ = leapfrog(Point(one, 0.0 * one, -one), normal, 0.1, Diagonal(one))
     >>> end.position.round(6).tolist(), end.momentum.round(6).tolist()
     ([0.995], [-0.09975])
     """
     momentum = point.momentum + 0.5 * step_size * point.gradient
     position = point.position + step_size * metric.velocity(momentum)
     value, gradient = density(position)
-    gradient = metric.lift(gradient)
-    return Point(position, momentum + 0.5 * step_size * gradient, value, gradient)
+    scaled = metric.scaled(gradient)
+    end = Point(position, momentum + 0.5 * step_size * scaled, scaled)
+    return end, Place(position, value, gradient)
 
 
 def set_off(key: Any, place: Place, metric: Metric) -> Point:
-    """The same place with a fresh momentum from N(0, M)."""
-    gradient = metric.lift(place.gradient)
-    return Point(place.position, metric.momentum(key), place.value, gradient)
+    """The same place with a fresh momentum: N(0, M), which is N(0, 1) when scaled."""
+    momentum = random.normal(key, place.position.shape, place.position.dtype)
+    return Point(place.position, momentum, metric.scaled(place.gradient))
 
 
-def energy(point: Point, metric: Metric) -> Any:
-    """Hamiltonian of a point, nats: −log π(q) + ½ pᵀ M⁻¹ p; NaN counts as +∞."""
-    total = 0.5 * (metric.weights * point.momentum * point.momentum).sum() - point.value
+def energy(momentum: Any, value: Any) -> Any:
+    """Hamiltonian, nats, by the scaled momentum and the log density; NaN counts as +∞."""
+    total = 0.5 * (momentum * momentum).sum() - value
     return bnp.where(bnp.isnan(total), bnp.inf, total)

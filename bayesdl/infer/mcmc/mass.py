@@ -138,7 +138,7 @@ class LearnDiagonal:
     def start(self, gradient: Any) -> tuple[Windows, Diagonal]:
         """No point seen, and a first metric."""
         empty = no_scales(gradient)
-        return Windows(empty, empty), Diagonal(first_inverse_mass(gradient))
+        return Windows(empty, empty), Diagonal(bnp.sqrt(first_inverse_mass(gradient)))
 
     def learn(
         self, windows: Windows, metric: Diagonal, place: Place, window_end: Any
@@ -153,4 +153,4 @@ class LearnDiagonal:
             scales,
             coming,
         )
-        return passed, Diagonal(inverse_mass(scales, metric.variance))
+        return passed, Diagonal(bnp.sqrt(inverse_mass(scales, metric.scale**2)))

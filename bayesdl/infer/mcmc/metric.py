@@ -1,4 +1,4 @@
-"""Metrics: how a Hamiltonian kernel turns momentum into velocity, and draws a momentum."""
+"""Metrics: the coordinates in which a Hamiltonian kernel sees its target round."""
 
 from __future__ import annotations
 
@@ -7,90 +7,95 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 
 from bayesdl._base.dataclass import dataclass
-from bayesdl.ops import numpy as bnp
-from bayesdl.ops import random
-from bayesdl.ops.structural import dynamic_slice, dynamic_update_slice
-from bayesdl.tracing.flow import while_loop
+from bayesdl.ops.structural import dynamic_slice
+from bayesdl.tracing.flow import cond, while_loop
 
 CHUNK = 8
 """Directions that are read at once: what registers hold."""
 
 
 class Metric(Protocol):
-    """The inverse of a mass matrix, M⁻¹: the closer to the posterior covariance, the better.
+    """A root of the inverse mass, M⁻¹ = L Lᵀ: the closer to the posterior covariance, the better.
 
-    Momenta and gradients are *lifted*: they carry, behind their own elements, what the metric needs
-    of them, so that M⁻¹ is diagonal there and pᵀ M⁻¹ q = Σ weights · p · q. Sums and multiples of
-    lifted vectors are lifted.
+    Momenta and gradients are *scaled*: a kernel keeps Lᵀ p and Lᵀ ∇ log π. Scaled momenta are
+    standard normal, their energy is half their square, and the mass appears nowhere else.
     """
 
-    @property
-    def weights(self) -> Any:
-        """The diagonal of M⁻¹ where it acts on lifted vectors."""
-        ...
-
-    def lift(self, vector: Any) -> Any:
-        """A momentum or a gradient, shape (dim,), lifted."""
+    def scaled(self, gradient: Any) -> Any:
+        """Lᵀ g, shape (dim,)."""
         ...
 
     def velocity(self, momentum: Any) -> Any:
-        """M⁻¹ p, shape (dim,), of a lifted momentum."""
-        ...
-
-    def momentum(self, key: Any) -> Any:
-        """A lifted momentum from N(0, M)."""
+        """L p, shape (dim,), of a scaled momentum."""
         ...
 
 
 @dataclass(frozen=True)
 class Diagonal(Metric):
-    """M⁻¹ = diag(variance); nothing is to be lifted.
+    """L = diag(scale).
 
     Parameters
     ----------
-    variance : Array, shape (dim,)
+    scale : Array, shape (dim,)
 
     Examples
     --------
     >>> import numpy as np
-    >>> Diagonal(np.array([4.0, 0.5])).velocity(np.array([1.0, 2.0])).tolist()
-    [4.0, 1.0]
+    >>> Diagonal(np.array([2.0, 0.5])).velocity(np.array([1.0, 2.0])).tolist()
+    [2.0, 1.0]
     """
 
     __tree__: ClassVar[bool] = True
 
-    variance: Any
+    scale: Any
 
-    @property
-    def weights(self) -> Any:
-        return self.variance
-
-    def lift(self, vector: Any) -> Any:
-        return vector
+    def scaled(self, gradient: Any) -> Any:
+        return self.scale * gradient
 
     def velocity(self, momentum: Any) -> Any:
-        return self.variance * momentum
+        return self.scale * momentum
 
-    def momentum(self, key: Any) -> Any:
-        z = random.normal(key, self.variance.shape, self.variance.dtype)
-        return z / bnp.sqrt(self.variance)
+
+@dataclass(frozen=True)
+class Turned(Metric):
+    """L = diag(scale) R: scaled coordinates, stretched along directions, as one square matrix.
+
+    Parameters
+    ----------
+    scale : Array, shape (dim,)
+    root : Array, shape (dim, dim)
+        R, symmetric.
+    in_use : Array, shape (), bool
+        Whether R is anything but the identity; if not, it costs nothing.
+    """
+
+    __tree__: ClassVar[bool] = True
+
+    scale: Any
+    root: Any
+    in_use: Any
+
+    def scaled(self, gradient: Any) -> Any:
+        return self._stretched(self.scale * gradient)
+
+    def velocity(self, momentum: Any) -> Any:
+        return self.scale * self._stretched(momentum)
+
+    def _stretched(self, vector: Any) -> Any:
+        return cond(self.in_use, lambda v: self.root @ v, lambda v: v, vector)
 
 
 @dataclass(frozen=True)
 class Stretched(Metric):
-    """M⁻¹ = diag(variance) + Dᵀ diag(excess) D: scaled coordinates, stretched along directions.
-
-    A lifted vector is [p, D p]: a leapfrog step then takes one product with D for the gradient, and
-    one with Dᵀ for the velocity, and costs what the directions in use cost.
+    """L = diag(scale) (1 + Uᵀ diag(excess) U): the same by its directions, where these are few.
 
     Parameters
     ----------
-    variance : Array, shape (dim,)
-        σ².
+    scale : Array, shape (dim,)
     directions : Array, shape (rank, dim)
-        D = U σ, where the rows of U are orthonormal, or zero.
+        U, whose rows are orthonormal, or zero.
     excess : Array, shape (rank,)
-        λ − 1, where λ is the variance along a row of U after scaling.
+        √λ − 1, where λ is the variance along a row of U after scaling.
     count : Array, shape (), int64
         Only so many of the first directions are in use.
 
@@ -99,57 +104,31 @@ class Stretched(Metric):
     >>> import numpy as np
     >>> rows = np.zeros((8, 2))
     >>> rows[0] = 0.6, 0.8
-    >>> along = Stretched(np.ones(2), rows, np.full(8, 99.0), np.int64(1))
-    >>> along.velocity(along.lift(np.array([0.6, 0.8]))).round(6).tolist()
-    [60.0, 80.0]
+    >>> along = Stretched(np.ones(2), rows, np.full(8, 9.0), np.int64(1))
+    >>> along.velocity(np.array([0.6, 0.8])).round(6).tolist()
+    [6.0, 8.0]
     """
 
     __tree__: ClassVar[bool] = True
 
-    variance: Any
+    scale: Any
     directions: Any
     excess: Any
     count: Any
 
-    @property
-    def weights(self) -> Any:
-        return bnp.concatenate([self.variance, self.excess])
-
-    def lift(self, vector: Any) -> Any:
-        return bnp.concatenate([vector, self._along(vector)])
+    def scaled(self, gradient: Any) -> Any:
+        return self._stretched(self.scale * gradient)
 
     def velocity(self, momentum: Any) -> Any:
-        dim = self.variance.shape[0]
-        return self._sum(self.variance * momentum[:dim], self.excess * momentum[dim:])
+        return self.scale * self._stretched(momentum)
 
-    def momentum(self, key: Any) -> Any:
-        z = random.normal(key, self.variance.shape, self.variance.dtype)
-        scale, shrunk = bnp.sqrt(self.variance), 1.0 / bnp.sqrt(1.0 + self.excess)
-        along = self._along(z / scale)
-        own = (z + self._sum(bnp.zeros_like(z), (shrunk - 1.0) * along) / scale) / scale
-        return bnp.concatenate([own, shrunk * along])
-
-    def _along(self, vector: Any) -> Any:
-        """D v, zero beyond the directions in use."""
-
-        def turn(carry: tuple[Any, Any]) -> tuple[Any, Any]:
-            at, found = carry
-            return at + CHUNK, dynamic_update_slice(found, self._rows(at) @ vector, at)
-
-        return self._each_chunk(turn, bnp.zeros_like(self.excess))
-
-    def _sum(self, start: Any, factors: Any) -> Any:
-        """A vector and Dᵀ f."""
+    def _stretched(self, vector: Any) -> Any:
+        size = self.directions.shape[1]
 
         def turn(carry: tuple[Any, Any]) -> tuple[Any, Any]:
             at, total = carry
-            return at + CHUNK, total + dynamic_slice(factors, at, sizes=(CHUNK,)) @ self._rows(at)
+            rows = dynamic_slice(self.directions, at, np.int64(0), sizes=(CHUNK, size))
+            along = dynamic_slice(self.excess, at, sizes=(CHUNK,)) * (rows @ vector)
+            return at + CHUNK, total + along @ rows
 
-        return self._each_chunk(turn, start)
-
-    def _rows(self, at: Any) -> Any:
-        dim = self.variance.shape[0]
-        return dynamic_slice(self.directions, at, np.int64(0), sizes=(CHUNK, dim))
-
-    def _each_chunk(self, turn: Any, start: Any) -> Any:
-        return while_loop(lambda carry: carry[0] < self.count, turn, (np.int64(0), start))[1]
+        return while_loop(lambda carry: carry[0] < self.count, turn, (np.int64(0), vector))[1]

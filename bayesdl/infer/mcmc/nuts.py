@@ -13,7 +13,7 @@ from . import adaptation
 from .adaptation import check_metric, learner
 from .hmc import HamiltonianState, depart, start
 from .integrator import energy
-from .tree import grow
+from .tree import Setting, grow
 
 
 @dataclass(frozen=True)
@@ -86,14 +86,15 @@ class NUTS(Kernel):
         epsilon = adaptation.step_size(state.adaptation, phase)
         here = depart(keys[0], state)
         metric = state.adaptation.metric
-        tree = grow(keys[1], here, density, epsilon, metric, self.max_treedepth)
+        before = energy(here.momentum, state.value)
+        setting = Setting(density, metric, before)
+        tree = grow(keys[1], here, state.place, epsilon, setting, self.max_treedepth)
         acceptance = tree.acceptance / bnp.maximum(tree.n_steps, 1).astype(epsilon.dtype)
         chosen = tree.chosen
         how = learner(self.metric, self.dense, state.position.shape[0])
         learnt = adaptation.adapt(
             state.adaptation, chosen, acceptance, phase, self.target_accept, how
         )
-        before = energy(here, metric)
         info = NUTSInfo(
             lp=chosen.value,
             acceptance_rate=acceptance,

@@ -55,7 +55,7 @@ class Tree:
     error : Array, shape ()
         The energy error of that point.
     momenta : Array
-        Sum of the lifted momenta of its points.
+        Sum of the momenta of its points.
     weight : Array, shape ()
         Sum of exp(−energy error) of its points.
     depth, n_steps : Array, shape (), int64
@@ -110,7 +110,14 @@ class Branch:
 
 @dataclass(frozen=True)
 class Setting:
-    """What stays the same along a trajectory."""
+    """What stays the same along a trajectory.
+
+    Parameters
+    ----------
+    density : callable
+    metric : Metric
+    start_energy : Array, shape ()
+    """
 
     density: Density
     metric: Metric
@@ -118,7 +125,7 @@ class Setting:
 
 
 def grow(
-    key: Any, here: Point, density: Density, step_size: Any, metric: Metric, max_depth: int
+    key: Any, here: Point, place: Place, step_size: Any, setting: Setting, max_depth: int
 ) -> Tree:
     """Double a trajectory, in either direction, until it turns, diverges or is deep enough.
 
@@ -127,12 +134,12 @@ def grow(
     key : Array, shape (2,)
     here : Point
         The first point, with its fresh momentum.
-    density : callable
+    place : Place
+        Where it lies.
     step_size : Array, shape ()
-    metric : Metric
+    setting : Setting
     max_depth : int
     """
-    setting = Setting(density, metric, energy(here, metric))
 
     def double(tree: Tree) -> Tree:
         (side, draw), following = random.uniform_and_key(tree.key, 2, step_size.dtype)
@@ -140,24 +147,24 @@ def grow(
         edge = choose(forwards, tree.right, tree.left)
         signed = bnp.where(forwards, step_size, -step_size)
         branch = build(following, edge, signed, tree, setting)
-        return _join(draw, tree, branch, forwards, metric.weights)
+        return _join(draw, tree, branch, forwards)
 
     def growing(tree: Tree) -> Any:
         return (tree.depth < max_depth) & bnp.logical_not(tree.turning | tree.diverging)
 
-    result: Tree = while_loop(growing, double, alone(key, here, step_size, max_depth))
+    result: Tree = while_loop(growing, double, alone(key, here, place, max_depth))
     return result
 
 
-def alone(key: Any, here: Point, like: Any, max_depth: int) -> Tree:
-    """The trajectory of one point, in the dtype of a number."""
-    zero = bnp.zeros_like(like)
+def alone(key: Any, here: Point, place: Place, max_depth: int) -> Tree:
+    """The trajectory of one point."""
+    zero = bnp.zeros_like(place.value)
     # Rows are written before they are read, so halves hand them on as they are.
     rows = bnp.zeros((max(max_depth, 1), *here.momentum.shape), here.momentum.dtype)
     return Tree(
         left=here,
         right=here,
-        chosen=here.place,
+        chosen=place,
         error=zero,
         momenta=here.momentum,
         weight=zero + 1.0,
@@ -178,7 +185,7 @@ def build(key: Any, edge: Point, step_size: Any, tree: Tree, setting: Setting) -
     zero = bnp.zeros_like(step_size)
     first = Branch(
         outer=edge,
-        chosen=edge.place,
+        chosen=tree.chosen,
         error=zero,
         momenta=bnp.zeros_like(edge.momentum),
         weight=zero,
@@ -195,7 +202,7 @@ def build(key: Any, edge: Point, step_size: Any, tree: Tree, setting: Setting) -
         return (branch.n_steps < goal) & bnp.logical_not(branch.turning | branch.diverging)
 
     def extend(branch: Branch) -> Branch:
-        return _with_turns(_with_leaf(branch, step_size, setting), setting)
+        return _with_turns(_with_leaf(branch, step_size, setting))
 
     result: Branch = while_loop(building, extend, first)
     return result
@@ -203,8 +210,8 @@ def build(key: Any, edge: Point, step_size: Any, tree: Tree, setting: Setting) -
 
 def _with_leaf(branch: Branch, step_size: Any, setting: Setting) -> Branch:
     """One more point; it is chosen with the probability that its weight gives it."""
-    leaf = leapfrog(branch.outer, setting.density, step_size, setting.metric)
-    error = energy(leaf, setting.metric) - setting.start_energy
+    leaf, place = leapfrog(branch.outer, setting.density, step_size, setting.metric)
+    error = energy(leaf.momentum, place.value) - setting.start_energy
     error = bnp.where(bnp.isnan(error), bnp.inf, error)
     own = bnp.exp(-bnp.maximum(error, -MOST_GAINED))
     weight = branch.weight + own
@@ -213,7 +220,7 @@ def _with_leaf(branch: Branch, step_size: Any, setting: Setting) -> Branch:
     return replace(
         branch,
         outer=leaf,
-        chosen=choose(taken, leaf.place, branch.chosen),
+        chosen=choose(taken, place, branch.chosen),
         error=bnp.where(taken, error, branch.error),
         momenta=branch.momenta + leaf.momentum,
         weight=weight,
@@ -225,7 +232,7 @@ def _with_leaf(branch: Branch, step_size: Any, setting: Setting) -> Branch:
     )
 
 
-def _with_turns(branch: Branch, setting: Setting) -> Branch:
+def _with_turns(branch: Branch) -> Branch:
     """Open a subtree at an even leaf; at an odd one, check every subtree that it closes.
 
     A leaf closes as many subtrees as its number has trailing ones. The row of the largest stays,
@@ -244,7 +251,7 @@ def _with_turns(branch: Branch, setting: Setting) -> Branch:
         def turns(slot: Any) -> Any:
             first = _row(branch.open.momenta, slot)
             total = branch.momenta - _row(branch.open.sums, slot)
-            return is_turning(first, branch.outer.momentum, setting.metric.weights * total)
+            return is_turning(first, branch.outer.momentum, total)
 
         def closing(carry: tuple[Any, Any, Any]) -> Any:
             rest, _, turning = carry
@@ -272,9 +279,9 @@ def is_turning(left: Any, right: Any, flow: Any) -> Any:
     Parameters
     ----------
     left, right : Array
-        Momenta at its ends, lifted by the metric.
+        Momenta at its ends, scaled by the metric.
     flow : Array
-        Sum of the momenta of all its points, times the metric's weights.
+        Sum of the momenta of all its points.
 
     References
     ----------
@@ -283,15 +290,15 @@ def is_turning(left: Any, right: Any, flow: Any) -> Any:
     return ((left * flow).sum() <= 0.0) | ((right * flow).sum() <= 0.0)
 
 
-def _join(draw: Any, tree: Tree, branch: Branch, forwards: Any, weights: Any) -> Tree:
+def _join(draw: Any, tree: Tree, branch: Branch, forwards: Any) -> Tree:
     """Both halves as one; the draw moves to the new half with probability min(1, w_new / w_old)."""
     broken = branch.turning | branch.diverging
     moves = (draw * tree.weight < branch.weight) & bnp.logical_not(broken)
     left = choose(forwards, tree.left, branch.outer)
     right = choose(forwards, branch.outer, tree.right)
     momenta = tree.momenta + branch.momenta
-    turning = is_turning(left.momentum, right.momentum, weights * momenta) | _turns_across(
-        tree, branch, forwards, weights
+    turning = is_turning(left.momentum, right.momentum, momenta) | _turns_across(
+        tree, branch, forwards
     )
     return Tree(
         left=left,
@@ -311,7 +318,7 @@ def _join(draw: Any, tree: Tree, branch: Branch, forwards: Any, weights: Any) ->
     )
 
 
-def _turns_across(tree: Tree, branch: Branch, forwards: Any, weights: Any) -> Any:
+def _turns_across(tree: Tree, branch: Branch, forwards: Any) -> Any:
     """Whether the old half with the point after it turns, or the new half with the one before it.
 
     Where a full circle fits into a trajectory its ends move apart again, as do those of its halves.
@@ -319,8 +326,8 @@ def _turns_across(tree: Tree, branch: Branch, forwards: Any, weights: Any) -> An
     near = bnp.where(forwards, tree.right.momentum, tree.left.momentum)
     far = bnp.where(forwards, tree.left.momentum, tree.right.momentum)
     first = _row(branch.open.momenta, np.int64(0))
-    old = is_turning(far, first, weights * (tree.momenta + first))
-    new = is_turning(near, branch.outer.momentum, weights * (branch.momenta + near))
+    old = is_turning(far, first, tree.momenta + first)
+    new = is_turning(near, branch.outer.momentum, branch.momenta + near)
     return old | new
 
 

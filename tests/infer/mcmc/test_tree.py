@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bayesdl.infer.mcmc.integrator import Point, energy, leapfrog
+from bayesdl.infer.mcmc.integrator import Place, Point, energy, leapfrog
 from bayesdl.infer.mcmc.metric import Diagonal
-from bayesdl.infer.mcmc.tree import Setting, alone, build, grow, is_turning
+from bayesdl.infer.mcmc.tree import Setting, Tree, alone, build, grow, is_turning
 from bayesdl.ops import random
 
 SD = np.array([1.0, 0.5])
@@ -21,8 +21,17 @@ def density(q: Any) -> Any:
     return -0.5 * ((q / SD) ** 2).sum(), -q / SD**2
 
 
-def point(q: Any, p: Any) -> Point:
-    return Point(np.asarray(q), np.asarray(p), *density(np.asarray(q)))
+def setting(here: Point, place: Place, target: Any = density) -> Setting:
+    return Setting(target, UNIT, energy(here.momentum, place.value))
+
+
+def point(q: Any, p: Any, target: Any = density) -> tuple[Point, Place]:
+    value, gradient = target(np.asarray(q))
+    return Point(np.asarray(q), np.asarray(p), gradient), Place(np.asarray(q), value, gradient)
+
+
+def grown(seed: int, start: tuple[Point, Place], step: float, depth: int, **target: Any) -> Tree:
+    return grow(random.key(seed), *start, np.float64(step), setting(*start, **target), depth)
 
 
 def turns(points: list[Point]) -> bool:
@@ -42,13 +51,13 @@ def recursive_turns(points: list[Point]) -> bool:
 def test_a_half_ends_at_the_first_leaf_that_closes_a_turning_subtree(seed: int) -> None:
     """Subtrees of 2^k points that begin at a multiple of 2^k, against a look at all of them."""
     rng = np.random.default_rng(seed)
-    here = point(rng.normal(size=2) * SD, rng.normal(size=2))
+    here, place = point(rng.normal(size=2) * SD, rng.normal(size=2))
     step = np.float64(rng.uniform(0.02, 0.3))
-    tree = replace(alone(random.key(seed), here, step, 8), depth=np.int64(8))
-    found = build(random.key(seed), here, step, tree, Setting(density, UNIT, energy(here, UNIT)))
+    tree = replace(alone(random.key(seed), here, place, 8), depth=np.int64(8))
+    found = build(random.key(seed), here, step, tree, setting(here, place))
     points = [here]
     for _ in range(2**8):
-        points.append(leapfrog(points[-1], density, step, UNIT))
+        points.append(leapfrog(points[-1], density, step, UNIT)[0])
         leaves = points[1:]
         sizes = [2**k for k in range(1, 9) if len(leaves) % 2**k == 0]
         if any(turns(leaves[-size:]) for size in sizes):
@@ -61,9 +70,8 @@ def test_a_half_ends_at_the_first_leaf_that_closes_a_turning_subtree(seed: int) 
 def test_stops_where_the_recursive_tree_stops(seed: int) -> None:
     """A trajectory of depth d is whole: no aligned part but the last half has turned."""
     rng = np.random.default_rng(seed)
-    here = point(rng.normal(size=2) * SD, rng.normal(size=2))
     step = np.float64(0.15)
-    tree = grow(random.key(seed), here, density, step, UNIT, 8)
+    tree = grown(seed, point(rng.normal(size=2) * SD, rng.normal(size=2)), step, 8)
     assert bool(tree.turning)
     assert not bool(tree.diverging)
     # A half that turned while it was built is left unfinished and is not among the points.
@@ -72,7 +80,7 @@ def test_stops_where_the_recursive_tree_stops(seed: int) -> None:
     if n_steps == 2**depth - 1:
         points, at = [tree.left], tree.left
         for _ in range(n_steps):
-            at = leapfrog(at, density, step, UNIT)
+            at = leapfrog(at, density, step, UNIT)[0]
             points.append(at)
         np.testing.assert_allclose(at.position, tree.right.position, atol=1e-9)
         np.testing.assert_allclose(sum(p.momentum for p in points), tree.momenta, atol=1e-9)
@@ -92,27 +100,26 @@ def test_a_trajectory_that_has_come_full_circle_ends() -> None:
     for seed in range(20):
         rng = np.random.default_rng(seed)
         q, p = rng.normal(size=(2, 2))
-        here = Point(q, p, *round_density(q))
-        tree = grow(random.key(seed), here, round_density, step, UNIT, 8)
+        tree = grown(seed, point(q, p, round_density), step, 8, target=round_density)
         assert int(tree.depth) <= 2
 
 
 def test_the_draw_lies_on_the_trajectory_with_its_own_gradient() -> None:
-    tree = grow(random.key(5), point([1.0, 0.2], [0.5, -1.0]), density, np.float64(0.2), UNIT, 6)
+    tree = grown(5, point([1.0, 0.2], [0.5, -1.0]), 0.2, 6)
     value, gradient = density(tree.chosen.position)
     np.testing.assert_allclose(tree.chosen.value, value)
     np.testing.assert_allclose(tree.chosen.gradient, gradient)
 
 
 def test_too_large_a_step_diverges_at_once() -> None:
-    tree = grow(random.key(0), point([1.0, 0.2], [0.5, -1.0]), density, np.float64(1e4), UNIT, 6)
+    tree = grown(0, point([1.0, 0.2], [0.5, -1.0]), 1e4, 6)
     assert bool(tree.diverging)
     assert int(tree.n_steps) == 1
     np.testing.assert_array_equal(tree.chosen.position, [1.0, 0.2])
 
 
 def test_depth_is_bounded() -> None:
-    tree = grow(random.key(0), point([1.0, 0.2], [0.5, -1.0]), density, np.float64(1e-4), UNIT, 3)
+    tree = grown(0, point([1.0, 0.2], [0.5, -1.0]), 1e-4, 3)
     assert int(tree.depth) == 3
     assert int(tree.n_steps) == 7
     assert not bool(tree.turning)
