@@ -14,7 +14,7 @@ from bayesdl.ops.structural import dynamic_update_slice
 from bayesdl.tracing.flow import cond
 
 from .integrator import Place
-from .mass import first_inverse_mass
+from .mass import LEAST, first_inverse_mass
 from .metric import CHUNK, Stretched, Turned
 
 MEMORY = 256
@@ -23,6 +23,8 @@ RANK = 128
 """Directions that a low-rank metric keeps, at most."""
 CUTOFF = 2.0
 """A low-rank metric leaves directions alone whose variance lies within this factor of one."""
+EARLY = 60
+"""Up to so many points scales are learnt anew at each, for the chain is still on its way."""
 PSEUDO_POINTS = 0.01
 """Weight, in points, of the guess that the scaled target is round: it decides where few are."""
 
@@ -107,17 +109,17 @@ class LearnDirections:
             passed = replace(memory, current=memory.count, previous=memory.current)
             return passed, cond(sound, lambda new, old: new, lambda new, old: old, found, metric)
 
-        result: tuple[Memory, Correlated] = cond(
-            window_end, renew, lambda memory, metric: (memory, metric), memory, metric
-        )
+        def wait(memory: Memory, metric: Correlated) -> tuple[Memory, Correlated]:
+            early = (memory.count >= int(LEAST)) & (memory.count < EARLY)
+            return memory, cond(early, lambda m: rescaled(memory, m), lambda m: m, metric)
+
+        result: tuple[Memory, Correlated] = cond(window_end, renew, wait, memory, metric)
         return result
 
     def metric_from(self, memory: Memory, metric: Correlated) -> Correlated:
         """What this window and the one before it say, where `metric` has been in use."""
         positions, gradients = _deviations(memory)
-        ratio = bnp.sqrt((positions**2).sum(0) / (gradients**2).sum(0))
-        good = bnp.isfinite(ratio) & (ratio > 0.0)
-        scale = bnp.where(good, bnp.sqrt(ratio), metric.scale)
+        scale = _scale(positions, gradients, metric.scale)
         positions, gradients = positions / scale, gradients * scale
         if self.low_rank:
             values, vectors = _low_rank(positions, gradients)
@@ -126,6 +128,18 @@ class LearnDirections:
             values = bnp.concatenate([value for value, _ in parts])
             vectors = bnp.concatenate([vector for _, vector in parts], axis=1)
         return _with_directions(metric, scale, bnp.sqrt(values) - 1.0, vectors)
+
+
+def rescaled(memory: Memory, metric: Correlated) -> Correlated:
+    """The metric with scales from this window and the one before it, directions as they were."""
+    return replace(metric, scale=_scale(*_deviations(memory), metric.scale))
+
+
+def _scale(positions: Any, gradients: Any, previous: Any) -> Any:
+    """Scales from deviations; previous ones where these do not differ."""
+    ratio = bnp.sqrt((positions**2).sum(0) / (gradients**2).sum(0))
+    good = bnp.isfinite(ratio) & (ratio > 0.0)
+    return bnp.where(good, bnp.sqrt(ratio), previous)
 
 
 def _with_directions(metric: Correlated, scale: Any, excess: Any, vectors: Any) -> Correlated:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from bayesdl.infer.mcmc.directions import (
+    EARLY,
     MEMORY,
     RANK,
     LearnDirections,
@@ -115,6 +116,24 @@ def test_points_of_two_windows_are_used() -> None:
     assert metrics[49] == pytest.approx(1e4, rel=0.01)
     assert metrics[99] > 10.0
     assert metrics[149] == pytest.approx(1.0, rel=0.01)
+
+
+def test_scales_of_the_first_points_are_learnt_at_each() -> None:
+    """Later ones at a window's end, together with the directions."""
+    how = LearnDirections(((0, 1),), low_rank=False)
+    rng = np.random.default_rng(4)
+    sd = np.array([1e-3, 1e3])
+    memory, metric = how.start(np.ones(2))
+    scales = []
+    for i in range(EARLY + 20):
+        factor = 1.0 if i < EARLY else 100.0
+        x = sd * factor * rng.normal(size=2)
+        place = Place(x, np.zeros(()), -x / (sd * factor) ** 2)
+        memory, metric = how.learn(memory, metric, place, np.bool_(False))
+        scales.append(metric.scale)
+    np.testing.assert_array_equal(scales[2], scales[0])
+    np.testing.assert_allclose(scales[5], sd)
+    np.testing.assert_array_equal(scales[-1], scales[EARLY - 2])
 
 
 def test_the_memory_goes_round() -> None:
