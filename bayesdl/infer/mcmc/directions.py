@@ -127,7 +127,7 @@ class LearnDirections:
             parts = [_block(positions, gradients, block) for block in self.blocks]
             values = bnp.concatenate([value for value, _ in parts])
             vectors = bnp.concatenate([vector for _, vector in parts], axis=1)
-        return _with_directions(metric, scale, bnp.sqrt(values) - 1.0, vectors)
+        return _with_directions(metric, scale, values, vectors)
 
 
 def rescaled(memory: Memory, metric: Correlated) -> Correlated:
@@ -142,14 +142,15 @@ def _scale(positions: Any, gradients: Any, previous: Any) -> Any:
     return bnp.where(good, bnp.sqrt(ratio), previous)
 
 
-def _with_directions(metric: Correlated, scale: Any, excess: Any, vectors: Any) -> Correlated:
-    """A metric of the same kind, from directions as columns."""
+def _with_directions(metric: Correlated, scale: Any, values: Any, vectors: Any) -> Correlated:
+    """A metric of the same kind, from variances and directions as columns."""
     if isinstance(metric, Turned):
         identity = np.eye(len(scale), dtype=scale.dtype)
-        return Turned(scale, identity + (vectors * excess) @ vectors.T, (excess != 0.0).any())
-    rank = len(excess)
+        stretch = bnp.sqrt(values) - 1.0
+        return Turned(scale, identity + (vectors * stretch) @ vectors.T, (stretch != 0.0).any())
+    rank = len(values)
     directions = bnp.concatenate([vectors.T, bnp.zeros_like(metric.directions[rank:])])
-    excess = bnp.concatenate([excess, bnp.zeros_like(metric.excess[rank:])])
+    excess = bnp.concatenate([values - 1.0, bnp.zeros_like(metric.excess[rank:])])
     used = bnp.where(excess == 0.0, 0, np.arange(1, len(excess) + 1))
     return Stretched(scale, directions, excess, used.max())
 

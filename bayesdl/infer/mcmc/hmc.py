@@ -125,8 +125,8 @@ class HMC(Kernel):
             lambda carry: (*leapfrog(carry[0], density, epsilon, metric), carry[2] + 1),
             (here, state.place, 0),
         )
-        before = energy(here.momentum, state.value)
-        error = energy(point.momentum, place.value) - before
+        before = energy(here.momentum, state.value, metric)
+        error = energy(point.momentum, place.value, metric) - before
         acceptance = bnp.exp(-bnp.maximum(error, 0.0))
         accepted = random.uniform(keys[2], dtype=epsilon.dtype) < acceptance
         chosen = choose(accepted, place, state.place)

@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 from bayesdl._base.dataclass import dataclass
 from bayesdl.infer.kernel import Density
 from bayesdl.ops import numpy as bnp
-from bayesdl.ops import random
 
 from .metric import Metric
 
@@ -39,7 +38,7 @@ class Point:
     Parameters
     ----------
     position : Array, shape (dim,)
-    momentum, gradient : Array, shape (dim,)
+    momentum, gradient : Array
         Scaled by the metric.
     """
 
@@ -53,9 +52,9 @@ class Point:
 def leapfrog(point: Point, density: Density, step_size: Any, metric: Metric) -> tuple[Point, Place]:
     """Advance a Hamiltonian trajectory by one leapfrog step.
 
-    Half a kick, one drift, half a kick, of a momentum that is scaled by M⁻¹ = L Lᵀ:
+    Half a kick, one drift, half a kick:
 
-        p ← p + ε/2 Lᵀ ∇ log π(q);   q ← q + ε L p;   p ← p + ε/2 Lᵀ ∇ log π(q)
+        p ← p + ε/2 ∇ log π(q);   q ← q + ε M⁻¹ p;   p ← p + ε/2 ∇ log π(q)
 
     Parameters
     ----------
@@ -101,12 +100,11 @@ def leapfrog(point: Point, density: Density, step_size: Any, metric: Metric) -> 
 
 
 def set_off(key: Any, place: Place, metric: Metric) -> Point:
-    """The same place with a fresh momentum: N(0, M), which is N(0, 1) when scaled."""
-    momentum = random.normal(key, place.position.shape, place.position.dtype)
-    return Point(place.position, momentum, metric.scaled(place.gradient))
+    """The same place with a fresh momentum from N(0, M)."""
+    return Point(place.position, metric.momentum(key), metric.scaled(place.gradient))
 
 
-def energy(momentum: Any, value: Any) -> Any:
+def energy(momentum: Any, value: Any, metric: Metric) -> Any:
     """Hamiltonian, nats, by the scaled momentum and the log density; NaN counts as +∞."""
-    total = 0.5 * (momentum * momentum).sum() - value
+    total = 0.5 * (metric.weights * momentum * momentum).sum() - value
     return bnp.where(bnp.isnan(total), bnp.inf, total)

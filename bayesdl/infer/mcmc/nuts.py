@@ -86,7 +86,7 @@ class NUTS(Kernel):
         epsilon = adaptation.step_size(state.adaptation, phase)
         here = depart(keys[0], state)
         metric = state.adaptation.metric
-        before = energy(here.momentum, state.value)
+        before = energy(here.momentum, state.value, metric)
         setting = Setting(density, metric, before)
         tree = grow(keys[1], here, state.place, epsilon, setting, self.max_treedepth)
         acceptance = tree.acceptance / bnp.maximum(tree.n_steps, 1).astype(epsilon.dtype)

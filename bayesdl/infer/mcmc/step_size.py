@@ -92,11 +92,11 @@ def reasonable_step(key: Any, place: Place, density: Density, metric: Metric, lo
     Hoffman & Gelman (2014), algorithm 4, with Stan's threshold of 0.8.
     """
     start = set_off(key, place, metric)
-    before = energy(start.momentum, place.value)
+    before = energy(start.momentum, place.value, metric)
 
     def accepts(log_step: Any) -> Any:
         end, there = leapfrog(start, density, bnp.exp(log_step), metric)
-        return before - energy(end.momentum, there.value) > math.log(0.8)
+        return before - energy(end.momentum, there.value, metric) > math.log(0.8)
 
     grows = accepts(log_step)
     move = bnp.where(grows, math.log(2.0), -math.log(2.0)).astype(log_step.dtype)

@@ -147,7 +147,7 @@ def grow(
         edge = choose(forwards, tree.right, tree.left)
         signed = bnp.where(forwards, step_size, -step_size)
         branch = build(following, edge, signed, tree, setting)
-        return _join(draw, tree, branch, forwards)
+        return _join(draw, tree, branch, forwards, setting.metric.weights)
 
     def growing(tree: Tree) -> Any:
         return (tree.depth < max_depth) & bnp.logical_not(tree.turning | tree.diverging)
@@ -202,7 +202,7 @@ def build(key: Any, edge: Point, step_size: Any, tree: Tree, setting: Setting) -
         return (branch.n_steps < goal) & bnp.logical_not(branch.turning | branch.diverging)
 
     def extend(branch: Branch) -> Branch:
-        return _with_turns(_with_leaf(branch, step_size, setting))
+        return _with_turns(_with_leaf(branch, step_size, setting), setting.metric.weights)
 
     result: Branch = while_loop(building, extend, first)
     return result
@@ -211,7 +211,7 @@ def build(key: Any, edge: Point, step_size: Any, tree: Tree, setting: Setting) -
 def _with_leaf(branch: Branch, step_size: Any, setting: Setting) -> Branch:
     """One more point; it is chosen with the probability that its weight gives it."""
     leaf, place = leapfrog(branch.outer, setting.density, step_size, setting.metric)
-    error = energy(leaf.momentum, place.value) - setting.start_energy
+    error = energy(leaf.momentum, place.value, setting.metric) - setting.start_energy
     error = bnp.where(bnp.isnan(error), bnp.inf, error)
     own = bnp.exp(-bnp.maximum(error, -MOST_GAINED))
     weight = branch.weight + own
@@ -232,7 +232,7 @@ def _with_leaf(branch: Branch, step_size: Any, setting: Setting) -> Branch:
     )
 
 
-def _with_turns(branch: Branch) -> Branch:
+def _with_turns(branch: Branch, weights: Any) -> Branch:
     """Open a subtree at an even leaf; at an odd one, check every subtree that it closes.
 
     A leaf closes as many subtrees as its number has trailing ones. The row of the largest stays,
@@ -251,7 +251,7 @@ def _with_turns(branch: Branch) -> Branch:
         def turns(slot: Any) -> Any:
             first = _row(branch.open.momenta, slot)
             total = branch.momenta - _row(branch.open.sums, slot)
-            return is_turning(first, branch.outer.momentum, total)
+            return is_turning(first, branch.outer.momentum, weights * total)
 
         def closing(carry: tuple[Any, Any, Any]) -> Any:
             rest, _, turning = carry
@@ -281,7 +281,7 @@ def is_turning(left: Any, right: Any, flow: Any) -> Any:
     left, right : Array
         Momenta at its ends, scaled by the metric.
     flow : Array
-        Sum of the momenta of all its points.
+        Sum of the momenta of all its points, times the metric's weights.
 
     References
     ----------
@@ -290,15 +290,15 @@ def is_turning(left: Any, right: Any, flow: Any) -> Any:
     return ((left * flow).sum() <= 0.0) | ((right * flow).sum() <= 0.0)
 
 
-def _join(draw: Any, tree: Tree, branch: Branch, forwards: Any) -> Tree:
+def _join(draw: Any, tree: Tree, branch: Branch, forwards: Any, weights: Any) -> Tree:
     """Both halves as one; the draw moves to the new half with probability min(1, w_new / w_old)."""
     broken = branch.turning | branch.diverging
     moves = (draw * tree.weight < branch.weight) & bnp.logical_not(broken)
     left = choose(forwards, tree.left, branch.outer)
     right = choose(forwards, branch.outer, tree.right)
     momenta = tree.momenta + branch.momenta
-    turning = is_turning(left.momentum, right.momentum, momenta) | _turns_across(
-        tree, branch, forwards
+    turning = is_turning(left.momentum, right.momentum, weights * momenta) | _turns_across(
+        tree, branch, forwards, weights
     )
     return Tree(
         left=left,
@@ -318,7 +318,7 @@ def _join(draw: Any, tree: Tree, branch: Branch, forwards: Any) -> Tree:
     )
 
 
-def _turns_across(tree: Tree, branch: Branch, forwards: Any) -> Any:
+def _turns_across(tree: Tree, branch: Branch, forwards: Any, weights: Any) -> Any:
     """Whether the old half with the point after it turns, or the new half with the one before it.
 
     Where a full circle fits into a trajectory its ends move apart again, as do those of its halves.
@@ -326,8 +326,8 @@ def _turns_across(tree: Tree, branch: Branch, forwards: Any) -> Any:
     near = bnp.where(forwards, tree.right.momentum, tree.left.momentum)
     far = bnp.where(forwards, tree.left.momentum, tree.right.momentum)
     first = _row(branch.open.momenta, np.int64(0))
-    old = is_turning(far, first, tree.momenta + first)
-    new = is_turning(near, branch.outer.momentum, branch.momenta + near)
+    old = is_turning(far, first, weights * (tree.momenta + first))
+    new = is_turning(near, branch.outer.momentum, weights * (branch.momenta + near))
     return old | new
 
 

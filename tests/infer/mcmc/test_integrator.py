@@ -23,7 +23,7 @@ def start() -> Point:
 
 
 def total(point: Point) -> Any:
-    return energy(point.momentum, quartic(point.position)[0])
+    return energy(point.momentum, quartic(point.position)[0], UNIT)
 
 
 def test_is_reversible() -> None:
@@ -55,4 +55,4 @@ def test_keeps_volume() -> None:
 
 
 def test_energy_that_is_not_a_number_is_infinite() -> None:
-    assert energy(np.ones(2), np.nan) == np.inf
+    assert energy(np.ones(2), np.nan, UNIT) == np.inf

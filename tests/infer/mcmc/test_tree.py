@@ -22,7 +22,7 @@ def density(q: Any) -> Any:
 
 
 def setting(here: Point, place: Place, target: Any = density) -> Setting:
-    return Setting(target, UNIT, energy(here.momentum, place.value))
+    return Setting(target, UNIT, energy(here.momentum, place.value, UNIT))
 
 
 def point(q: Any, p: Any, target: Any = density) -> tuple[Point, Place]:
