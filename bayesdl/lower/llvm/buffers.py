@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Mapping
 from dataclasses import field
 
@@ -222,7 +223,7 @@ class _Planner:
     def _allot(self) -> tuple[dict[Var, Storage], int]:
         """First fit, the largest first, among rooms that live at the same time."""
         storage: dict[Var, Storage] = {}
-        placed: list[tuple[int, int, _Room]] = []
+        placed: list[tuple[int, int, int, int]] = []
         seated: list[_Room] = []
         size = 0
         # A set has another order in each process, and its ties would lay buffers out differently.
@@ -235,14 +236,14 @@ class _Planner:
                 storage.update(dict.fromkeys(room.tenants, Target(room.target)))
                 continue
             need, offset = _rounded(_bytes(room.tenants[0])), 0
-            busy = sorted(
-                (o, n) for o, n, r in placed if r.start <= room.end and room.start <= r.end
-            )
-            for other, length in busy:
+            for other, length, start, end in placed:
+                if end < room.start or room.end < start:
+                    continue
                 if offset + need <= other:
                     break
-                offset = max(offset, other + length)
-            placed.append((offset, need, room))
+                if offset < other + length:
+                    offset = other + length
+            insort(placed, (offset, need, room.start, room.end))
             storage.update(dict.fromkeys(room.tenants, Slot(offset)))
             size = max(size, offset + need)
         for room in seated:

@@ -377,3 +377,11 @@ def when(code: Code, condition: str) -> Iterator[None]:
     yield
     code.do(f"br label %{end}")
     code.start(end)
+
+
+@contextmanager
+def ahead(code: Code) -> Iterator[None]:
+    """What is written inside stands at the function's beginning; no block begins there."""
+    lines, code.lines = code.lines, code.locals
+    yield
+    code.lines = lines

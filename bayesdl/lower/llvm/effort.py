@@ -15,6 +15,8 @@ SHORT = 2000
 # Lines of functions that are worth a module, and so a thread, of their own beside a hot entry:
 # LLVM would not write out such long ones where they are called anyway.
 LONG = 1000
+# Modules at most that the chapters of long Programs are compiled in.
+VOLUMES = 4
 # Turns × lines, up to which loops around hot ones go without LLVM's loop passes.
 HUGE = 1_000_000
 # Below `ALL`: light passes with a code generator that takes care of registers, or the quickest.
@@ -43,7 +45,8 @@ def parts(unit: Unit, brief: bool = False) -> list[Part]:
     A Program that is used in several places, as the gradient inside a sampler is, is hot, and so is
     the body of a loop around it. What surrounds them is not, unless it has long loops of its own.
     A Program without such functions is hot as a whole. Modules are compiled side by side, so a hot
-    surrounding is one of its own where the functions are long.
+    surrounding is one of its own where the functions are long. Chapters of a long Program are
+    gathered in a few modules, however many cores there are.
 
     Parameters
     ----------
@@ -62,11 +65,26 @@ def parts(unit: Unit, brief: bool = False) -> list[Part]:
     heads = [re.sub("^define (.*) {$", r"declare \1", f.split("\n", 1)[0]) for f in visible]
     around = unit.module.text([*heads, entry])
     rest = Part(around, ALL) if level == ALL else _light(around, level)
-    if not (long and unit.turns):
-        return [Part(unit.module.text(visible), ALL), rest]
-    # The step of a trajectory is as much work for LLVM as many a gradient.
-    alone = [[f if i == k else h for k, h in enumerate(heads)] for i, f in enumerate(visible)]
-    return [*(Part(unit.module.text(each), ALL) for each in alone), rest]
+    whole = range(len(visible))
+    groups = [set(whole)]
+    if unit.chapters:
+        groups = _volumes(visible)
+    elif long and unit.turns:
+        # The step of a trajectory is as much work for LLVM as many a gradient.
+        groups = [{k} for k in whole]
+    texts = [[visible[k] if k in group else heads[k] for k in whole] for group in groups]
+    return [*(Part(unit.module.text(text), ALL) for text in texts), rest]
+
+
+def _volumes(functions: list[str]) -> list[set[int]]:
+    """Functions as groups of about the same length, none below `LONG` but the last."""
+    lines = [f.count("\n") for f in functions]
+    size, before = max(LONG, -(-sum(lines) // VOLUMES)), 0
+    groups: dict[int, set[int]] = {}
+    for k, count in enumerate(lines):
+        groups.setdefault(before // size, set()).add(k)
+        before += count
+    return list(groups.values())
 
 
 def _around(unit: Unit) -> int:

@@ -18,6 +18,7 @@ from . import mathlib
 from .ahead import Window, fetch
 from .boxes import write_nest
 from .buffers import ALIGNMENT, Given, Plan, Seat, Slot, Storage, Target, plan
+from .chapters import chapters_of
 from .code import Code, Module, constant, value_type
 from .fuse import Fusion, Nest, Products
 from .link import ENTRY
@@ -69,7 +70,7 @@ class Unit:
         self.plans: dict[Any, Plan] = {}
         self.windows: dict[int, list[Window]] = {}
         self.timings = {"fuse": 0.0, "plan": 0.0, "emit": 0.0}
-        self.workspace = self.named = self.entry_loop = self.turns = 0
+        self.workspace = self.named = self.entry_loop = self.turns = self.chapters = 0
 
     def is_inline(self, program: Program) -> bool:
         """Whether a Program is written out where it is used: at one place only, or it is short."""
@@ -233,6 +234,11 @@ class Frame:
             result = self.code.let(f"insertvalue {struct(kinds)} {result}, {kind} {value}, {i}")
         self.code.do(f"ret {struct(kinds)}{' ' + result if kinds else ''}")
 
+    def beside(self) -> Frame:
+        """A function beside this one, for a part of the same Program."""
+        self.unit.chapters += 1
+        return Frame(self.unit, self.is_share)
+
     def close(self, head: str) -> None:
         """Hand the function to the module."""
         lines = [f"{head} nounwind {{", "entry:", *self.code.locals, *self.code.lines, "}"]
@@ -276,6 +282,7 @@ class Scope:
             v: r for v, r in zip(program.inputs, inputs, strict=True) if not v.type.shape
         }
         self._reach(self.free)
+        self.chapters = chapters_of(self)
 
     @property
     def fusion(self) -> Fusion:
@@ -302,6 +309,8 @@ class Scope:
                 raise
             except Exception as error:
                 raise _failure(self.program, equations, error) from error
+            if self.chapters is not None:
+                self.chapters.turn(at)
         self._move()
         return [self.scalar(a) if not a.type.shape else "" for a in self.program.outputs]
 
@@ -311,6 +320,8 @@ class Scope:
         """The register or constant that holds a scalar."""
         if isinstance(atom, Literal):
             return constant(atom.value, atom.type.dtype)
+        if atom not in self.registers and self.chapters is not None:
+            self.registers[atom] = self.chapters.number(atom)
         return self.registers[atom]
 
     def define(self, var: Var, value: str) -> None:
@@ -342,13 +353,17 @@ class Scope:
         if isinstance(place, Slot | Target):
             return self._buffer(place)
         if isinstance(place, Given):
-            return self.inputs[place.index]
+            return self._known(self.inputs[place.index])
         return self._constant(self.plan.constants[place].params["value"])
 
     def _buffer(self, place: Slot | Target) -> str:
         if isinstance(place, Target):
-            return self.targets[place.index]
+            return self._known(self.targets[place.index])
         return self._workspace(self.base + place.offset)
+
+    def _known(self, pointer: str) -> str:
+        """An address that the Program was given."""
+        return pointer if self.chapters is None else self.chapters.take(pointer)
 
     def lies_in(self, part: Var, whole: Var) -> int | None:
         """The element of a buffer from which on another lies within it, if it does."""
