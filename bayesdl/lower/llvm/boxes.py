@@ -14,7 +14,8 @@ from bayesdl.ir.program import Equation, Var
 
 from .expression import Index, Node, Place, Reader, element, identity, linear, product_places
 from .fuse import Fusion, Nest
-from .nests import Reduce, Scope, Store, Totals, Writer
+from .nests import Scope, Totals, Writer
+from .results import Reduce, Store
 from .spaces import REDUCTIONS, is_pointwise, is_unrolled, product_order
 
 

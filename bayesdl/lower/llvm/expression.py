@@ -126,6 +126,18 @@ def identity(space: tuple[int, ...], first: tuple[int, ...] | None = None) -> Pl
     )
 
 
+def parts_of(node: Node) -> list[Node]:
+    """What a node is computed from, indices included."""
+    return [*node.args, *(n for i in indices_of(node) for n, _ in i.nodes)]
+
+
+def indices_of(node: Node) -> list[Index]:
+    """The indices that a node reads."""
+    if node.kind == "load":
+        return [node.data[1]]
+    return [node.data] if node.kind == "position" else []
+
+
 class Layout(Protocol):
     """What a reader must know of a Program."""
 

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import prod
 from typing import Any, Protocol
 
 import numpy as np
 
-from bayesdl._base.dataclass import dataclass
 from bayesdl.ir.program import Atom, Var
 
 from .code import Code, constant, value_type
-from .expression import F64, Index, Node, identity, linear
+from .expression import F64, Index, Node, identity, indices_of, linear, parts_of
 from .fuse import Fusion
+from .growth import FACTORS, FEWEST, logarithm, nodes_below, split
+from .results import BLOCK, Growth, Reduce, Store, neutral
 from .scalars import arithmetic, convert, element, extremum
 from .spaces import weight
 
 DType = np.dtype[Any]
 
 VECTOR = 32  # bytes of a register
-BLOCK = 256  # terms of float32 that are summed in float32
 # A loop of up to so many vectors is written as whole vectors and a rest. A turn that costs so much,
 # in units of an addition, keeps the processor busy by itself; of cheaper ones several are done
 # at once.
@@ -57,64 +58,6 @@ class Scope(Protocol):
         """The element of a buffer from which on another lies within it, if it does."""
 
 
-@dataclass(frozen=True, slots=True)
-class Store:
-    """A value put into memory at every place of a nest; added to what is there if `add`."""
-
-    pointer: str
-    offset: Index
-    node: Node
-    add: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Reduce:
-    """A value accumulated over the axes of a nest that are not `kept`.
-
-    Parameters
-    ----------
-    var : Var
-        The result.
-    node : Node
-        What is accumulated.
-    op : str
-        ``add``, ``max``, ``min``, ``and`` or ``or``.
-    kept : tuple of int
-        The nest's axes that are the result's, in order.
-    at : int
-        Which element of the result it is, where it is one number.
-    terms : int
-        Of the sum that an element of an array is.
-    """
-
-    var: Var
-    node: Node
-    op: str
-    kept: tuple[int, ...]
-    at: int = 0
-    terms: int = 0
-
-    @property
-    def is_number(self) -> bool:
-        """Whether everything goes into one number."""
-        return not self.kept
-
-    @property
-    def dtype(self) -> DType:
-        """Of the total: sums of float32 are kept in float64 until they are stored.
-
-        Those of an array with few terms each are not, for its elements are summed side by side.
-        """
-        is_long = self.is_number or self.terms > BLOCK
-        is_wide = self.op == "add" and self.node.dtype.kind == "f" and is_long
-        return F64 if is_wide else self.node.dtype
-
-    @property
-    def is_widened(self) -> bool:
-        """Whether the total is of another dtype than its terms."""
-        return self.dtype != self.node.dtype
-
-
 Totals = dict[tuple[Var, int], str]
 Row = tuple[str, dict[Node, str], dict[Index, str]]
 
@@ -149,12 +92,14 @@ class Writer:
         self.indices: dict[Index, str] = {}
         self.counters: dict[int, str] = {}
         self.totals: Totals = {}
-        self.order = self._in_order()
-        self.loops = self._merged_axes()
-        self.depth_of = {axis: d + 1 for d, group in enumerate(self.loops) for axis in group}
-        self.levels = self._levels()
+        self.growths: list[Growth] = []
+        self._lay_out()
         sequential = any(s.add for s in stores)
         self.group = scope.code.module.group() if self.loops and not sequential else None
+        if self.group is not None and self._innermost() >= max(
+            FEWEST, self.code.module.short_loop + 1
+        ):
+            self._take_out_logarithms()
 
     def write(self, totals: Totals, last: bool) -> None:
         """Write everything.
@@ -174,7 +119,7 @@ class Writer:
             for r in self.reduces
             if r.is_widened and self._in_memory(r) and prod(self.space) > 0
         }
-        self.first = {r: totals.get((r.var, r.at), _neutral(r)) for r in self.reduces}
+        self.first = {r: totals.get((r.var, r.at), neutral(r)) for r in self.reduces}
         for reduce in self.reduces:
             if self._in_memory(reduce) or prod(self.space) == 0:
                 self._start_memory(reduce)
@@ -188,13 +133,49 @@ class Writer:
 
     # --- what is where ---------------------------------------------------------------------------
 
+    def _lay_out(self) -> None:
+        """What is computed, in which loops."""
+        self.order = self._in_order()
+        self.loops = self._merged_axes()
+        self.depth_of = {axis: d + 1 for d, group in enumerate(self.loops) for axis in group}
+        self.levels = self._levels()
+
+    def _innermost(self) -> int:
+        """Turns of the innermost loop."""
+        return prod(self.space[a] for a in self.loops[-1])
+
+    def _take_out_logarithms(self) -> None:
+        """Turn softplus in sums over the innermost loop into factors, if it is wanted nowhere else.
+
+        See `growth`.
+        """
+        depth, found = len(self.loops), []
+        reduces, taken = [], []
+        for reduce in self.reduces:
+            rest, pairs = reduce.node, []
+            is_sum = reduce.op == "add" and reduce.node.dtype.kind == "f"
+            if is_sum and self._register_depth(reduce) < depth:
+                rest, pairs = split(rest, lambda node: self.levels[node] == depth)
+            reduces.append(replace(reduce, node=rest) if pairs else reduce)
+            taken += [node for node, _ in pairs]
+            found += [(reduces[-1], factors) for _, factors in pairs]
+        roots = [*(s.node for s in self.stores), *(r.node for r in reduces)]
+        roots += [node for _, node in self.scalars]
+        if not found or not set(taken).isdisjoint(nodes_below(roots, parts_of)):
+            return
+        self.reduces = reduces
+        for reduce, factors in found:
+            size = min(self._innermost(), FACTORS) * factors.node.dtype.itemsize
+            self.growths.append(Growth(reduce, factors, self.scope.scratch(size)[0]))
+        self._lay_out()
+
     def _in_order(self) -> list[Node]:
         """All nodes, operands first."""
         found: dict[Node, None] = {}
 
         def visit(node: Node) -> None:
             if node not in found:
-                for part in _parts(node):
+                for part in parts_of(node):
                     visit(part)
                 found[node] = None
 
@@ -202,6 +183,8 @@ class Writer:
             for part, _ in store.offset.nodes:
                 visit(part)
             visit(store.node)
+        for growth in self.growths:
+            visit(growth.factors.node)
         for node in (*(r.node for r in self.reduces), *(n for _, n in self.scalars)):
             visit(node)
         return list(found)
@@ -210,14 +193,14 @@ class Writer:
         """The number of loops around each node."""
         found: dict[Node, int] = {}
         for node in self.order:
-            axes = (a for i in _indices(node) for a, _ in i.axes)
+            axes = (a for i in indices_of(node) for a, _ in i.axes)
             own = [self.depth_of.get(a, 0) for a in axes]
-            found[node] = max([*own, *(found[a] for a in _parts(node))], default=0)
+            found[node] = max([*own, *(found[a] for a in parts_of(node))], default=0)
         return found
 
     def _merged_axes(self) -> list[list[int]]:
         """Axes as loops; neighbours that every access walks through as one axis become one loop."""
-        indices = [i for n in self.order for i in _indices(n)] + [s.offset for s in self.stores]
+        indices = [i for n in self.order for i in indices_of(n)] + [s.offset for s in self.stores]
         loops: list[list[int]] = []
         for axis, n in enumerate(self.space):
             if n == 1:
@@ -252,6 +235,8 @@ class Writer:
         if depth == len(self.loops):
             for store in self.stores:
                 self._store(store)
+            for growth in self.growths:
+                self._put_aside(growth)
             after = {r: self._accumulate(r, t) for r, t in totals.items()}
         else:
             after = self._loops(depth, totals)
@@ -270,7 +255,7 @@ class Writer:
     def _alone(self, reduce: Reduce) -> str:
         """A total of one element."""
         value, first = self._widened(reduce), self.first[reduce]
-        return value if first == _neutral(reduce) else self._combine(reduce, first, value)
+        return value if first == neutral(reduce) else self._combine(reduce, first, value)
 
     def _loops(self, depth: int, totals: dict[Reduce, str]) -> dict[Reduce, str]:
         """Write the loop at a depth; a long sum of float32 goes over blocks.
@@ -283,18 +268,42 @@ class Writer:
         totals = {r: totals.get(r, self.first[r]) for r in active}
         lanes, _ = self._lanes(depth)
         self.narrow = lanes * F64.itemsize > VECTOR and any(r.is_widened for r in active)
-        if not self.narrow or count <= BLOCK:
-            return self._stretch(depth, "0", count, totals)
+        size = self._block(depth, count)
+        if count <= size:
+            return self._summed(depth, "0", count, totals)
         state = [(value_type(r.dtype), totals[r]) for r in active]
         kept = dict(self.values), dict(self.indices)
-        with self.code.loop(count // BLOCK, state) as blocks:
-            first = self.code.scale(blocks.index, BLOCK)
+        with self.code.loop(count // size, state) as blocks:
+            first = self.code.scale(blocks.index, size)
             inner = dict(zip(active, blocks.state, strict=True))
-            blocks.next = list(self._stretch(depth, first, BLOCK, inner).values())
+            blocks.next = list(self._summed(depth, first, size, inner).values())
         totals = dict(zip(active, blocks.next, strict=True))
-        if count % BLOCK:
+        if count % size:
             self.values, self.indices = kept
-            totals = self._stretch(depth, str(count - count % BLOCK), count % BLOCK, totals)
+            totals = self._summed(depth, str(count - count % size), count % size, totals)
+        return totals
+
+    def _block(self, depth: int, count: int) -> int:
+        """Turns of a loop after which its sums are put together."""
+        if self.narrow:
+            return BLOCK
+        if not self.growths or depth + 1 < len(self.loops) or count <= FACTORS:
+            return count
+        even = -(-count // -(-count // FACTORS))
+        return min(-(-even // AT_ONCE) * AT_ONCE, FACTORS)
+
+    def _summed(
+        self, depth: int, first: str, count: int, totals: dict[Reduce, str]
+    ) -> dict[Reduce, str]:
+        """Write turns of a loop, and what the factors that they put aside add to the sums."""
+        self.first_turn = first
+        totals = self._stretch(depth, first, count, totals)
+        for growth in self.growths if depth + 1 == len(self.loops) else ():
+            reduce, dtype = growth.reduce, growth.factors.node.dtype
+            more = logarithm(self.code, growth.room, count, dtype)
+            more = self.code.let(f"fneg double {more}") if growth.factors.sign < 0 else more
+            more = convert(self.code, F64, reduce.dtype, more)
+            totals[reduce] = self._combine(reduce, totals[reduce], more)
         return totals
 
     def _is_jammed(self, depth: int, totals: dict[Reduce, str]) -> bool:
@@ -460,6 +469,12 @@ class Writer:
             )
         self.code.store(value, store.pointer, offset, dtype, self._tag(len(self.loops)))
 
+    def _put_aside(self, growth: Growth) -> None:
+        node, at = growth.factors.node, self.counters[self.loops[-1][-1]]
+        if self.first_turn != "0":
+            at = self.code.let(f"sub nsw i64 {at}, {self.first_turn}")
+        self.code.store(self.values[node], growth.room, at, node.dtype, self._tag(len(self.loops)))
+
     # --- reductions ------------------------------------------------------------------------------
 
     def _widened(self, reduce: Reduce) -> str:
@@ -515,7 +530,7 @@ class Writer:
         """Fill the result with what leaves every value as it is."""
         room = self.rooms.get(reduce)
         dtype = reduce.dtype if room else reduce.node.dtype
-        first = _neutral(reduce, dtype)
+        first = neutral(reduce, dtype)
         if not reduce.var.type.shape:
             self.scope.define(reduce.var, first)
             return
@@ -525,26 +540,3 @@ class Writer:
         elif reduce.var.type.size:
             with self.code.loop(reduce.var.type.size) as loop:
                 self.code.store(first, pointer, loop.index, dtype)
-
-
-def _neutral(reduce: Reduce, dtype: DType | None = None) -> str:
-    dtype = dtype or reduce.dtype
-    if reduce.op in ("add", "or"):
-        return constant(0, dtype)
-    if dtype.kind == "b":
-        return "true" if reduce.op in ("and", "min") else "false"
-    low = reduce.op == "max"
-    if dtype.kind == "f":
-        return constant(-np.inf if low else np.inf, dtype)
-    bounds = np.iinfo(dtype)
-    return constant(bounds.min if low else bounds.max, dtype)
-
-
-def _parts(node: Node) -> list[Node]:
-    return [*node.args, *(n for i in _indices(node) for n, _ in i.nodes)]
-
-
-def _indices(node: Node) -> list[Index]:
-    if node.kind == "load":
-        return [node.data[1]]
-    return [node.data] if node.kind == "position" else []

@@ -16,7 +16,8 @@ from .emit import Scope, emits
 from .expression import Index, Node, identity, linear, strides
 from .lanes import Lanes
 from .matrix import Matrix, share
-from .nests import Store, write_stores
+from .nests import write_stores
+from .results import Store
 from .scalars import arithmetic, convert, extremum
 from .spaces import free_axes, is_thin
 from .thin import across_rows, along_rows, both_ways

@@ -18,7 +18,8 @@ from .expression import (
     linear,
     window_start,
 )
-from .nests import Store, write_stores
+from .nests import write_stores
+from .results import Store
 
 # Copies of a target into which rows are added in turn, and the number of rows from which it pays.
 LANES, WORTH_LANES = 8, 64

@@ -105,6 +105,28 @@ def test_tanh_in_a_dense_sweep(suffix: str, target: tuple[str, str] | None) -> N
     assert np.max(np.abs(tanh(points) - truth) / units) <= ACCURACY["tanh"].f64
 
 
+@pytest.mark.skipif(np.finfo(np.longdouble).nmant < 63, reason="needs numbers of 64 bits")
+@pytest.mark.parametrize("target", [None, OLD_X86] if platform.machine() == "x86_64" else [None])
+@pytest.mark.parametrize("suffix", list(TYPES))
+@pytest.mark.parametrize("name", ["decay", "sigmoid", "softplus"])
+def test_what_comes_of_an_exponential_in_a_dense_sweep(
+    name: str, suffix: str, target: tuple[str, str] | None
+) -> None:
+    """The worst of a million arguments, where both tails are far from zero."""
+    function, rng = compiled(name, suffix, target), np.random.default_rng(SEED)
+    points = np.concatenate([rng.uniform(-3.0, 3.0, 500_000), rng.uniform(-80.0, 40.0, 500_000)])
+    points = points.astype(function.dtype)
+    x = points.astype(np.longdouble)
+    truth = {
+        "decay": lambda: np.exp(-np.abs(x)),
+        "sigmoid": lambda: np.where(x < 0, np.exp(-np.abs(x)), 1) / (1 + np.exp(-np.abs(x))),
+        "softplus": lambda: np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x))),
+    }[name]()
+    units = np.spacing(truth.astype(function.dtype)).astype(np.longdouble)
+    promise = getattr(ACCURACY[name], suffix)
+    assert np.max(np.abs(function(points) - truth) / units) <= promise
+
+
 @pytest.mark.parametrize("target", [None, OLD_X86] if platform.machine() == "x86_64" else [None])
 @pytest.mark.parametrize("name", ["ndtri", "erfinv"])
 def test_single_quantiles_in_a_dense_sweep(name: str, target: tuple[str, str] | None) -> None:
@@ -156,6 +178,7 @@ TRUTH: dict[str, Callable[..., Any]] = {
     "exp": mp.exp,
     "exp2": lambda x: mp.mpf(2) ** x,
     "expm1": mp.expm1,
+    "decay": lambda x: mp.exp(-abs(x)),
     "log": mp.log,
     "log2": lambda x: mp.log(x) / mp.log(2),
     "log1p": mp.log1p,
@@ -257,6 +280,7 @@ def _points(name: str, p: Points) -> list[Any]:
     tail = p.uniform(0.0, 27.2 if p.double else 10.0)
     table: dict[str, list[Any]] = {
         "exp": exponential,
+        "decay": exponential,
         "sigmoid": [*exponential, p.uniform(-5.0, 5.0)],
         "softplus": [*exponential, p.uniform(-5.0, 5.0)],
         "exp2": [p.uniform(p.exp_low, p.exp_high) * 1.44, p.uniform(-2.0, 2.0)],
@@ -374,6 +398,7 @@ ODD = (
     *("cbrt", "erf", "erfinv", "arctan2", "power"),
 )
 SAME: dict[str, Callable[..., Any]] = {
+    "decay": lambda x: np.exp(-np.abs(x)),
     "sigmoid": special.expit,
     "softplus": lambda x: np.logaddexp(np.zeros_like(x), x),
     "erf": special.erf,

@@ -14,6 +14,7 @@ from .formula import Bits, Formula, Mask, Real
 
 LOG2_E = 1.4426950408889634
 SQRT_HALF = 0.7071067811865476
+LOW = -1.3862943611198906  # log 1/4
 
 # ln 2 = high + low, high so short that k·high is exact for every exponent k (Cody & Waite 1980).
 LN2_DOUBLE = (6.93147180369123816490e-01, 1.90821492927058770002e-10)
@@ -284,19 +285,36 @@ def log1p(f: Formula, x: Real) -> Real:
     return f.copysign(at_the_ends(f, u, logarithm_of_one_plus(f, x)), x)
 
 
+@scalar("decay", Accuracy(1.2, 1.2))
+def decay(f: Formula, x: Real) -> Real:
+    """e^-|x|: what sigmoid and softplus share where both are wanted of one argument.
+
+    2^k is at most 1, so that one factor does, 2^lift times too large, and rounds a subnormal once.
+    """
+    x = f.at_least(-f.absolute(x), -760.0 if f.double else -108.0)
+    high, low = LN2_DOUBLE if f.double else LN2_SINGLE
+    shifted = f.muladd(x, LOG2_E, f.format.shift)
+    k = shifted - f.format.shift
+    r = f.muladd(-k, low, f.muladd(-k, high, x))
+    q = f.polynomial(r, EXP_DOUBLE if f.double else EXP_SINGLE)
+    mantissa = f.muladd(r * r, q, r) + 1.0
+    lift = 2.0**100 if f.double else 2.0**64
+    scale = ((shifted.bits() << f.format.mantissa) + f.bits_of(lift)).real()
+    return (mantissa * scale) * (1.0 / lift)
+
+
 @scalar("sigmoid", Accuracy(2, 2))
 def sigmoid(f: Formula, x: Real) -> Real:
     """1 / (1 + e⁻ˣ), with full relative accuracy in the lower tail."""
-    z = exponential(f, -f.absolute(x)).times()
-    negative = x < 0.0
-    y = f.select(negative, z, 1.0) / (z + 1.0)
+    z = decay(f, x)
+    y = f.select(x < 0.0, z, 1.0) / (z + 1.0)
     # y = z - z·y: for small z, the errors of the sum and of the division then hardly count.
-    return f.select(negative & (z < 0.25), z - z * y, y)
+    return f.select(x < LOW, f.muladd(-z, y, z), y)
 
 
 @scalar("softplus", Accuracy(2, 2))
 def softplus(f: Formula, x: Real) -> Real:
     """log(1 + eˣ) = max(x, 0) + log1p(e^-|x|), with full relative accuracy in the lower tail."""
-    z = exponential(f, -f.absolute(x)).times()
+    z = decay(f, x)
     wide = LOG_WIDE_DOUBLE if f.double else LOG_WIDE_SINGLE
     return f.at_least(x, 0.0) + (z - defect_of_logarithm(f, z, f.real(0.0), wide))
