@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from math import prod
 from typing import Any, Protocol
 
@@ -149,13 +150,9 @@ class Writer:
 
         See `growth`.
         """
-        depth, found = len(self.loops), []
-        reduces, taken = [], []
+        reduces, taken, found = [], [], []
         for reduce in self.reduces:
-            rest, pairs = reduce.node, []
-            is_sum = reduce.op == "add" and reduce.node.dtype.kind == "f"
-            if is_sum and self._register_depth(reduce) < depth:
-                rest, pairs = split(rest, lambda node: self.levels[node] == depth)
+            rest, pairs = split(reduce.node, partial(self._is_factor, reduce))
             reduces.append(replace(reduce, node=rest) if pairs else reduce)
             taken += [node for node, _ in pairs]
             found += [(reduces[-1], factors) for _, factors in pairs]
@@ -168,6 +165,12 @@ class Writer:
             size = min(self._innermost(), FACTORS) * factors.node.dtype.itemsize
             self.growths.append(Growth(reduce, factors, self.scope.scratch(size)[0]))
         self._lay_out()
+
+    def _is_factor(self, reduce: Reduce, node: Node) -> bool:
+        """Whether a softplus differs from turn to turn of an innermost loop that sums it."""
+        depth = len(self.loops)
+        is_sum = reduce.op == "add" and reduce.node.dtype.kind == "f"
+        return is_sum and self._register_depth(reduce) < depth and self.levels[node] == depth
 
     def _in_order(self) -> list[Node]:
         """All nodes, operands first."""
