@@ -1,4 +1,4 @@
-"""``bayesdl bench training``: training steps per second, plain, under dropout and variational."""
+"""``bayesdl bench training``: steps per second, plain, under dropout, variational; passes."""
 
 from __future__ import annotations
 
@@ -11,15 +11,17 @@ from typing import Any
 from bayesdl._base.dataclass import dataclass
 from bayesdl.criticism.table import Table
 
-from .peers.training_nets import BATCH, METHODS, NETS
+from .peers.training_nets import BATCH, METHODS, NETS, PASS_ROWS, PASSES
 from .process import Reply, installed, run_script, threads
 from .report import chosen, finish, geometric_mean
 
 PEERS = ("jax", "numpyro", "torch")
 # Largest relative difference of the first negative log likelihood of one net in two libraries.
 TOLERANCE = {"float64": 1e-9, "float32": 1e-4}
+UCI_NET = "yacht"
 NOTE = (
-    "steps per second, minibatches of {batch} rows, {cores} core(s), median of {repeats} loops.\n"
+    "steps per second, minibatches of {batch} rows, {cores} core(s), median of {repeats} loops;\n"
+    "of passes: over {rows} rows.\n"
     "ratio: bayesdl / fastest peer."
 )
 
@@ -117,7 +119,7 @@ def table(trained: Trained) -> Table:
                 None if not peers else "yes" if apart <= TOLERANCE[trained.dtype] else apart,
             ]
         )
-    note = NOTE.format(batch=BATCH, cores=trained.cores, repeats=trained.repeats)
+    note = NOTE.format(batch=BATCH, cores=trained.cores, repeats=trained.repeats, rows=PASS_ROWS)
     columns = ["method", "net", "bayesdl", *peers, "ratio", "same"]
     return Table(columns, rows, f"training, {trained.dtype}", note)
 
@@ -133,6 +135,11 @@ def verdicts(trained: Trained) -> list[str]:
         lines.append(
             f"geometric mean of the ratios {mean:.2f}; smallest {known[least]:.2f} ({least})"
         )
+    rates = {name: _rate(trained, name, f"passes/{UCI_NET}") for name in trained.found}
+    taken = [f"{name} {PASSES / rate:.2f} s" for name, rate in rates.items() if rate]
+    if taken:
+        work = f"{PASSES} passes over {PASS_ROWS} rows of {NETS[UCI_NET].title}"
+        lines.append(f"{work}: {', '.join(taken)}")
     return lines
 
 

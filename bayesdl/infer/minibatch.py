@@ -66,8 +66,9 @@ def rows_at(key: Any, step: Any, batch: int, rows: int) -> Any:
     -----
     Steps read one endless row of permutations, so all minibatches have one size, and an epoch may
     end within one. A place is found by itself, without a table: a Feistel network on the pairs
-    (place div b, place mod b), repeated where it leaves the rows. All of it is arithmetic on words
-    of 32 bits: for a small network it is a part of a step that one can see.
+    (place div b, place mod b), repeated where it leaves the rows. Where it leads from the few
+    places that are no rows is worked out beside the minibatch, and looked up. All of it is
+    arithmetic on words of 32 bits: for a small network it is a part of a step that one can see.
 
     References
     ----------
@@ -83,25 +84,34 @@ def rows_at(key: Any, step: Any, batch: int, rows: int) -> Any:
     index = (first % rows).astype(_U32) + np.arange(batch, dtype=_U32)
     following = index >= _U32(rows)
     index = bnp.where(following, index - _U32(rows), index)
-    epoch = (first // rows).astype(_U32) + following.astype(_U32)
+    epoch = (first // rows).astype(_U32)
     a, b = _sides(rows)
-    keys = random.bits(key, (2 * ROUNDS,), 32)
-
-    def shuffle(index: Any) -> Any:
-        left, right = index // _U32(b), index % _U32(b)
-        for i in range(ROUNDS):
-            left = _rotated(left, right, keys[2 * i], epoch, a)
-            right = _rotated(right, left, keys[2 * i + 1], epoch, b)
-        return left * _U32(b) + right
-
-    index = shuffle(index)
+    # Places that are no rows, in this epoch and in the one that may begin in this minibatch.
+    beyond = np.tile(np.arange(rows, a * b, dtype=_U32), 2)
+    later = np.repeat(np.arange(2, dtype=_U32), a * b - rows)
+    epochs = bnp.concatenate([epoch + following.astype(_U32), epoch + later])
+    found = _shuffled(bnp.concatenate([index, beyond]), epochs, key, a, b)
+    index, onward = found[:batch], found[batch:]
     if a * b > rows:
+        own = _U32(a * b - rows) * following.astype(_U32)
         index = while_loop(
             lambda i: (i >= _U32(rows)).any(),
-            lambda i: bnp.where(i >= _U32(rows), shuffle(i), i),
+            lambda i: bnp.where(
+                i >= _U32(rows), bnp.take(onward, bnp.maximum(i, _U32(rows)) - _U32(rows) + own), i
+            ),
             index,
         )
     return index.astype(np.int64)
+
+
+def _shuffled(index: Any, epoch: Any, key: Any, a: int, b: int) -> Any:
+    """Where places below a · b go in their epoch."""
+    keys = random.bits(key, (2 * ROUNDS,), 32)
+    left, right = index // _U32(b), index % _U32(b)
+    for i in range(ROUNDS):
+        left = _rotated(left, right, keys[2 * i], epoch, a)
+        right = _rotated(right, left, keys[2 * i + 1], epoch, b)
+    return left * _U32(b) + right
 
 
 def _sides(rows: int) -> tuple[int, int]:

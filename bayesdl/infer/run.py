@@ -35,7 +35,7 @@ from .machine import usable_cores
 # A block makes so many iterations at most: where these take microseconds, threads that came back to
 # Python more often would wait for each other there. Of long positions it has room for fewer, for it
 # clears the room even where it keeps none.
-CAPACITY, BLOCK_BYTES = 5000, 8 * 1024 * 1024
+CAPACITY, BLOCK_BYTES = 5000, 1024 * 1024
 RETRIES = 3
 Record = dict[str, Any]
 Array = np.ndarray[Any, Any]

@@ -55,6 +55,9 @@ def window_ends(stop: int) -> list[int]:
 
 
 def part(phases: Phase, start: int, count: int, capacity: int) -> list[Any]:
-    """Fields of `count` phases from `start`, filled up to `capacity` with the last one."""
+    """Fields of `count` phases from `start`, and of others up to `capacity`, which are not used."""
+    columns = [getattr(phases, f.name) for f in fields(phases)]
+    if start + capacity <= len(columns[0]):
+        return [column[start : start + capacity] for column in columns]
     index = np.minimum(np.arange(start, start + capacity), start + count - 1)
-    return [np.ascontiguousarray(getattr(phases, f.name)[index]) for f in fields(phases)]
+    return [column[index] for column in columns]

@@ -14,6 +14,9 @@ from typing import Any
 import numpy as np
 
 STEP = 1e-12
+# Training goes on for thousands of steps: a loop has so many at least, so that what it costs to
+# begin one is not taken for steps.
+LEAST_STEPS = 20
 
 
 def use_cores(count: int) -> None:
@@ -46,7 +49,7 @@ def arrays_of(asked: dict[str, Any], case: str, dtype: Any) -> tuple[Any, list[A
 
 
 def median_microseconds(
-    run: Callable[[int], Any], repeats: int, seconds: float = 0.02
+    run: Callable[[int], Any], repeats: int, seconds: float = 0.02, least: int = 1
 ) -> tuple[float, float]:
     """Median over repeats of one turn of a loop, and the middle half of the repeats' range.
 
@@ -56,7 +59,9 @@ def median_microseconds(
         Runs so many turns and waits for the end.
     repeats : int
     seconds : float
-        What one repeat should take; at least one turn.
+        What one repeat should take.
+    least : int
+        Turns of a repeat, however long these take.
     """
     run(1)
     once = _seconds(run, 1)
@@ -64,7 +69,7 @@ def median_microseconds(
     count = few
     # Twice, for in a few short turns the call itself takes longer.
     for _ in range(2):
-        count = max(1, min(1_000_000, int(count * seconds / max(_seconds(run, count), 1e-9))))
+        count = max(least, min(1_000_000, int(count * seconds / max(_seconds(run, count), 1e-9))))
     taken = np.array([_seconds(run, count) for _ in range(repeats)]) * 1e6 / count
     low, high = np.quantile(taken, [0.25, 0.75])
     return statistics.median(taken.tolist()), float(high - low)
@@ -111,8 +116,8 @@ def train(make: Callable[[str, str, Any, int], Any]) -> None:
     Parameters
     ----------
     make : callable, (method, net, dtype, cores) -> (steps, nll) or None
-        `steps(count)` trains so many steps; `nll` is of all rows at the first weights. None where
-        the library has nothing of the kind.
+        `steps(count)` makes so many steps, or passes; `nll` is of all rows at the first weights.
+        None where the library has nothing of the kind.
     """
     asked = request()
     found: dict[str, Any] = {}
@@ -125,7 +130,9 @@ def train(make: Callable[[str, str, Any, int], Any]) -> None:
         steps, nll = made
         steps(1)
         ready = time.perf_counter() - start
-        microseconds, spread = median_microseconds(steps, asked["repeats"], asked["seconds"])
+        microseconds, spread = median_microseconds(
+            steps, asked["repeats"], asked["seconds"], LEAST_STEPS
+        )
         found[case] = {
             "steps_per_second": 1e6 / microseconds,
             "spread": spread / microseconds,

@@ -12,8 +12,18 @@ from harness import request, train, use_cores
 use_cores(request()["cores"])
 import jax  # noqa: E402
 import jax.numpy as jnp  # noqa: E402
+import numpy as np  # noqa: E402
 from nets_jax import masks_of, nll, outputs  # noqa: E402
-from training_nets import BATCH, FIRST_SD, LEARNING_RATE, MEMBERS, NETS, RATE  # noqa: E402
+from training_nets import (  # noqa: E402
+    AT_ONCE,
+    BATCH,
+    FIRST_SD,
+    LEARNING_RATE,
+    MEMBERS,
+    NETS,
+    PASS_ROWS,
+    RATE,
+)
 
 
 def objective(method: str, net: Any, dtype: Any) -> Any:
@@ -54,6 +64,9 @@ def make(method: str, name: str, dtype: Any, cores: int) -> Any:
     net = NETS[name]
     x, y = (jnp.asarray(a) for a in net.data(dtype))
     start = jnp.asarray(net.start(), dtype)
+    first = float(nll(net, outputs(net, net.parts(start), x), y)) / net.rows
+    if method == "passes":
+        return passes(net, start, dtype), first
     theta = (start,)
     if method == "mean_field":
         theta = (start, jnp.full_like(start, jnp.log(FIRST_SD)))
@@ -82,8 +95,24 @@ def make(method: str, name: str, dtype: Any, cores: int) -> Any:
     def steps(count: int) -> None:
         jax.block_until_ready(loop(count, theta, key, x, y))
 
-    f = outputs(net, net.parts(start), x)
-    return steps, float(nll(net, f, y)) / net.rows
+    return steps, first
+
+
+def passes(net: Any, start: Any, dtype: Any) -> Any:
+    """What makes so many stochastic passes: outputs for all rows, each under masks of its own."""
+    x = jnp.asarray(net.for_passes(dtype)[0])
+
+    def one(key: Any) -> Any:
+        return outputs(net, net.parts(start), x, masks_of(net, key, PASS_ROWS, RATE, dtype))
+
+    many = jax.jit(lambda keys: jax.lax.map(one, keys))
+
+    def steps(count: int) -> None:
+        keys = jax.random.split(jax.random.PRNGKey(0), -(-count // AT_ONCE) * AT_ONCE)
+        found = [many(keys[i : i + AT_ONCE]) for i in range(0, count, AT_ONCE)]
+        np.concatenate([np.asarray(part) for part in found])
+
+    return steps
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from training_nets import BATCH, FIRST_SD, LEARNING_RATE, NETS  # noqa: E402
 
 def make(method: str, name: str, dtype: Any, cores: int) -> Any:
     """The run of so many steps, and the mean negative log likelihood at the start."""
-    if method in ("mc_dropout", "ensemble"):
+    if method in ("mc_dropout", "ensemble", "passes"):
         return None
     numpyro.enable_x64(dtype.itemsize == 8)
     net = NETS[name]

@@ -96,7 +96,19 @@ def make(method: str, name: str, dtype: Any, cores: int) -> Any:
 
     with torch.no_grad():
         first = float(nll(net, outputs(net, starts, x, 0.0), y)) / net.rows
-    return steps, first
+    return (passes(net, starts, dtype) if method == "passes" else steps), first
+
+
+def passes(net: Any, weights: Any, dtype: Any) -> Any:
+    """What makes so many stochastic passes: outputs for all rows, each under masks of its own."""
+    x = torch.from_numpy(net.for_passes(dtype)[0])
+    x = x.permute(0, 3, 1, 2).contiguous() if x.ndim == 4 else x
+
+    def steps(count: int) -> None:
+        with torch.no_grad():
+            torch.stack([outputs(net, weights, x, RATE) for _ in range(count)])
+
+    return steps
 
 
 if __name__ == "__main__":

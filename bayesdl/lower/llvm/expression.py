@@ -221,7 +221,8 @@ class Reader:
         if primitive.elementwise:
             args = tuple(self.read(a, place) for a in equation.inputs)
             dtype = equation.outputs[0].type.dtype
-            return _without_blanks(Node(dtype, "element", (primitive.name, equation.params), args))
+            node = Node(dtype, "element", (primitive.name, equation.params), args)
+            return _chosen_late(_without_blanks(node))
         return READ[primitive.name](self, equation, place)
 
 
@@ -231,6 +232,29 @@ def _without_blanks(node: Node) -> Node:
     if name == "add" and any(blanks):
         return node.args[1 if blanks[0] else 0]
     return node.args[0] if name == "neg" and blanks[0] else node
+
+
+def _chosen_late(node: Node) -> Node:
+    """A guarded product with a slope that is 0 or not by a condition: the product is chosen by it.
+
+    So no slope is compared with 0, as of a rectifier.
+    """
+    if not _is_element(node, "guarded_mul") or not _is_element(node.args[0], "where"):
+        return node
+    (condition, slope, other), moved = node.args[0].args, node.args[1]
+    if other.kind != "number" or other.data != 0 or not _is_never_zero(slope):
+        return node
+    return element("where", node.dtype, condition, element("mul", node.dtype, slope, moved), other)
+
+
+def _is_element(node: Node, name: str) -> bool:
+    return node.kind == "element" and node.data[0] == name
+
+
+def _is_never_zero(node: Node) -> bool:
+    if _is_element(node, "where"):
+        return all(map(_is_never_zero, node.args[1:]))
+    return node.kind == "number" and bool(node.data != 0)
 
 
 Read = Callable[[Reader, Equation, Place], Node]

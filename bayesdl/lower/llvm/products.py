@@ -19,7 +19,7 @@ from .matrix import Matrix, share
 from .nests import write_stores
 from .results import Store
 from .scalars import arithmetic, convert, extremum
-from .spaces import free_axes, is_thin
+from .spaces import FEW, free_axes, is_thin
 from .thin import across_rows, along_rows, both_ways
 
 DType = np.dtype[Any]
@@ -280,16 +280,24 @@ def _write_tile(
     if start is not None:
         first = [lanes.load(start, code.add(column, str(s)), w) for s, w in parts]
     sums = first * height
-    if a.columns:
+
+    def step(at: str, sums: Sequence[str]) -> list[str]:
+        y_at, found = code.add(code.scale(at, b.down), column), []
+        ys = [lanes.load(b.pointer, code.add(y_at, str(s)), w) for s, w in parts]
+        for i in range(height):
+            x = code.load(a.pointer, a.at(code, code.add(row, str(i)), at), lanes.dtype)
+            for v, (_, w) in enumerate(parts):
+                total = sums[i * len(parts) + v]
+                found.append(lanes.muladd(lanes.spread(x, w), ys[v], total, w))
+        return found
+
+    if a.columns <= FEW:
+        for k in range(a.columns):
+            sums = step(str(k), sums)
+    else:
         state = list(zip(kinds * height, sums, strict=True))
         with code.loop(a.columns, state, rolled=True) as loop:
-            y_at = code.add(code.scale(loop.index, b.down), column)
-            ys = [lanes.load(b.pointer, code.add(y_at, str(s)), w) for s, w in parts]
-            for i in range(height):
-                x = code.load(a.pointer, a.at(code, code.add(row, str(i)), loop.index), lanes.dtype)
-                for v, (_, w) in enumerate(parts):
-                    total = loop.state[i * len(parts) + v]
-                    loop.next.append(lanes.muladd(lanes.spread(x, w), ys[v], total, w))
+            loop.next = step(loop.index, loop.state)
         sums = loop.next
     for i in range(height):
         at = code.add(code.scale(code.add(row, str(i)), c.down), column)

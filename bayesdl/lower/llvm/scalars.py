@@ -91,9 +91,22 @@ def arithmetic(code: Code, name: str, dtype: DType, a: str, b: str, flags: str =
     return code.let(f"{prefix}{name} {contract}{value_type(dtype)} {a}, {b}")
 
 
+def is_number(value: str) -> bool:
+    """Whether a float is a constant, and not NaN."""
+    if value.startswith("%"):
+        return False
+    return not np.isnan(np.frombuffer(int(value, 16).to_bytes(8, "little"))[0])
+
+
 def extremum(code: Code, name: str, dtype: DType, a: str, b: str) -> str:
     """max or min of two values; NaN wins, as in NumPy."""
     if dtype.kind == "f":
+        for x, bound in ((a, b), (b, a)):
+            # One instruction: of a number and what may be NaN it takes the latter.
+            if is_number(bound):
+                kind, word = value_type(dtype), "ogt" if name == "max" else "olt"
+                beyond = code.let(f"fcmp {word} {kind} {bound}, {x}")
+                return code.let(f"select i1 {beyond}, {kind} {bound}, {kind} {x}")
         return code.intrinsic("maximum" if name == "max" else "minimum", dtype, a, b)
     if dtype.kind == "b":
         return code.let(f"{'or' if name == 'max' else 'and'} i1 {a}, {b}")

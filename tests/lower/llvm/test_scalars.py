@@ -118,3 +118,35 @@ def test_integer_powers(same, exponent: int) -> None:
     apply(
         same, "integer_power", "f64", np.array([0.5, -1.5, 0.0, 3.0]), params=f"exponent={exponent}"
     )
+
+
+@pytest.mark.parametrize("dtype", ["f64", "f32"])
+@pytest.mark.parametrize("name", ["max", "min"])
+@pytest.mark.parametrize("bound", ["0.0e+00", "-2.5e+00", "inf", "nan"])
+def test_extremum_with_a_number(same, name: str, dtype: str, bound: str) -> None:
+    """NaN wins on either side, whichever instruction is taken for a bound that is known."""
+    values = np.array(FLOATS, {"f64": float, "f32": np.float32}[dtype])
+    head, kind = f"program f(%a: {dtype}[{values.size}]):", f"{dtype}[{values.size}]"
+    text = f"""{head}
+  %b: {kind} = {name} %a {bound}:{dtype}
+  %c: {kind} = {name} {bound}:{dtype} %a
+  return %b %c"""
+    same(text, values)
+
+
+@pytest.mark.parametrize("dtype", ["f64", "f32"])
+def test_slope_of_a_rectifier_lets_nothing_through_where_it_is_zero(same, dtype: str) -> None:
+    """Not even NaN and infinity; at a tie it is a half."""
+    x, moved = grid(FLOATS, np.dtype({"f64": float, "f32": np.float32}[dtype]))
+    n = x.size
+    text = f"""program f(%a: {dtype}[{n}], %b: {dtype}[{n}]):
+  %c: bool[{n}] = equal %a 0.0e+00:{dtype}
+  %d: {dtype}[{n}] = where %c 5.0e-01:{dtype} 1.0e+00:{dtype}
+  %e: bool[{n}] = greater_equal %a 0.0e+00:{dtype}
+  %f: {dtype}[{n}] = where %e %d 0.0e+00:{dtype}
+  %g: {dtype}[{n}] = guarded_mul %f %b
+  return %g"""
+    with np.errstate(all="ignore"):
+        (found,) = same(text, x, moved)
+    assert (found[x < 0] == 0).all()
+    np.testing.assert_array_equal(found[x == 0], moved[x == 0] / 2)
