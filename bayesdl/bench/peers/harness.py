@@ -16,7 +16,7 @@ import numpy as np
 STEP = 1e-12
 # Training goes on for thousands of steps: a loop has so many at least, so that what it costs to
 # begin one is not taken for steps.
-LEAST_STEPS = 20
+LEAST_STEPS = 50
 
 
 def use_cores(count: int) -> None:
