@@ -15,14 +15,16 @@ from bayesdl.bench.models import CASES
 from bayesdl.bench.process import installed
 from bayesdl.bench.samplers import SAMPLERS
 from bayesdl.bench.sampling import (
-    BAYESDL_LOW_RANK,
     COLD,
     NUTPIE_LOW_RANK,
+    RATIOS,
     WARM,
+    WARM_LOW_RANK,
     Sampled,
     apart,
     judged_by,
     middle,
+    over_peers,
     sampled,
     verdict,
 )
@@ -63,31 +65,44 @@ def test_apart_is_in_standard_errors_of_both() -> None:
     assert apart(one(COLD, 0.0), one("jax", 0.3)) == pytest.approx(0.3 / np.sqrt(0.02))
 
 
-def test_verdict_is_over_the_fastest_peer() -> None:
+def test_ratios_are_over_the_best_peer_of_each_figure() -> None:
     """Sampling and the warm process by the warm run, the cold process by the cold one."""
     ours = [one(COLD, 0.0, 300.0, before=9.0), one(WARM, 0.0, 400.0, before=1.0)]
     theirs = [one("pymc", 0.0, 100.0, all_gradients=None), one("nutpie", 0.0, 200.0)]
-    net = [
+    found = {what: over_peers([*ours, *theirs], what) for what in RATIOS}
+    assert {what: ratio for what, ratio in found.items() if ratio is not None} == {
+        "sampling, diag": 2.0,
+        "whole cold, diag": 0.6,
+        "whole warm, diag": 4.0,
+        "gradients/s, diag": 1.0,
+    }
+
+
+def test_best_is_the_better_metric_against_the_best_of_all_peers() -> None:
+    theirs = [one("nutpie", 0.0, 50.0), one(NUTPIE_LOW_RANK, 0.0, 300.0)]
+    ours = [one(WARM, 0.0, 100.0), one(WARM_LOW_RANK, 0.0, 900.0)]
+    ratios = [over_peers([*ours, *theirs], f"sampling, {m}") for m in ("diag", "low_rank", "best")]
+    assert ratios == pytest.approx([1.0 / 3.0, 3.0, 3.0])
+    ours = [one(WARM, 0.0, 900.0), one(WARM_LOW_RANK, 0.0, 100.0)]
+    ratios = [over_peers([*ours, *theirs], f"sampling, {m}") for m in ("diag", "low_rank", "best")]
+    assert ratios == pytest.approx([3.0, 1.0 / 3.0, 3.0])
+
+
+def test_verdict_has_geometric_means_of_models_and_of_networks() -> None:
+    found = [
+        one(WARM, 0.0, 400.0),
+        one("nutpie", 0.0, 100.0),
+        one(WARM, 0.0, 900.0, case="gaussian"),
+        one("nutpie", 0.0, 100.0, case="gaussian"),
         one(WARM, 0.0, 50.0, case="network_one", all_gradients=60.0),
         one("numpyro", 0.0, 100.0, case="network_one"),
     ]
-    lines = verdict([*ours, *theirs, *net])
-    assert lines[-2] == (
-        "geometric means over models: sampling 2.00, whole, cold 0.60, whole, warm 4.00, "
-        "gradients/s 1.00"
-    )
-    assert lines[-1].startswith("geometric means over networks: sampling 0.50,")
-    assert lines[-1].endswith("gradients/s 3.00")
-    assert verdict(ours) == []
-
-
-def test_the_low_rank_run_is_compared_with_the_fastest_of_all_peers() -> None:
-    ours = [one(WARM, 0.0, 100.0), one(BAYESDL_LOW_RANK, 0.0, 900.0)]
-    theirs = [one("nutpie", 0.0, 50.0), one(NUTPIE_LOW_RANK, 0.0, 300.0)]
-    assert verdict([*ours, *theirs])[-1] == (
-        "geometric means over models: sampling 0.33, whole, warm 0.33, gradients/s 1.00, "
-        "sampling, low_rank 3.00"
-    )
+    text = verdict(found)[-1]
+    row = next(line for line in text.splitlines() if line.startswith("sampling, diag"))
+    figures = [float(figure) for figure in row.removeprefix("sampling, diag").split()]
+    assert figures == [4.0, 9.0, 0.5, 6.0, 0.5]
+    assert "sampling, low_rank" not in text
+    assert verdict([one(WARM, 0.0)]) == []
 
 
 def test_rounds_count_by_their_medians() -> None:
@@ -130,9 +145,11 @@ def test_command_compares_and_writes(
     assert main([*asked, "--peers", "numpyro,pymc", "--json", str(file)]) == 0
     text = capsys.readouterr().out
     assert "pymc failed: ValueError: no luck" in text
-    assert "geometric means over models: sampling 4.00, whole, cold 2.50" in text
+    for what, ratio in (("sampling, best", 4.0), ("whole cold, best", 2.5)):
+        row = next(line for line in text.splitlines() if line.startswith(what))
+        assert float(row.removeprefix(what).split()[0]) == ratio
     assert "s in all" in text
-    cold, warm, _, theirs = json.loads(file.read_text())["runs"]
+    cold, warm, *_, theirs = json.loads(file.read_text())["runs"]
     assert cold["largest_rhat"] == warm["largest_rhat"] == theirs["largest_rhat"]
     gap = abs(np.array(cold["mean"]) - np.array(theirs["mean"]))
     np.testing.assert_allclose(gap, 1.0)
