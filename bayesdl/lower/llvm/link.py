@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import ctypes
-import os
-import sys
 from collections.abc import Iterable
 from functools import cache
 from importlib import import_module
-from importlib.machinery import EXTENSION_SUFFIXES, ExtensionFileLoader, FileFinder
-from importlib.util import module_from_spec
-from types import ModuleType
 from typing import Any
 
 import llvmlite.binding as llvm
+
+from bayesdl._base.alone import load_alone
 
 from .machine import LOCK, target_machine
 
@@ -79,36 +76,10 @@ def _routine(name: str) -> int:
 @cache
 def _functions(name: str) -> dict[str, Any]:
     """The C functions of a module of ``scipy.linalg``, in capsules."""
+    whole = f"scipy.linalg.{name}"
     try:
-        module = _alone(name)
+        module = load_alone(whole)
     except ImportError:
-        module = import_module(f"scipy.linalg.{name}")
+        module = import_module(whole)
     found: dict[str, Any] = module.__pyx_capi__
     return found
-
-
-def _alone(name: str) -> ModuleType:
-    """A compiled module of ``scipy.linalg`` without the package around it, which takes 0.2 s.
-
-    Raises
-    ------
-    ImportError
-        If it has no file of its own, or needs its package.
-    """
-    whole = f"scipy.linalg.{name}"
-    if "scipy.linalg" in sys.modules:
-        return import_module(whole)
-    # On Windows this also says where SciPy's libraries lie.
-    folders = import_module("scipy").__path__
-    for folder in folders:
-        finder = FileFinder(
-            os.path.join(folder, "linalg"), (ExtensionFileLoader, EXTENSION_SUFFIXES)
-        )
-        spec = finder.find_spec(whole)
-        if spec is not None and spec.loader is not None:
-            module = module_from_spec(spec)
-            spec.loader.exec_module(module)
-            # Listed while its package is not, it would never become the package's attribute.
-            sys.modules.pop(whole, None)
-            return module
-    raise ImportError(f"{whole} has no file of its own", name=whole)
