@@ -24,8 +24,8 @@ from . import _blocks
 from ._checks import Floats, probability, real_array
 from ._parts import parts
 
-_BLOCK_VALUES = 1 << 20
-"""Values handled at once: one block then needs some tens of megabytes, however large the net."""
+_BLOCK_VALUES = 1 << 16
+"""Values handled at once: a block of half a megabyte stays in the cache from step to step."""
 
 _LEAST_DRAWS = 4
 
