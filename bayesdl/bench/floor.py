@@ -36,6 +36,20 @@ def floor(case: str, dtype: str, peak: Mapping[str, float], rows: int | None = N
     rows : int, optional
     """
     work = CASES[case].work(rows or CASES[case].rows)
-    size = work.numbers * np.dtype(dtype).itemsize
-    bandwidth = peak["cache" if size < CACHED else "memory"]
+    size, bandwidth = traffic(case, dtype, peak, rows)
     return 1e6 * max(work.flops / peak[dtype], size / bandwidth)
+
+
+def traffic(
+    case: str, dtype: str, peak: Mapping[str, float], rows: int | None = None
+) -> tuple[float, float]:
+    """Bytes of data that a gradient reads once, and bytes per second from where they lie.
+
+    Parameters
+    ----------
+    case, dtype, peak, rows
+        As for `floor`.
+    """
+    work = CASES[case].work(rows or CASES[case].rows)
+    size = work.numbers * np.dtype(dtype).itemsize
+    return size, peak["cache" if size < CACHED else "memory"]

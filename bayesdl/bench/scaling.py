@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from bayesdl._base.dataclass import dataclass
 from bayesdl.criticism.table import Table
 
-from .floor import floor
+from .floor import floor, traffic
 from .models import CASES
 from .process import Reply, run_script, threads
 
@@ -93,25 +93,31 @@ def scaling_table(
 ) -> Table:
     """One row for each model, number of rows and competitor; `peak` as `machine_peak` gives it."""
     ours = {(p.case, p.rows): p.microseconds for p in points if p.competitor == "bayesdl"}
-    rows = [
-        [
-            p.case,
-            p.rows,
-            p.competitor,
-            p.microseconds,
-            1e3 * p.microseconds / p.rows,
-            p.microseconds / floor(p.case, dtype, peak, p.rows),
-            p.microseconds / ours[p.case, p.rows],
-            p.memory_mb,
-        ]
-        for p in points
-    ]
-    costs = ["µs", "ns a row", "× floor", "of bayesdl"]
+    rows: list[list[str | float | int | None]] = []
+    for p in points:
+        least = floor(p.case, dtype, peak, p.rows)
+        size, bandwidth = traffic(p.case, dtype, peak, p.rows)
+        rows.append(
+            [
+                p.case,
+                p.rows,
+                p.competitor,
+                p.microseconds,
+                1e3 * p.microseconds / p.rows,
+                p.microseconds / least,
+                1e3 * least / p.rows,
+                size / p.rows,
+                bandwidth / 1e9,
+                p.microseconds / ours[p.case, p.rows],
+                p.memory_mb,
+            ]
+        )
+    costs = ["µs", "ns a row", "× floor", "floor ns a row", "bytes a row", "GB/s", "of bayesdl"]
     columns = ["model", "rows", "library", *costs, "peak MB above data"]
     title = f"log density + gradient against rows, {dtype}, {cores} core(s)"
     note = (
-        f"floor: what one core needs at {peak[dtype] / 1e9:.1f} GFLOP/s, and "
-        f"{peak['cache'] / 1e9:.0f} GB/s from a cache or {peak['memory'] / 1e9:.0f} from memory."
+        f"floor: what one core needs for its arithmetic at {peak[dtype] / 1e9:.1f} GFLOP/s,\n"
+        "or for the bytes of a row at the GB/s of the cache or memory that holds them: the larger."
     )
     return Table(columns, rows, title, note)
 
