@@ -18,6 +18,8 @@ from .metric import Metric
 from .step_size import DualAveraging, average, reasonable_step, start_averaging
 
 METRICS = ("diag", "low_rank", "dense")
+HEAT, COOLED = 2.0, 0.2
+"""Temperature that a warm-up begins with, and the fraction of it after which that is 1."""
 
 
 class Learner(Protocol):
@@ -111,6 +113,24 @@ def start(key: Any, place: Place, density: Density, learner: Learner) -> Adaptat
 def step_size(state: Adaptation, phase: Phase) -> Any:
     """The step size to use: the moving one while tuning, its average after."""
     return bnp.exp(bnp.where(phase.tuning, state.step.log_step, state.step.log_average))
+
+
+def temperature(phase: Phase) -> Any:
+    """Temperature at which momenta are drawn: it falls from `HEAT` to 1 early in the warm-up.
+
+    Notes
+    -----
+    Trajectories keep their energy, so that the first part of the warm-up is simulated annealing: a
+    chain leaves minor modes that a draw at temperature 1 would leave once in hundreds of times.
+    Metrics do not notice, for of a normal target the variances of positions and of gradients grow
+    alike.
+
+    References
+    ----------
+    Kirkpatrick, Gelatt & Vecchi (1983), Optimization by simulated annealing.
+    """
+    falling = HEAT - (HEAT - 1.0) / COOLED * phase.fraction
+    return bnp.where(phase.tuning, bnp.maximum(falling, 1.0), 1.0)
 
 
 def adapt(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, ClassVar, TypeVar
 
 from bayesdl._base.dataclass import dataclass
@@ -68,9 +69,11 @@ def start(key: Any, position: Any, density: Density, learner: Learner) -> Hamilt
     return HamiltonianState(position, value, gradient, learnt)
 
 
-def depart(key: Any, state: HamiltonianState) -> Point:
-    """Where the chain stands, with a fresh momentum."""
-    return set_off(key, state.place, state.adaptation.metric)
+def depart(key: Any, state: HamiltonianState, phase: Phase) -> Point:
+    """Where the chain stands, with a fresh momentum at the phase's temperature."""
+    here = set_off(key, state.place, state.adaptation.metric)
+    hotter = bnp.sqrt(adaptation.temperature(phase)).astype(here.momentum.dtype)
+    return replace(here, momentum=hotter * here.momentum)
 
 
 @kernel
@@ -117,7 +120,7 @@ class HMC(Kernel):
     def step(self, key: Any, state: Any, density: Density, phase: Phase) -> tuple[Any, HMCInfo]:
         keys = random.split(key, 3)
         epsilon = adaptation.step_size(state.adaptation, phase)
-        here = depart(keys[0], state)
+        here = depart(keys[0], state, phase)
         metric = state.adaptation.metric
         n_steps = self._length(keys[1], epsilon)
         point, place, _ = while_loop(

@@ -84,7 +84,7 @@ class NUTS(Kernel):
     def step(self, key: Any, state: Any, density: Density, phase: Phase) -> tuple[Any, NUTSInfo]:
         keys = random.split(key)
         epsilon = adaptation.step_size(state.adaptation, phase)
-        here = depart(keys[0], state)
+        here = depart(keys[0], state, phase)
         metric = state.adaptation.metric
         before = energy(here.momentum, state.value, metric)
         setting = Setting(density, metric, before)
