@@ -27,8 +27,9 @@ CACHE, BLOCK = 640 * 1024, 96 * 1024
 FEWEST, MOST, UNIT, LARGE = 32, 512, 8, 256 * 1024
 # Where a row is only multiplied by vectors, memory decides: a block is as much as a processor can
 # ask for at once, in a number of rows that registers are filled with, and of rows that are not too
-# long for that.
+# long for that. Data below NEAR stay in the last cache, which needs no asking: blocks are longer.
 TURN, SHORT_ROW, COLUMNS, LANES = 2048, 1024, 8, 4
+NEAR, LONG_TURN = 8 * 1024 * 1024, 10240
 # From so many blocks for each share on, the rows are dealt out, and threads may take the shares in
 # any order: their sums are added in one order, so no bit depends on it.
 BLOCKS_OF_SHARE = 8
@@ -107,7 +108,9 @@ def _turn(region: Region) -> int:
     row = max(region.data // region.rows, 1)
     if not products or row > SHORT_ROW or not all(map(_is_thin, products)):
         return 0
-    return TURN // row // UNIT * UNIT or LANES
+    wanted = (TURN if region.data > NEAR else LONG_TURN) // row // UNIT * UNIT or LANES
+    sizes = range(wanted, wanted // 2, -UNIT)
+    return next((n for n in sizes if region.rows % n == 0), wanted)
 
 
 def _is_thin(product: Equation) -> bool:

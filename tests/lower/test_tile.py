@@ -278,13 +278,20 @@ REGRESSION = """program f(%x: {t}[{n},{k}], %y: {t}[{n}], %w: {t}[{k}]):
   return %s %g"""
 
 
+FROM_MEMORY = [(25, "f64", 8), (25, "f32", 16), (100, "f64", 4), (8, "f64", 24)]
+FROM_A_CACHE = [(25, "f64", 48), (25, "f32", 96), (100, "f64", 8), (8, "f64", 136)]
+
+
 @pytest.mark.parametrize(
-    ("rows", "columns", "dtype", "block"),
-    [(8003, 25, "f64", 8), (8003, 25, "f32", 16), (2003, 100, "f64", 4), (8003, 8, "f64", 24)],
+    ("near", "columns", "dtype", "block"),
+    [(0, *case) for case in FROM_MEMORY] + [(1 << 40, *case) for case in FROM_A_CACHE],
 )
-def test_rows_that_are_only_multiplied_by_vectors_come_two_kilobytes_at_a_time(
-    monkeypatch: pytest.MonkeyPatch, rows: int, columns: int, dtype: str, block: int
+def test_rows_that_are_only_multiplied_by_vectors_come_a_few_kilobytes_at_a_time(
+    monkeypatch: pytest.MonkeyPatch, near: int, columns: int, dtype: str, block: int
 ) -> None:
+    """Two from memory, ten from a cache."""
+    rows = 2003 if columns == 100 else 8003
+    monkeypatch.setattr(tiles, "NEAR", near)
     monkeypatch.setattr(tiles, "BLOCK", 96 * 1024)
     monkeypatch.setattr(tiles, "UNIT", 8)
     program = check(from_text(REGRESSION.format(n=rows, k=columns, t=dtype)))
