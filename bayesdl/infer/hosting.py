@@ -22,6 +22,7 @@ from bayesdl.ir.fingerprint import fingerprint
 from .checkpoint import Checkpoint
 from .keep import MOMENTS
 from .run import Compiled
+from .store import require_zarr
 
 LOG = logging.getLogger("bayesdl")
 
@@ -66,6 +67,8 @@ class Hosting:
                 where=user_source(),
                 code="A108",
             )
+        if self.store is not None:
+            require_zarr()
 
     def require_room(self, per_draw: int, shape: tuple[int, int], besides: int = 0) -> None:
         """Say how large the draws will be, and refuse what memory will not hold.

@@ -341,7 +341,14 @@ def _made(path: Path, run: str, about: Mapping[str, Any]) -> Any:
     return root
 
 
-def _zarr() -> Any:
+def require_zarr() -> None:
+    """What a store is written with.
+
+    Raises
+    ------
+    ArgumentError
+        Where it is not installed.
+    """
     if find_spec("zarr") is None:
         raise ArgumentError(
             "a store needs the package zarr.",
@@ -349,4 +356,8 @@ def _zarr() -> Any:
             where=user_source(),
             code="A103",
         )
+
+
+def _zarr() -> Any:
+    require_zarr()
     return import_module("zarr")

@@ -246,3 +246,16 @@ def test_a_network_of_ten_thousand_weights_takes_less_memory_than_its_draws(tmp_
     peak, draws = map(float, told.split())
     assert draws > 950
     assert peak < 700
+
+
+def test_a_store_without_zarr_is_refused_before_the_model_is_traced(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def untraced(y: Any = None) -> None:
+        raise AssertionError("traced")
+
+    monkeypatch.setattr(disk, "find_spec", lambda name: None)
+    with pytest.raises(ArgumentError, match="zarr") as caught:
+        bdl.fit(untraced, Y, **ASKED, store=tmp_path / "a")
+    assert caught.value.code == "A103"
+    assert not (tmp_path / "a").exists()
