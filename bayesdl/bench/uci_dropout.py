@@ -102,7 +102,11 @@ class Protocol:
         self.set, self.kind, self.passes = SETS[name], kind, passes
         self.epochs = epochs or self.set.epochs
         self.kernel = Unhurried(
-            rate=0.0, learning_rate=1e-3, schedule=Constant(), averaging=kind == "averaged"
+            rate=0.0,
+            learning_rate=1e-3,
+            schedule=Constant(),
+            averaging=kind == "averaged",
+            clip_ratio=None,
         )
         self._trainings: dict[int, Compiled] = {}
         self._predictions: dict[tuple[int, int], EachDraw] = {}

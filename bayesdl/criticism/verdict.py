@@ -183,19 +183,45 @@ def _energies(stats: Arrays) -> tuple[float, ...]:
     return tuple(map(float, convergence.bfmi(stats["energy"]))) if "energy" in stats else ()
 
 
-def of_approximation(khat: float | None) -> Verdict:
+def of_approximation(khat: float | None, stats: Arrays | None = None) -> Verdict:
     """Judge the draws of an approximation, by its k-hat where that is known.
+
+    Parameters
+    ----------
+    khat : float or None
+    stats : mapping of name to array, shape (chain, draw), optional
+        With "lp" or "lp_estimate": the log density at each draw.
 
     References
     ----------
     Yao, Vehtari, Simpson & Gelman (2018), Yes, but did it work?: Evaluating variational inference,
     section 3.
     """
-    if khat is None:
-        return Verdict(())
-    says = f"k-hat {khat:.2f}; {KHAT_LIMIT} is the limit"
-    advice = "the approximation misses the posterior's tails: compare its predictions with nuts"
-    return Verdict((Finding("khat", says, khat, khat <= KHAT_LIMIT, advice, "k-hat"),))
+    findings = _without_density(stats or {})
+    if khat is not None:
+        says = f"k-hat {khat:.2f}; {KHAT_LIMIT} is the limit"
+        advice = "the approximation misses the posterior's tails: compare its predictions with nuts"
+        findings.append(Finding("khat", says, khat, khat <= KHAT_LIMIT, advice, "k-hat"))
+    return Verdict(tuple(findings))
+
+
+def _without_density(stats: Arrays) -> list[Finding]:
+    """Draws at which the log density is not finite, where there are any."""
+    densities = np.asarray(next((stats[n] for n in ("lp", "lp_estimate") if n in stats), ()))
+    share = float(np.mean(~np.isfinite(densities))) if densities.size else 0.0
+    if not share:
+        return []
+    return [
+        Finding(
+            "not_finite",
+            f"{share:.1%} of draws have no finite log density",
+            share,
+            False,
+            "the approximation reaches where the model has no density: bound the site that does, "
+            "by the support of its distribution",
+            "draws-without-a-density",
+        )
+    ]
 
 
 def _mixing(values: Arrays) -> list[Finding]:

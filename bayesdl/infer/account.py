@@ -15,6 +15,7 @@ from bayesdl._base.source import user_source, warn_user
 from bayesdl.model.arguments import frame
 from bayesdl.model.density import Density
 
+from .block import Target
 from .draws import Draws
 from .evidence import evidence_bounds, refuse_broken
 from .hosting import Hosting
@@ -57,6 +58,7 @@ class Account:
     Parameters
     ----------
     kernel : Kernel
+    target : Target
     compiled : Compiled
     kept : Kept
     hosting : Hosting
@@ -69,6 +71,7 @@ class Account:
     """
 
     kernel: Kernel
+    target: Target
     compiled: Compiled
     kept: Kept
     hosting: Hosting
@@ -101,7 +104,7 @@ class Account:
 
     def finish(self, result: Run) -> Fitted:
         """The same at the end, or what went wrong."""
-        refuse_broken(self.kernel, self.density, result)
+        refuse_broken(self.kernel, self.density, self.target, result)
         if result.failure is not None:
             raise _stopped(result, self.look, self.hosting) from result.failure
         if result.interrupted:

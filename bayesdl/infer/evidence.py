@@ -9,12 +9,15 @@ import numpy as np
 
 from bayesdl._base.errors import SampleError
 from bayesdl._base.source import user_source
+from bayesdl.ir.program import Equation
 from bayesdl.model.density import Density
+from bayesdl.ops import random
 from bayesdl.transform.derived import value_and_grad
 
+from .block import Target
+from .culprit import all_finite, computed, first_bad_operation, operation_rows, site_rows
 from .kernel import Kernel
 from .run import Run
-from .starts import not_finite
 
 
 def evidence_bounds(stats: Mapping[str, np.ndarray[Any, Any]]) -> dict[str, float]:
@@ -58,19 +61,26 @@ def evidence_bounds(stats: Mapping[str, np.ndarray[Any, Any]]) -> dict[str, floa
     return found
 
 
-def refuse_broken(kernel: Kernel, density: Density, run: Run) -> None:
+def refuse_broken(kernel: Kernel, density: Density, target: Target, run: Run) -> None:
     """Refuse what an optimisation gave that lost its way.
 
     Raises
     ------
     SampleError
-        With the step, and the site and operation if they are found at a draw of the last good
-        guide; the error's `run` holds those draws.
+        With the step, and the site and operation where its objective ceased to be finite; the
+        error's `run` holds draws of the last good guide.
     """
     steps = [kernel.broken({n: v[c] for n, v in run.warmup.items()}) for c in range(_chains(run))]
     for chain, step in enumerate(steps):
         if step is not None:
-            error = _lost(density, run.latest[chain], chain, step)
+            facts, culprit = _found(kernel, density, target, run, chain, step)
+            error = SampleError(
+                f"the objective of chain {chain} is not finite from step {step} on.",
+                facts=facts,
+                fix=kernel.when_lost,
+                where=culprit.source if culprit and culprit.source else user_source(),
+                code="S107",
+            )
             error.run = run  # type: ignore[attr-defined]
             raise error
 
@@ -79,20 +89,28 @@ def _chains(run: Run) -> int:
     return len(next(iter(run.warmup.values()))) if run.warmup else 0
 
 
-def _lost(density: Density, positions: np.ndarray[Any, Any], chain: int, step: int) -> SampleError:
-    found = next((e for p in positions if (e := _culprit(density, p)) is not None), None)
-    return SampleError(
-        f"the objective of chain {chain} is not finite from step {step} on.",
-        facts=found.facts if found else [("draws of the last good guide", "all finite")],
-        fix="give a smaller learning_rate, clip_norm=1.0, or a smaller init_sd.",
-        where=found.where if found else user_source(),
-        code="S107",
-    )
+def _found(
+    kernel: Kernel, density: Density, target: Target, run: Run, chain: int, step: int
+) -> tuple[list[tuple[str, ...]], Equation | None]:
+    """What sites have where the objective was lost, and the operation that it was lost in.
+
+    The state has stood still since, so that the step can be computed once more.
+    """
+    key, state = random.fold_in(run.keys[chain], np.int64(step)), run.states[chain]
+    lost = "the gradient by the guide's parameters"
+    for replay in kernel.replays(key, state, step, target):
+        if not all_finite(replay.args[0]):
+            lost = "the change of what is optimised, in the step before"
+            break
+        culprit = first_bad_operation(replay.function, *replay.args)
+        if culprit is not None:
+            return [*_rows(density, replay.position), *operation_rows(culprit)], culprit
+    return [("not finite", lost)], None
 
 
-def _culprit(density: Density, position: np.ndarray[Any, Any]) -> SampleError | None:
-    with np.errstate(all="ignore"):
-        value, gradient = value_and_grad(density.function)(position, *density.data)
-    if np.isfinite(value) and np.isfinite(gradient).all():
-        return None
-    return not_finite(density, position, float(value), gradient)
+def _rows(density: Density, position: Any) -> list[tuple[str, ...]]:
+    """Of a position that is one of all rows: that of a minibatch may have fewer unknowns."""
+    if position is None or position.shape != (density.dim,):
+        return []
+    _, gradient = computed(value_and_grad(density.function), position, *density.data)
+    return site_rows(density, position, gradient)

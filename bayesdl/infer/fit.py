@@ -153,7 +153,9 @@ def fit(
         return run(compiled, kernel, target, start.positions, keys, report=show, host=host, **steps)
 
     told = {"thin": thin, "init": init, "init_retries": list(start.retries)}
-    account = Account(kernel, compiled, kept, hosting, method, settings, told, sequence, asked)
+    account = Account(
+        kernel, target, compiled, kept, hosting, method, settings, told, sequence, asked
+    )
     if not hosting.blocking:
         handle: Any = Handle(go, account.finish, account.look)
         return handle  # type: ignore[no-any-return]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ClassVar, Protocol, TypeVar
 
@@ -32,6 +32,29 @@ class DensityOn:
 
     def __call__(self, position: Any, *extra: Any) -> tuple[Any, Any]:
         return self.function(position, *extra, *self.data)
+
+
+def tuning_at(step: int) -> Phase:
+    """The phase of a step of an optimisation, as far as what it takes the gradient of goes."""
+    no, yes = np.bool_(False), np.bool_(True)
+    return Phase(yes, no, no, np.int64(step), np.float64(0.0))
+
+
+@dataclass(frozen=True)
+class Replay:
+    """A part of what one step computed, to be computed again operation by operation.
+
+    Parameters
+    ----------
+    function : callable
+    args : tuple of containers of arrays
+    position : array, shape (dim,), optional
+        Where it was.
+    """
+
+    function: Callable[..., Any]
+    args: tuple[Any, ...]
+    position: Any = None
 
 
 class State(Protocol):
@@ -86,6 +109,8 @@ class Kernel(ABC):
         The host asks `finished` after so many warm-up iterations; 0 for never.
     markov : bool
         Whether its draws are a Markov chain on the exact posterior.
+    when_lost : str
+        What a user may do whose warm-up went nowhere.
     """
 
     name: ClassVar[str] = ""
@@ -93,6 +118,7 @@ class Kernel(ABC):
     default_chains: ClassVar[int] = 4
     check_every: ClassVar[int] = 0
     markov: ClassVar[bool] = True
+    when_lost: ClassVar[str] = ""
 
     @abstractmethod
     def init(self, key: Any, position: Any, density: Density) -> Any:
@@ -158,6 +184,20 @@ class Kernel(ABC):
     def broken(self, info: Mapping[str, np.ndarray[Any, Any]]) -> int | None:
         """The step from which on a warm-up went nowhere, from what its steps reported, or None."""
         return None
+
+    def replays(self, key: Any, state: Any, step: int, target: Any) -> Iterable[Replay]:
+        """What a step of the warm-up computed, in order, to find where it ceased to be finite.
+
+        Parameters
+        ----------
+        key : array of uint32, shape (2,)
+            That of the step.
+        state : State
+            Before the step.
+        step : int
+        target : Target
+        """
+        return ()
 
 
 KERNELS: Registry[type[Kernel]] = Registry("method")

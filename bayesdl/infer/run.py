@@ -87,6 +87,8 @@ class Run:
         Positions of the last block of each chain.
     states : tuple of containers of arrays
         The kernel's state of each chain, at the end.
+    keys : tuple of array of uint32, shape (2,)
+        Of each chain: ``fold_in(key, i)`` is that of its iteration i.
     """
 
     values: dict[str, Any]
@@ -100,6 +102,7 @@ class Run:
     warmup_positions: Array | None = None
     latest: tuple[Array, ...] = ()
     states: tuple[Any, ...] = ()
+    keys: tuple[Array, ...] = ()
 
     @property
     def positions(self) -> Array:
@@ -395,6 +398,7 @@ class Walk:
             np.stack(places) if self.host.save_warmup else None,
             tuple(chains[i].places for i in chosen),
             tuple(unflatten(chains[i].job.block.tree, chains[i].here.leaves) for i in chosen),
+            tuple(chains[i].job.key for i in chosen),
         )
 
 

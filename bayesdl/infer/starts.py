@@ -9,20 +9,21 @@ from typing import Any
 import numpy as np
 
 from bayesdl._base.dataclass import dataclass
-from bayesdl._base.errors import ArgumentError, SampleError, did_you_mean
+from bayesdl._base.errors import ArgumentError, did_you_mean
 from bayesdl._base.source import user_source
-from bayesdl.ir.program import Equation, Program, Var
+from bayesdl.ir.program import Program
 from bayesdl.ir.types import ArrayType
 from bayesdl.ir.walk import live_equations
 from bayesdl.model.density import Density
 from bayesdl.model.predict import Simulator
 from bayesdl.ops import random
-from bayesdl.ops._bind import compute, evaluate
+from bayesdl.ops._bind import evaluate
 from bayesdl.pipeline import compile
 from bayesdl.tracing import trace
 from bayesdl.transform.derived import value_and_grad
 
 from .climb import climb, pathfinder
+from .culprit import not_finite
 
 TRIES = 100
 CANDIDATES = 5
@@ -214,60 +215,3 @@ def _scales(density: Density, jitter: float) -> np.ndarray[Any, Any]:
         elif site.role == "bias":
             scale[site.slice] = np.sqrt(3.0)
     return scale
-
-
-def not_finite(
-    density: Density,
-    position: np.ndarray[Any, Any],
-    value: float,
-    gradient: np.ndarray[Any, Any],
-) -> SampleError:
-    """The error for a start without a finite density: values, gradients, first bad operation."""
-    rows: list[tuple[Any, ...]] = [("site", "value", "log density", "gradient norm")]
-    # The user's own NumPy calls would warn of what is about to be reported.
-    with np.errstate(all="ignore"):
-        values = density.constrain(position, *density.data)
-        terms = density.site_log_densities(position, *density.data)
-    for name, term in terms.items():
-        site = density.sites.table.get(name)
-        latent = site is not None and site.latent
-        shown = np.array2string(np.ravel(values[name])[:3], precision=3) if latent else "data"
-        norm = f"{float(np.linalg.norm(gradient[site.slice])):.3g}" if site and latent else "-"
-        rows.append((name, "-" if site is None else shown, f"{float(term):.4g}", norm))
-    culprit = first_non_finite(density, position)
-    if culprit is not None:
-        place = culprit.source.short if culprit.source else "inside a distribution"
-        rows.append(("first non-finite operation", f"`{culprit.primitive.name}`", place))
-    return SampleError(
-        f"the log density is {value} at the last of the starting positions tried.",
-        facts=rows,
-        fix="check the data of the observed sites and the priors' supports, or pass initvals=...",
-        where=culprit.source if culprit else None,
-        code="S101",
-    )
-
-
-def first_non_finite(density: Density, position: np.ndarray[Any, Any]) -> Equation | None:
-    """Replay density, then gradient: the first equation with finite inputs and another output."""
-    kind = ArrayType(position.shape, position.dtype)
-    for function in (density.function, value_and_grad(density.function)):
-        program = trace(function, kind, *density.data, name="log_density").program
-        found = _replay(program, [position, *density.data])
-        if found is not None:
-            return found
-    return None
-
-
-def _replay(program: Program, arrays: list[Any]) -> Equation | None:
-    values: dict[Var, Any] = dict(zip(program.inputs, arrays, strict=True))
-    for equation in program.equations:
-        inputs = [values[a] if isinstance(a, Var) else a.value for a in equation.inputs]
-        outputs = compute(equation.primitive, inputs, dict(equation.params))
-        values.update(zip(equation.outputs, outputs, strict=True))
-        if _finite(inputs) and not _finite(outputs):
-            return equation
-    return None
-
-
-def _finite(arrays: Any) -> bool:
-    return all(np.isfinite(a).all() for a in arrays if np.asarray(a).dtype.kind == "f")

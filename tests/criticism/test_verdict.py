@@ -139,8 +139,9 @@ def test_each_advice_leads_to_a_heading() -> None:
         line[3:].lower().replace(" ", "-") for line in page.splitlines() if line.startswith("## ")
     }
     stats = {**QUIET, "reached_max_treedepth": np.ones((4, 500), bool)}
-    found = [*of_chains({"mu": GOOD}, stats).findings, *of_approximation(0.9).findings]
-    assert len({f.heading for f in found}) == len(found) == 6
+    lost = of_approximation(0.9, {"lp": np.array([[0.0, np.nan]])})
+    found = [*of_chains({"mu": GOOD}, stats).findings, *lost.findings]
+    assert len({f.heading for f in found}) == len(found) == 7
     assert {f.heading for f in found} <= headings
     assert f"{PAGE}#tree-depth" in str(of_chains({"mu": GOOD}, stats))
 
@@ -155,6 +156,15 @@ def test_approximations_are_judged_by_khat() -> None:
     assert not of_approximation(0.9).fine
     assert of_approximation(0.3).fine
     assert of_approximation(None).findings == ()
+
+
+@pytest.mark.parametrize("name", ["lp", "lp_estimate"])
+def test_approximations_without_a_density_need_attention(name: str) -> None:
+    """They have no k-hat, which alone would say that all is well."""
+    found = of_approximation(None, {name: np.array([[0.0, -np.inf, np.nan, 1.0]])})
+    assert bad(found) == ["not_finite"]
+    assert found.attrs()["not_finite"] == 0.5
+    assert of_approximation(None, {name: np.zeros((1, 4))}).findings == ()
 
 
 def test_one_chain_cannot_be_judged() -> None:

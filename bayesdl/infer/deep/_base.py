@@ -12,21 +12,40 @@ import numpy as np
 from bayesdl._base.dataclass import dataclass
 from bayesdl.ops import numpy as bnp
 from bayesdl.tracing.flow import cond
+from bayesdl.transform.derived import value_and_grad
 
-from ..kernel import Density, Kernel, Phase, settled
+from ..kernel import Density, Kernel, Phase, Replay, tuning_at
 from ..minibatch import Turn
 from ..optim.adam import Moments, ascend, start_adam
 from ..optim.averaging import averaged
+from ..optim.clipping import without_spike
+from ..optim.course import Course, counts, either, is_over, lost_from, onward, start_course
 from ..optim.rates import InverseRoot, Rate
 from ..targets import Weights, spread
 
 
 @dataclass(frozen=True)
 class DropoutState:
-    """Position of the last draw, what was trained, an average of it, Adam's moments.
+    """Where a training stands.
 
-    What is trained is a position, followed by the guide's own parameters if it has any; `order` is
-    the key of the order of the rows.
+    What is trained is a position, followed by the guide's own parameters if it has any.
+
+    Parameters
+    ----------
+    position : Array, shape (dim,)
+        The last draw.
+    trained : Array, shape (n,)
+        Where the objective is taken next.
+    average : Array, shape (n,)
+        Of the last places at which the objective was finite, or the last of them; draws come from
+        it.
+    moments : Moments
+        Of Adam.
+    order : Array of uint32, shape (2,)
+        Key of the order of the rows.
+    usual : Array, shape ()
+        Running mean of the gradient's squared length.
+    course : Course
     """
 
     __tree__: ClassVar[bool] = True
@@ -36,6 +55,14 @@ class DropoutState:
     average: Any
     moments: Moments
     order: Any
+    usual: Any
+    course: Course
+
+
+def start_training(key: Any, position: Any, trained: Any) -> DropoutState:
+    """Before the first step."""
+    zero, course = bnp.zeros((), position.dtype), start_course(position.dtype)
+    return DropoutState(position, trained, trained, start_adam(trained), key, zero, course)
 
 
 @dataclass(frozen=True)
@@ -63,6 +90,8 @@ class DropoutKernel(Kernel):
         Rows in each gradient; all of them up to 512, else 128, if not given.
     averaging : bool
         Whether draws come from an average of the last positions, or from the last one.
+    clip_ratio : float, optional
+        Longest gradient, as a multiple of the usual length, the root of its mean square so far.
     weights : tuple of Weights
         Where the weights of each layer lie in a position.
     """
@@ -71,17 +100,19 @@ class DropoutKernel(Kernel):
     default_chains: ClassVar[int] = 1
     check_every: ClassVar[int] = 500
     markov: ClassVar[bool] = False
+    when_lost: ClassVar[str] = "give a smaller learning_rate, clip_ratio=1.0, or a narrower prior."
 
     rate: float = 0.05
     learning_rate: float = 0.01
     schedule: Rate = field(default_factory=InverseRoot)
     batch_size: int | None = None
     averaging: bool = True
+    clip_ratio: float | None = 10.0
     weights: tuple[Weights, ...] = ()
 
     def init(self, key: Any, position: Any, density: Density) -> DropoutState:
         start = bnp.concatenate([position, np.asarray(self.own_start(), position.dtype)])
-        return DropoutState(position, start, start, start_adam(start), key)
+        return start_training(key, position, start)
 
     def step(
         self, key: Any, state: DropoutState, density: Density, phase: Phase
@@ -95,7 +126,19 @@ class DropoutKernel(Kernel):
         return found
 
     def finished(self, info: Mapping[str, np.ndarray[Any, Any]]) -> bool:
-        return not self.schedule.whole and settled(info["lp_estimate"])
+        return is_over(info["lp_estimate"], self.schedule.whole, self.tempered)
+
+    def broken(self, info: Mapping[str, np.ndarray[Any, Any]]) -> int | None:
+        return lost_from(info["lp_estimate"])
+
+    def replays(self, key: Any, state: DropoutState, step: int, target: Any) -> list[Replay]:
+        args = state.trained, self.turn(state, tuning_at(step)), *target.data
+        return [Replay(value_and_grad(target.function), args, state.trained[: target.dim])]
+
+    @property
+    def tempered(self) -> int:
+        """Steps at first over which the objective is another one than at the end."""
+        return 0
 
     def own_start(self) -> list[float]:
         """Where the guide's own parameters start."""
@@ -134,13 +177,21 @@ class DropoutKernel(Kernel):
         self, state: DropoutState, density: Density, phase: Phase
     ) -> tuple[Any, DropoutInfo]:
         value, gradient = density(state.trained, self.turn(state, phase))
+        taken, made = counts(state.course, value, gradient), state.course.made
         rate = self.learning_rate * self.schedule(phase.iteration, phase.fraction)
+        usual, latest, dim = state.usual, state.trained, state.position.shape[0]
+        if self.clip_ratio is not None:
+            gradient, usual = without_spike(gradient, usual, made, self.clip_ratio)
         moments, change = ascend(state.moments, gradient, bnp.asarray(rate, gradient.dtype))
-        trained = state.trained + change
-        average = averaged(state.average, trained, moments.count) if self.averaging else trained
-        dim = state.position.shape[0]
-        moved = DropoutState(trained[:dim], trained, average, moments, state.order)
-        return moved, self.report(value, trained, dim)
+        average = averaged(state.average, latest, made + 1.0) if self.averaging else latest
+        trained, average, moments, usual = either(
+            taken,
+            (latest + change, average, moments, usual),
+            (latest, state.average, state.moments, state.usual),
+        )
+        course = onward(taken, state.course)
+        moved = DropoutState(trained[:dim], trained, average, moments, state.order, usual, course)
+        return moved, self.report(bnp.where(taken, value, np.nan), trained, dim)
 
     def _draw(self, key: Any, state: DropoutState) -> tuple[Any, DropoutInfo]:
         dim, dtype = state.position.shape[0], state.position.dtype

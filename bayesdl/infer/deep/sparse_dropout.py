@@ -6,18 +6,15 @@ import math
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-import numpy as np
-
 from bayesdl._base.dataclass import dataclass
 from bayesdl.ops import numpy as bnp
 from bayesdl.ops import random
 
-from ..kernel import Density, Kernel, Phase, kernel, settled
+from ..kernel import Density, Kernel, Phase, kernel
 from ..minibatch import Turn, minibatch_target
-from ..optim.adam import start_adam
 from ..targets import NoisyTarget, Weights, dropped_weights, unit_statements, usual_batch
 from ..vi.local import FlippedSums, NoisySums
-from ._base import DropoutInfo, DropoutKernel, DropoutState
+from ._base import DropoutInfo, DropoutKernel, DropoutState, start_training
 
 SIGMOID = 0.63576, 1.87320, 1.48695  # k₁, k₂, k₃ of the paper
 CUT = 3.0
@@ -133,17 +130,18 @@ class SparseVariationalDropout(DropoutKernel):
         log_alpha = math.log(self.rate / (1.0 - self.rate))
         places = [bnp.log(position[w.slice] ** 2 + LEAST) + log_alpha for w in self.weights]
         start = bnp.concatenate([position, *places])
-        return DropoutState(position, start, start, start_adam(start), key)
+        return start_training(key, position, start)
 
     def turn(self, state: DropoutState, phase: Phase) -> Turn:
-        part = bnp.minimum((phase.iteration + 1) / self.kl_warmup, 1.0)
+        part = bnp.minimum((phase.iteration + 1) / max(self.kl_warmup, 1), 1.0)
         return Turn(state.order, phase.iteration, bnp.asarray(part, state.position.dtype))
 
     def own(self, trained: Any, dim: int) -> Any:
         return log_alphas(trained, dim, self.weights)
 
-    def finished(self, info: Mapping[str, np.ndarray[Any, Any]]) -> bool:
-        return settled(info["lp_estimate"][self.kl_warmup :])
+    @property
+    def tempered(self) -> int:
+        return self.kl_warmup
 
     def report(self, value: Any, trained: Any, dim: int) -> SparseInfo:
         left = bnp.sum(bnp.asarray(self.own(trained, dim) <= CUT, trained.dtype))

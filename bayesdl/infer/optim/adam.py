@@ -45,7 +45,7 @@ def ascend(state: Moments, gradient: Any, rate: Any) -> tuple[Moments, Any]:
     ----------
     state : Moments
     gradient : Array, shape (n,)
-        Entries that are not finite count as zero.
+        Finite.
     rate : Array, shape ()
         Length of a step in each coordinate, about.
 
@@ -66,7 +66,6 @@ def ascend(state: Moments, gradient: Any, rate: Any) -> tuple[Moments, Any]:
     >>> change.round(6).tolist()
     [0.01, -0.01]
     """
-    gradient = bnp.where(bnp.isfinite(gradient), gradient, 0.0)
     count = state.count + 1.0
     first = FIRST * state.first + (1.0 - FIRST) * gradient
     second = SECOND * state.second + (1.0 - SECOND) * gradient * gradient

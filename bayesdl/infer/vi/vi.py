@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import field, replace
 from typing import Any, ClassVar
@@ -11,23 +11,35 @@ import numpy as np
 
 from bayesdl._base.dataclass import dataclass
 from bayesdl._base.tree import tree_map
-from bayesdl.infer.kernel import Density, Kernel, Phase, kernel, settled
+from bayesdl.infer.culprit import computed
+from bayesdl.infer.kernel import Density, Kernel, Phase, Replay, kernel, tuning_at
 from bayesdl.infer.minibatch import Turn, minibatch_target
 from bayesdl.infer.optim._base import Optimiser
 from bayesdl.infer.optim.adam import Adam
 from bayesdl.infer.optim.averaging import averaged
 from bayesdl.infer.optim.clipping import clipped, without_spike
+from bayesdl.infer.optim.course import (
+    Course,
+    counts,
+    either,
+    is_over,
+    lost_from,
+    onward,
+    start_course,
+)
 from bayesdl.infer.optim.rates import InverseRoot, Rate
 from bayesdl.model.summed import Placed
 from bayesdl.ops import numpy as bnp
+from bayesdl.ops import random
 from bayesdl.tracing.flow import cond
+from bayesdl.transform.derived import value_and_grad
 
 from .closed import closed_target
 from .estimators import ESTIMATORS, Estimate, estimate, keys_of
 from .fitted import FittedGuide
 from .guides import Guide, MeanField, ModelGuide
 from .guides.model import discrete_in
-from .local import flipped_target, local_target
+from .local import Spread, flipped_target, local_target
 from .objectives import Renyi
 from .settings import check_own, read_settings
 from .terms import estimate_by_terms, plate_of_rows
@@ -38,8 +50,6 @@ TARGETS = {
     "closed_form_kl": closed_target,
 }
 BASELINE_RATE = 0.1
-LOST = 10
-"""So many steps in a row without a finite bound end a fit."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +60,10 @@ class VIState:
     ----------
     position : Array, shape (dim,)
         The mean draw of the guide's start, then the last draw.
-    params, average : container of arrays
-        Of the guide; draws come from the average of the last ones.
+    params : container of arrays
+        Of the guide: where the bound is taken next.
+    average : container of arrays
+        Of the last params at which the bound was finite; draws come from it.
     optimiser : container of arrays
     order : Array of uint32, shape (2,)
         Names the order of the rows in minibatches.
@@ -59,6 +71,7 @@ class VIState:
         Running mean of the bound.
     usual : Array, shape ()
         Running mean of the gradient's squared length.
+    course : Course
     """
 
     __tree__: ClassVar[bool] = True
@@ -70,6 +83,7 @@ class VIState:
     order: Any
     baseline: Any
     usual: Any
+    course: Course
 
 
 @dataclass(frozen=True)
@@ -139,9 +153,10 @@ class VI(Kernel):
     -----
     *Invariant distribution*: the guide, not the density. *Cost*: `samples` gradient evaluations per
     step. The optimisation ends when the bound of its last quarter is not above that of the quarter
-    before by more than its noise, twice in a row (`settled`), or after all of `tune` where the
-    schedule falls over all of it; and with an error when ten steps in a row have none that is
-    finite; single ones are passed over. Draws come from an average of the last guides; their mean
+    before by more than its noise, twice in a row (`settled`), bounds of the warm-up not counted; or
+    after all of `tune` where the schedule falls over all of it; and with an error when ten steps in
+    a row have no finite bound or gradient. Such steps change nothing, and single ones are passed
+    over (`optim.course`). Draws come from an average of the last guides; their mean
     `elbo` is the ELBO of that guide, and from their weights follow k-hat and the
     importance-weighted bound of the evidence. For a network the mean of the first guide matters
     more than its sd: from weights and biases that are small beside their priors, the optimisation
@@ -160,6 +175,7 @@ class VI(Kernel):
     default_chains: ClassVar[int] = 1
     check_every: ClassVar[int] = 500
     markov: ClassVar[bool] = False
+    when_lost: ClassVar[str] = "give a smaller learning_rate, clip_norm=1.0, or a smaller init_sd."
 
     guide: Guide = field(default_factory=MeanField)
     objective: Renyi = field(default_factory=Renyi)
@@ -202,8 +218,9 @@ class VI(Kernel):
 
     def init(self, key: Any, position: Any, density: Any) -> VIState:
         params = self.guide.given(density.data).start(key, position, self.init_sd)
-        zero = bnp.zeros((), position.dtype)
-        return VIState(position, params, params, self.optimiser.start(params), key, zero, zero)
+        zero, course = bnp.zeros((), position.dtype), start_course(position.dtype)
+        moments = self.optimiser.start(params)
+        return VIState(position, params, params, moments, key, zero, zero, course)
 
     def step(
         self, key: Any, state: VIState, density: Any, phase: Phase
@@ -217,10 +234,7 @@ class VI(Kernel):
         return found
 
     def finished(self, info: Mapping[str, np.ndarray[Any, Any]]) -> bool:
-        if self.broken(info) is not None:
-            return True
-        bounds = info[self._bound_name]
-        return not self.schedule.whole and settled(bounds[np.isfinite(bounds)])
+        return is_over(info[self._bound_name], self.schedule.whole, self.kl_warmup)
 
     def learned(self, state: VIState) -> FittedGuide | None:
         if not isinstance(self.guide, ModelGuide):
@@ -229,10 +243,25 @@ class VI(Kernel):
         return FittedGuide(self.guide, state.average, target.model, target.dtype, target.ambient)
 
     def broken(self, info: Mapping[str, np.ndarray[Any, Any]]) -> int | None:
-        bounds = info[self._bound_name]
-        finite = np.flatnonzero(np.isfinite(bounds))
-        after = int(finite[-1]) + 1 if finite.size else 0
-        return after if len(bounds) - after >= LOST else None
+        return lost_from(info[self._bound_name])
+
+    def replays(self, key: Any, state: VIState, step: int, target: Any) -> Iterator[Replay]:
+        turn = Turn(state.order, np.int64(step), self._warmth(tuning_at(step), target.dtype))
+        guide, turned = self.guide.given(target.data).at(turn), self._turned(turn.prior)
+
+        def place_of(params: Any, key: Any) -> Any:
+            draw, _ = guide.sample_and_log_prob(params, key)
+            if not self._own_target:
+                return draw
+            return Spread(draw, params["mean"], bnp.exp(params["log_sd"]))
+
+        for one in keys_of(key, self.samples):
+            first, noise = random.split(one, 2) if self._own_target else (one, None)
+            yield Replay(place_of, (state.params, first))
+            place = computed(place_of, state.params, first)
+            extra = (replace(turn, noise=noise),) if turned else ()
+            draw = place.draw if self._own_target else place
+            yield Replay(value_and_grad(target.function), (place, *extra, *target.data), draw)
 
     @property
     def _local(self) -> bool:
@@ -246,23 +275,27 @@ class VI(Kernel):
         self, key: Any, state: VIState, density: Any, phase: Phase
     ) -> tuple[Any, VIInfo | VIEstimates]:
         seen = self._estimate(key, state, density, phase)
-        dtype = state.position.dtype
+        dtype, made = state.position.dtype, state.course.made
+        taken = counts(state.course, seen.bound, seen.gradient)
         rate = self.learning_rate * self.schedule(phase.iteration, phase.fraction)
         gradient, usual = clipped(seen.gradient, self.clip_norm), state.usual
         if self.clip_ratio is not None:
-            made = bnp.asarray(phase.iteration, dtype)
             gradient, usual = without_spike(gradient, usual, made, self.clip_ratio)
         moments, change = self.optimiser.change(
             state.optimiser, gradient, state.params, bnp.asarray(rate, dtype)
         )
         params = tree_map(lambda p, c: p + c, state.params, change)
-        count = bnp.asarray(phase.iteration + 1, dtype)
-        average = tree_map(lambda a, p: averaged(a, p, count), state.average, params)
-        before = bnp.where(phase.iteration == 0, seen.bound, state.baseline)
-        seen_now = bnp.where(bnp.isfinite(seen.bound), seen.bound, before)
-        baseline = before + BASELINE_RATE * (seen_now - before)
-        moved = VIState(state.position, params, average, moments, state.order, baseline, usual)
-        return moved, self._info(seen.log_density, seen.bound)
+        average = tree_map(lambda a, p: averaged(a, p, made + 1.0), state.average, state.params)
+        before = bnp.where(made == 0.0, seen.bound, state.baseline)
+        baseline = before + BASELINE_RATE * (seen.bound - before)
+        learned = (params, average, moments, baseline, usual)
+        old = state.params, state.average, state.optimiser, state.baseline, state.usual
+        params, average, moments, baseline, usual = either(taken, learned, old)
+        course = onward(taken, state.course)
+        moved = VIState(
+            state.position, params, average, moments, state.order, baseline, usual, course
+        )
+        return moved, self._info(seen.log_density, bnp.where(taken, seen.bound, np.nan))
 
     def _estimate(self, key: Any, state: VIState, density: Any, phase: Phase) -> Estimate:
         warmth = self._warmth(phase, state.position.dtype)
@@ -301,9 +334,17 @@ class VI(Kernel):
         part = bnp.minimum((phase.iteration + 1) / self.kl_warmup, 1.0)
         return bnp.asarray(bnp.where(phase.tuning, part, 1.0), dtype)
 
+    @property
+    def _own_target(self) -> bool:
+        """Whether the bound is that of a target which knows the guide's spread."""
+        return self._local and not isinstance(self.guide, ModelGuide)
+
+    def _turned(self, warmth: Any) -> bool:
+        """Whether the target is told which estimate it is asked for."""
+        return self.batch_size is not None or warmth is not None or self._own_target
+
     def _here(self, density: Density, state: VIState, phase: Phase, warmth: Any) -> Density:
-        own = self._local and not isinstance(self.guide, ModelGuide)
-        if self.batch_size is None and warmth is None and not own:
+        if not self._turned(warmth):
             return density
         turn = Turn(state.order, phase.iteration, warmth)
         return lambda place, noise=None: density(place, replace(turn, noise=noise))

@@ -13,6 +13,7 @@ import bayesdl as bdl
 from bayesdl import dist, jit, nn, vmap
 from bayesdl.infer.deep.sparse_dropout import SparseVariationalDropout, log_alphas, minus_kl
 from bayesdl.infer.minibatch import Turn
+from bayesdl.infer.optim.rates import Cosine
 from bayesdl.model.density import build_density
 from bayesdl.ops import random
 
@@ -64,6 +65,15 @@ def test_it_leaves_out_what_does_not_matter() -> None:
     assert not gone[:2].all()
     left = (w[0] != 0.0).sum() + (post["mlp.1.weight"][0, 0] != 0.0).sum()
     assert post.draws.attrs["compression"] == pytest.approx(220 / left, rel=1e-5)
+
+
+def test_it_is_finished_when_it_no_longer_climbs_in_full_and_its_schedule_may_end(
+    rng: np.random.Generator,
+) -> None:
+    level = {"lp_estimate": np.tile(rng.normal(size=100), 60)}
+    assert SparseVariationalDropout().finished(level)
+    assert not SparseVariationalDropout(kl_warmup=4000).finished(level)
+    assert not SparseVariationalDropout(schedule=Cosine()).finished(level)
 
 
 def test_the_objective_has_the_mean_of_weights_that_are_drawn() -> None:

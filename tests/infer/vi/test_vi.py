@@ -153,6 +153,8 @@ def test_it_is_finished_when_the_bound_no_longer_climbs(rng: np.random.Generator
     assert not VI().finished({"elbo": noise + 0.01 * np.arange(4000)})
     assert not VI().finished({"elbo": level[:2500]})
     assert not VI(schedule=Cosine()).finished({"elbo": level})
+    assert not VI(kl_warmup=3000).finished({"elbo": level})
+    assert VI(kl_warmup=1000).finished({"elbo": level})
 
 
 @pytest.mark.parametrize("noise", ["normal", "outliers", "correlated"])
@@ -187,6 +189,22 @@ def test_fits_of_a_known_gaussian_end_close_to_it() -> None:
         assert exact - attrs["elbo"] < 0.05
         steps.append(attrs["optimisation_steps"])
     assert np.median(steps) <= 12_000
+
+
+def test_a_warm_up_is_not_taken_for_the_end_of_a_climb() -> None:
+    """The bound falls while the prior comes to count: 20 weights of sd 0.1 and 40 rows."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(40, 20))
+    y = x @ rng.normal(size=20) + 0.1 * rng.normal(size=40)
+
+    def narrow(x: Any, y: Any) -> None:
+        w = bdl.sample("w", dist.Normal(0.0, 0.1).expand((20,)).to_event(1))
+        with bdl.plate("rows", 40):
+            bdl.sample("y", dist.Normal(x @ w, 0.1), obs=y)
+
+    steps = {"kl_warmup": 5000, "tune": 12_000, "samples": 1}
+    post = bdl.fit(narrow, x, y, method="vi", draws=10, **steps, **QUIET)
+    assert post.draws.attrs["optimisation_steps"] >= 8000
 
 
 def test_it_is_broken_when_nothing_finite_comes(rng: np.random.Generator) -> None:
