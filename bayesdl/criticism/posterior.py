@@ -167,7 +167,8 @@ class Posterior:
         Chains: R-hat, ESS, divergences and the sites that set them apart, tree depth, E-BFMI; of a
         network, R-hat and ESS are those of its predictions at the fitted data, not of its weights.
         Of very many draws on disk, a part is judged: their ESS is then a lower bound.
-        Approximations: k-hat, where it is known, and draws that have no finite log density.
+        Approximations: k-hat, where it is known, draws that have no finite log density, and the
+        gradient where L-BFGS ended.
 
         Returns
         -------
@@ -176,7 +177,7 @@ class Posterior:
         """
         attrs = self.draws.attrs
         if "optimisation_steps" in attrs:
-            return of_approximation(self.khat, self.draws.stats)
+            return of_approximation(self.khat, self.draws.stats, attrs)
         weights = tuple(attrs.get("weights", ()))
         settings = attrs.get("settings", {})
         if self.draws.moments:

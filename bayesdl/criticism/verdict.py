@@ -183,7 +183,9 @@ def _energies(stats: Arrays) -> tuple[float, ...]:
     return tuple(map(float, convergence.bfmi(stats["energy"]))) if "energy" in stats else ()
 
 
-def of_approximation(khat: float | None, stats: Arrays | None = None) -> Verdict:
+def of_approximation(
+    khat: float | None, stats: Arrays | None = None, attrs: Mapping[str, Any] | None = None
+) -> Verdict:
     """Judge the draws of an approximation, by its k-hat where that is known.
 
     Parameters
@@ -191,13 +193,15 @@ def of_approximation(khat: float | None, stats: Arrays | None = None) -> Verdict
     khat : float or None
     stats : mapping of name to array, shape (chain, draw), optional
         With "lp" or "lp_estimate": the log density at each draw.
+    attrs : mapping of name to value, optional
+        Of a climb by L-BFGS "gradient_max", "gradient_limit" and "optimisation_steps".
 
     References
     ----------
     Yao, Vehtari, Simpson & Gelman (2018), Yes, but did it work?: Evaluating variational inference,
     section 3.
     """
-    findings = _without_density(stats or {})
+    findings = [*_without_density(stats or {}), *_climbed(attrs or {})]
     if khat is not None:
         says = f"k-hat {khat:.2f}; {KHAT_LIMIT} is the limit"
         advice = "the approximation misses the posterior's tails: compare its predictions with nuts"
@@ -220,6 +224,25 @@ def _without_density(stats: Arrays) -> list[Finding]:
             "the approximation reaches where the model has no density: bound the site that does, "
             "by the support of its distribution",
             "draws-without-a-density",
+        )
+    ]
+
+
+def _climbed(attrs: Mapping[str, Any]) -> list[Finding]:
+    """Whether a climb has ended at a mode."""
+    if "gradient_max" not in attrs:
+        return []
+    slope, limit = attrs["gradient_max"], attrs["gradient_limit"]
+    return [
+        Finding(
+            "gradient_max",
+            f"gradient at most {slope:.2g} after {attrs['optimisation_steps']} steps; "
+            f"{limit:.2g} is the limit",
+            slope,
+            slope <= limit,
+            "the climb did not reach the mode: give more steps (tune=), or another start; where it "
+            "ended before them, the density has an edge or a kink",
+            "gradient-of-a-climb",
         )
     ]
 

@@ -15,6 +15,7 @@ from bayesdl._base.source import user_source, warn_user
 from bayesdl.model.arguments import frame
 from bayesdl.model.density import Density
 
+from .ascent import attrs_of
 from .block import Target
 from .draws import Draws
 from .evidence import evidence_bounds, refuse_broken
@@ -181,6 +182,7 @@ def _attrs(
     found.update(evidence_bounds(stats))
     if not KERNELS[method].markov:
         found["optimisation_steps"] = int(next(iter(result.warmup.values())).shape[1])
+    found.update(attrs_of(result.climbs))
     if "n_steps" in result.warmup:
         found["warmup_gradients"] = int(result.warmup["n_steps"].sum())
     if "compression" in stats:

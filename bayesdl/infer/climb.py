@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from importlib import import_module
 from itertools import pairwise
 from typing import Any
@@ -11,13 +12,48 @@ import numpy as np
 
 from bayesdl._base.dataclass import dataclass
 
+from .executors import one_blas_thread
+from .optim.lbfgs import LBFGS
+
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 Gradient = Callable[[Floats], tuple[float, Floats]]
 
-STEPS, PAIRS, DRAWS = 200, 6, 10
-"""Most steps of a climb; changes of the gradient that a curvature is taken from; draws per ELBO."""
+STEPS, DRAWS = 200, 10
+"""Most steps of the climb to a start; draws per ELBO."""
+TO_A_START = LBFGS(memory=6)
 WORST = 1e100
 """What the optimiser is told where there is no finite density."""
+
+
+@dataclass(frozen=True)
+class Climb:
+    """Where a climb has ended.
+
+    Parameters
+    ----------
+    position, gradient : array, shape (dim,)
+    value : float
+        Log density, nats.
+    steps : int
+    limit : float
+        Largest entry of a gradient that counts as none, at this log density.
+    """
+
+    position: Floats
+    gradient: Floats
+    value: float
+    steps: int
+    limit: float
+
+    @property
+    def slope(self) -> float:
+        """Largest entry of the gradient."""
+        return float(np.max(np.abs(self.gradient), initial=0.0))
+
+    @property
+    def converged(self) -> bool:
+        """Whether it has reached a mode."""
+        return self.slope <= self.limit
 
 
 @dataclass(frozen=True)
@@ -49,47 +85,75 @@ class Normal:
         return self.mean + self.scale * whole, float(log_density)
 
 
-def climb(value_and_grad: Gradient, start: Floats) -> list[tuple[Floats, Floats]]:
-    """Positions and gradients of L-BFGS on its way up from a position, the start first.
+def climb(
+    value_and_grad: Gradient,
+    start: Floats,
+    steps: int = STEPS,
+    lbfgs: LBFGS = TO_A_START,
+    watch: Callable[[Climb], None] = lambda here: None,
+) -> Climb:
+    """Climb by L-BFGS until the gradient is small, nothing is gained any more, or steps run out.
 
     Parameters
     ----------
     value_and_grad : callable
         Log density and its gradient.
     start : array, shape (dim,)
+    steps : int
+        Most of them.
+    lbfgs : LBFGS
+    watch : callable
+        Gets where it stands at the start and after each step; what it raises ends the climb.
 
     References
     ----------
     Byrd, Lu, Nocedal & Zhu (1995), A limited memory algorithm for bound constrained optimization.
     """
+    seen = last = _seen(value_and_grad, np.array(start, dtype=float), lbfgs)
+    watch(last)
+    if last.converged or not steps:
+        return last
 
     def fall(position: Floats) -> tuple[float, Floats]:
-        value, gradient = value_and_grad(position)
-        if not np.isfinite(value) or not np.isfinite(gradient).all():
+        nonlocal seen
+        seen = _seen(value_and_grad, position, lbfgs)
+        if not np.isfinite(seen.value) or not np.isfinite(seen.gradient).all():
             return WORST, np.zeros_like(position)
-        return -float(value), -np.asarray(gradient, dtype=float)
+        return -seen.value, -seen.gradient
 
-    path = [np.array(start, dtype=float)]
-    import_module("scipy.optimize").minimize(
-        fall,
-        path[0],
-        jac=True,
-        method="L-BFGS-B",
-        callback=lambda position: path.append(np.array(position)),
-        options={"maxiter": STEPS, "maxcor": PAIRS},
-    )
-    return [(position, -fall(position)[1]) for position in path]
+    def onward(position: Floats) -> None:
+        nonlocal last
+        # A line search ends with the place that it takes, so that this was seen last.
+        known = np.array_equal(seen.position, position)
+        here = seen if known else _seen(value_and_grad, position, lbfgs)
+        last = replace(here, steps=last.steps + 1)
+        watch(last)
+        if last.converged:
+            raise StopIteration
+
+    # Both of its own tests are off: they know neither the scale of the density nor its rounding.
+    options = {"maxiter": steps, "maxfun": 20 * steps, "maxcor": lbfgs.memory, "ftol": 0, "gtol": 0}
+    # Its vectors are short: threads of BLAS would take longer to meet than to compute.
+    with one_blas_thread():
+        import_module("scipy.optimize").minimize(
+            fall, last.position, jac=True, method="L-BFGS-B", callback=onward, options=options
+        )
+    return last
 
 
-def pathfinder(
-    path: list[tuple[Floats, Floats]], value_and_grad: Gradient, rng: np.random.Generator
-) -> Floats:
+def _seen(value_and_grad: Gradient, position: Floats, lbfgs: LBFGS) -> Climb:
+    value, gradient = value_and_grad(position)
+    limit = lbfgs.tolerance * max(1.0, abs(float(value)))
+    return Climb(position.copy(), np.asarray(gradient, dtype=float), float(value), 0, limit)
+
+
+def pathfinder(path: Sequence[Climb], value_and_grad: Gradient, rng: np.random.Generator) -> Floats:
     """A draw from the best normal approximation along a climb, the one of the largest ELBO.
 
     Parameters
     ----------
-    path : list of (array, array)
-        From `climb`.
+    path : sequence of Climb
+        What `climb` shows.
     value_and_grad : callable
     rng : numpy.random.Generator
 
@@ -102,15 +166,15 @@ def pathfinder(
     ----------
     Zhang, Carpenter, Gelman & Vehtari (2022), Pathfinder, algorithms 1 to 4 (arXiv:2108.03782).
     """
-    best, chosen = -np.inf, path[-1][0]
+    best, chosen = -np.inf, path[-1].position
     variance = np.ones_like(chosen)
     pairs: list[tuple[Floats, Floats]] = []
-    for (before, old), (position, gradient) in pairwise(path):
-        move, change = position - before, old - gradient
+    for before, here in pairwise(path):
+        move, change = here.position - before.position, before.gradient - here.gradient
         if move @ change > 1e-12 * (change @ change):
             variance = _diagonal(variance, move, change)
-            pairs = [*pairs, (move, change)][-PAIRS:]
-        normal = _normal(position, gradient, variance, pairs)
+            pairs = [*pairs, (move, change)][-TO_A_START.memory :]
+        normal = _normal(here.position, here.gradient, variance, pairs)
         elbo, draw = (-np.inf, chosen) if normal is None else _elbo(normal, value_and_grad, rng)
         if elbo > best:
             best, chosen = elbo, draw

@@ -16,6 +16,7 @@ from bayesdl.ir.types import ArrayType
 from bayesdl.model.density import Density, build_density
 
 from .account import Account, Fitted
+from .ascent import Ascent
 from .asked import check_counts, check_warmup, checked_options, method_named, seed_sequence
 from .block import Block, Target
 from .coordinates import coordinate_blocks
@@ -112,7 +113,7 @@ def fit(
     settings = checked_options(kind, own, _common())
     check_warmup(hosting, kind)
     with kind.placing(model, data, settings):
-        density = _density(kind, model, data, dtype)
+        density = _density(kind.coarse(settings), model, data, dtype)
     kept = kept_of(density, hosting.keep)
     shown = dict(settings)
     kernel, target = _kernel(kind, density, settings)
@@ -150,9 +151,15 @@ def fit(
 
     def go(gate: Gate) -> Run:
         host = Host(keeper, hosting.executor, checkpoint, gate, hosting.save_warmup)
-        return run(compiled, kernel, target, start.positions, keys, report=show, host=host, **steps)
+        if kernel.climber is None:
+            at = start.positions
+            return run(compiled, kernel, target, at, keys, report=show, host=host, **steps)
+        ascent = Ascent(kernel.climber, density, draws, gate, show)
+        at, after = ascent.up(start.positions, tune), {**steps, "tune": 0}
+        found = run(compiled, kernel, target, at, keys, report=show, host=host, **after)
+        return ascent.told(found)
 
-    told = {"thin": thin, "init": init, "init_retries": list(start.retries)}
+    told = {"thin": thin, "init": init, **start.attrs}
     account = Account(
         kernel, target, compiled, kept, hosting, method, settings, told, sequence, asked
     )
@@ -162,9 +169,9 @@ def fit(
     return account.finish(go(Gate()))
 
 
-def _density(kind: type[Kernel], model: Any, data: tuple[Any, ...], dtype: Any) -> Density:
+def _density(coarse: bool, model: Any, data: tuple[Any, ...], dtype: Any) -> Density:
     """Optimised networks lose nothing in float32; elsewhere float64 is the safe choice."""
-    if dtype is None and not kind.markov:
+    if dtype is None and coarse:
         density = build_density(model, data, dtype=np.float32)
         if any(site.role == "weight" for site in density.sites.latent.values()):
             return density

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -12,6 +11,8 @@ import numpy as np
 
 from bayesdl._base.dataclass import dataclass
 from bayesdl._base.registry import Registry
+
+from .optim.lbfgs import LBFGS
 
 Density = Callable[..., tuple[Any, Any]]
 """A position (dim,) to the log density in nats and its gradient (dim,)."""
@@ -173,6 +174,16 @@ class Kernel(ABC):
         """
         return nullcontext()
 
+    @classmethod
+    def coarse(cls, settings: Mapping[str, Any]) -> bool:
+        """Whether networks lose nothing by this method in float32."""
+        return not cls.markov
+
+    @property
+    def climber(self) -> LBFGS | None:
+        """What the host climbs with to the mode in the place of a warm-up; None for a warm-up."""
+        return None
+
     def finished(self, info: Mapping[str, np.ndarray[Any, Any]]) -> bool:
         """Whether the warm-up may end early, from what all its steps so far reported."""
         return False
@@ -208,49 +219,3 @@ def kernel(cls: K) -> K:
     """Enter a kernel in the registry under its own name."""
     KERNELS.add(cls.name, cls)
     return cls
-
-
-BATCHES = 20
-AGAIN = 500
-"""A climb has to have ended by the history without so many last values, too."""
-ALLOWED = 0.5 * math.sqrt(math.pi / 2.0)
-"""Half a standard error of a median, in standard errors of a mean."""
-
-
-def settled(history: np.ndarray[Any, Any], least: int = 3000) -> bool:
-    """Whether a climb has ended: its last quarter is not above the one before by more than noise.
-
-    Parameters
-    ----------
-    history : array, shape (steps,)
-        Noisy values of what is climbed, from the first step on.
-    least : int
-        A shorter history has not settled.
-
-    Notes
-    -----
-    Each quarter is cut into 20 batches, and the medians of their means are compared: single values
-    that are far out do not move them, and means of batches know of what follows from step to step.
-    The quarters grow with the run, so that a drift too slow for a short window ends up in sight.
-    Half a standard error is allowed, and twice in a row, 500 steps apart: one comparison alone is
-    passed too often by chance.
-
-    References
-    ----------
-    Dhaka, Catalina, Andersen, Magnusson, Huggins & Vehtari (2020), Robust, accurate stochastic
-    optimization for variational inference, section 3 (arXiv:2009.00666), on rules that stop early.
-
-    Examples
-    --------
-    >>> settled(np.arange(6000.0)), settled(np.tile([0.0, 1.0], 3000))
-    (False, True)
-    """
-    return len(history) >= least and _level(history) and _level(history[:-AGAIN])
-
-
-def _level(history: np.ndarray[Any, Any]) -> bool:
-    size = len(history) // (4 * BATCHES)
-    latest = history[len(history) - 2 * BATCHES * size :]
-    before, last = latest.reshape(2, BATCHES, size).mean(axis=2)
-    noise = math.sqrt((before.var(ddof=1) + last.var(ddof=1)) / BATCHES)
-    return float(np.median(last) - np.median(before)) <= ALLOWED * noise

@@ -26,6 +26,7 @@ from bayesdl.lower.executable import Executable
 from .block import Block, Target, build_block
 from .chain import Chain, Report, jobs
 from .checkpoint import Checkpoint
+from .climb import Climb
 from .executors import Workers, one_blas_thread, workers
 from .handle import Gate
 from .keep import Keeper, Positions
@@ -89,6 +90,8 @@ class Run:
         The kernel's state of each chain, at the end.
     keys : tuple of array of uint32, shape (2,)
         Of each chain: ``fold_in(key, i)`` is that of its iteration i.
+    climbs : tuple of Climb
+        Of a run that climbed to the mode before its first iteration, by chain.
     """
 
     values: dict[str, Any]
@@ -103,6 +106,7 @@ class Run:
     latest: tuple[Array, ...] = ()
     states: tuple[Any, ...] = ()
     keys: tuple[Array, ...] = ()
+    climbs: tuple[Climb, ...] = ()
 
     @property
     def positions(self) -> Array:

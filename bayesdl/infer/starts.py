@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -22,9 +23,10 @@ from bayesdl.pipeline import compile
 from bayesdl.tracing import trace
 from bayesdl.transform.derived import value_and_grad
 
-from .climb import climb, pathfinder
+from .climb import Climb, Gradient, climb, pathfinder
 from .culprit import not_finite
 
+LOG = logging.getLogger("bayesdl")
 TRIES = 100
 CANDIDATES = 5
 INITS = ("jitter", "prior", "map", "pathfinder")
@@ -40,10 +42,32 @@ class Starts:
     positions : array, shape (chains, dim)
     retries : tuple of int
         Of each chain: tries at which the density or its gradient was not finite.
+    climbs : tuple of Climb
+        Of each chain, where it was looked for by climbing.
     """
 
     positions: Floats
     retries: tuple[int, ...]
+    climbs: tuple[Climb, ...] = ()
+
+    @property
+    def attrs(self) -> dict[str, Any]:
+        """What results say of the starts."""
+        found: dict[str, Any] = {"init_retries": list(self.retries)}
+        if self.climbs:
+            found["init_gradient"] = [climb.slope for climb in self.climbs]
+            found["init_converged"] = [climb.converged for climb in self.climbs]
+        return found
+
+    def log_unfinished(self) -> None:
+        """Say which chains start on the way to the mode."""
+        for chain, one in enumerate(self.climbs):
+            if not one.converged:
+                LOG.warning(
+                    'init="map": chain %d starts below the mode: after %d steps the largest entry '
+                    "of the gradient is %.3g, and %.3g would be the mode",
+                    *(chain, one.steps, one.slope, one.limit),
+                )
 
 
 def starting_positions(
@@ -71,8 +95,9 @@ def starting_positions(
         Chains that are to be compared start apart. An optimisation starts near zero: from a large
         scale of the noise, a network's weights would decay before they are learned.
     init : {"jitter", "prior", "map", "pathfinder"}
-        As above; a draw from the prior; the mode that L-BFGS reaches from a start as above; a draw
-        from the best normal approximation that it meets on the way.
+        As above; a draw from the prior; the mode that L-BFGS reaches from a start as above, or
+        where it stands after 200 steps, of which the log warns; a draw from the best normal
+        approximation that it meets on the way.
 
     Returns
     -------
@@ -97,8 +122,7 @@ def starting_positions(
     LeCun, Bottou, Orr & Müller (1998), Efficient BackProp, section 4.6.
     """
     _check_init(init)
-    kind = ArrayType((density.dim,), density.dtype)
-    program = trace(value_and_grad(density.function), kind, *density.data, name="start").program
+    program = gradient_program(density)
     value = replace(program, outputs=program.outputs[:1], memo={})
     value = replace(value, equations=tuple(live_equations(value)))
     scale = _scales(density, jitter)
@@ -109,9 +133,13 @@ def starting_positions(
         for _ in range(chains)
     ]
     positions = [position for position, _ in found]
+    climbs: tuple[Climb, ...] = ()
     if init in ("map", "pathfinder"):
-        positions = _climbed(density, program, positions, rng, init)
-    return Starts(np.array(positions), tuple(retries for _, retries in found))
+        positions, climbs = _climbed(density, program, positions, rng, init)
+    starts = Starts(np.array(positions), tuple(retries for _, retries in found), climbs)
+    if init == "map":
+        starts.log_unfinished()
+    return starts
 
 
 def _start(
@@ -189,8 +217,27 @@ def _prior(density: Density) -> Callable[[np.random.Generator], Floats]:
 
 def _climbed(
     density: Density, program: Program, starts: list[Floats], rng: np.random.Generator, init: str
-) -> list[Floats]:
-    """Compiled: a climb takes hundreds of evaluations."""
+) -> tuple[list[Floats], tuple[Climb, ...]]:
+    """Ends of climbs, or draws from along them, and the climbs."""
+    both, found, ends = compiled_gradient(density, program), [], []
+    for start in starts:
+        path: list[Climb] = []
+        ends.append(climb(both, start, watch=path.append))
+        place = ends[-1].position if init == "map" else pathfinder(path, both, rng)
+        finite = np.isfinite(both(place)[0])
+        found.append(place.astype(density.dtype) if finite else start)
+    return found, tuple(ends)
+
+
+def compiled_gradient(density: Density, program: Program) -> Gradient:
+    """The log density and its gradient: a climb takes hundreds of evaluations.
+
+    Parameters
+    ----------
+    density : Density
+    program : Program
+        As `gradient_program` gives it.
+    """
     executable = compile(program)
     data = [np.asarray(d, order="C") for d in density.data]
 
@@ -198,13 +245,13 @@ def _climbed(
         value, gradient = executable(np.asarray(position, density.dtype), *data)
         return float(value), np.asarray(gradient, dtype=float)
 
-    found = []
-    for start in starts:
-        path = climb(both, start)
-        end = path[-1][0] if init == "map" else pathfinder(path, both, rng)
-        finite = np.isfinite(both(end)[0])
-        found.append(end.astype(density.dtype) if finite else start)
-    return found
+    return both
+
+
+def gradient_program(density: Density) -> Program:
+    """The log density and its gradient at a position, as a Program."""
+    kind = ArrayType((density.dim,), density.dtype)
+    return trace(value_and_grad(density.function), kind, *density.data, name="start").program
 
 
 def _scales(density: Density, jitter: float) -> np.ndarray[Any, Any]:

@@ -139,9 +139,10 @@ def test_each_advice_leads_to_a_heading() -> None:
         line[3:].lower().replace(" ", "-") for line in page.splitlines() if line.startswith("## ")
     }
     stats = {**QUIET, "reached_max_treedepth": np.ones((4, 500), bool)}
-    lost = of_approximation(0.9, {"lp": np.array([[0.0, np.nan]])})
+    climb = {"gradient_max": 2.0, "gradient_limit": 1.0, "optimisation_steps": 3}
+    lost = of_approximation(0.9, {"lp": np.array([[0.0, np.nan]])}, climb)
     found = [*of_chains({"mu": GOOD}, stats).findings, *lost.findings]
-    assert len({f.heading for f in found}) == len(found) == 7
+    assert len({f.heading for f in found}) == len(found) == 8
     assert {f.heading for f in found} <= headings
     assert f"{PAGE}#tree-depth" in str(of_chains({"mu": GOOD}, stats))
 
@@ -165,6 +166,14 @@ def test_approximations_without_a_density_need_attention(name: str) -> None:
     assert bad(found) == ["not_finite"]
     assert found.attrs()["not_finite"] == 0.5
     assert of_approximation(None, {name: np.zeros((1, 4))}).findings == ()
+
+
+def test_climbs_are_judged_by_their_gradient() -> None:
+    climb = {"gradient_max": 0.5, "gradient_limit": 1.0, "optimisation_steps": 3}
+    assert of_approximation(None, {}, climb).fine
+    assert "after 3 steps" in of_approximation(None, {}, climb).line()
+    found = of_approximation(None, {}, {**climb, "gradient_max": 2.0})
+    assert bad(found) == ["gradient_max"]
 
 
 def test_one_chain_cannot_be_judged() -> None:

@@ -152,3 +152,28 @@ def test_a_fit_says_where_it_started() -> None:
     )
     assert post.draws.attrs["init"] == "map"
     assert post.draws.attrs["init_retries"] == [0, 0]
+
+
+def test_a_start_that_is_not_the_mode_yet_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    """A network's mode is further than 200 steps away; that of a normal density is not."""
+
+    def net(x: Any, y: Any = None) -> None:
+        f = nn.MLP(hidden=(30,), out=1)(x)[:, 0]
+        bdl.sample("y", dist.Normal(f, 0.1), obs=y)
+
+    def plain(y: Any) -> None:
+        mu = bdl.sample("mu", dist.Normal(0.0, 1.0))
+        bdl.sample("y", dist.Normal(mu, 1.0), obs=y)
+
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(100, 2))
+    far, near = build_density(net, (x, np.sin(x[:, 0]))), build_density(plain, (1.0,))
+    starts = starting_positions(far, 2, np.random.default_rng(1), init="map")
+    assert starts.attrs["init_converged"] == [False, False]
+    assert min(starts.attrs["init_gradient"]) > 0.01
+    assert caplog.text.count("below the mode: after 200 steps") == 2
+    caplog.clear()
+    starts = starting_positions(near, 1, np.random.default_rng(1), init="map")
+    assert starts.attrs["init_converged"] == [True]
+    assert not caplog.text
+    assert "init_gradient" not in starting_positions(near, 1, np.random.default_rng(1)).attrs

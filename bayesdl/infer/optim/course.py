@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, ClassVar
 
 import numpy as np
 
 from bayesdl._base.dataclass import dataclass
 from bayesdl._base.tree import flatten, tree_map
-from bayesdl.infer.kernel import settled
 from bayesdl.ops import numpy as bnp
 
 LOST = 10
 """So many steps in a row without a finite objective end an optimisation."""
+BATCHES = 20
+AGAIN = 500
+"""A climb has to have ended by the history without so many last values, too."""
+ALLOWED = 0.5 * math.sqrt(math.pi / 2.0)
+"""Half a standard error of a median, in standard errors of a mean."""
 
 
 @dataclass(frozen=True)
@@ -124,3 +129,42 @@ def is_over(objective: np.ndarray[Any, Any], whole: bool, tempered: int = 0) -> 
         return True
     judged = objective[tempered:]
     return not whole and settled(judged[np.isfinite(judged)])
+
+
+def settled(history: np.ndarray[Any, Any], least: int = 3000) -> bool:
+    """Whether a climb has ended: its last quarter is not above the one before by more than noise.
+
+    Parameters
+    ----------
+    history : array, shape (steps,)
+        Noisy values of what is climbed, from the first step on.
+    least : int
+        A shorter history has not settled.
+
+    Notes
+    -----
+    Each quarter is cut into 20 batches, and the medians of their means are compared: single values
+    that are far out do not move them, and means of batches know of what follows from step to step.
+    The quarters grow with the run, so that a drift too slow for a short window ends up in sight.
+    Half a standard error is allowed, and twice in a row, 500 steps apart: one comparison alone is
+    passed too often by chance.
+
+    References
+    ----------
+    Dhaka, Catalina, Andersen, Magnusson, Huggins & Vehtari (2020), Robust, accurate stochastic
+    optimization for variational inference, section 3 (arXiv:2009.00666), on rules that stop early.
+
+    Examples
+    --------
+    >>> settled(np.arange(6000.0)), settled(np.tile([0.0, 1.0], 3000))
+    (False, True)
+    """
+    return len(history) >= least and _level(history) and _level(history[:-AGAIN])
+
+
+def _level(history: np.ndarray[Any, Any]) -> bool:
+    size = len(history) // (4 * BATCHES)
+    latest = history[len(history) - 2 * BATCHES * size :]
+    before, last = latest.reshape(2, BATCHES, size).mean(axis=2)
+    noise = math.sqrt((before.var(ddof=1) + last.var(ddof=1)) / BATCHES)
+    return float(np.median(last) - np.median(before)) <= ALLOWED * noise

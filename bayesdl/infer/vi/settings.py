@@ -9,6 +9,7 @@ import numpy as np
 
 from bayesdl._base.errors import ArgumentError, did_you_mean
 from bayesdl._base.source import user_source
+from bayesdl.infer.optim.lbfgs import LBFGS
 from bayesdl.infer.optim.optimisers import OPTIMISERS
 from bayesdl.infer.optim.rates import RATES
 
@@ -18,11 +19,24 @@ from .objectives import OBJECTIVES, Renyi
 
 NAMED: dict[str, Mapping[str, Any]] = {
     "guide": GUIDES,
-    "optimiser": OPTIMISERS,
+    "optimiser": {**OPTIMISERS, "lbfgs": LBFGS},
     "schedule": RATES,
     "objective": {name: lambda alpha=alpha: Renyi(alpha) for name, alpha in OBJECTIVES.items()},
 }
 ABOVE_ZERO = ("learning_rate", "init_sd", "clip_norm", "clip_ratio")
+OF_STEPS = (
+    "objective",
+    "estimator",
+    "learning_rate",
+    "schedule",
+    "samples",
+    "batch_size",
+    "kl_warmup",
+    "clip_norm",
+    "clip_ratio",
+    "init_sd",
+)
+"""Settings of stochastic steps."""
 WHOLE = {"samples": 1, "batch_size": 1, "kl_warmup": 0}
 
 
@@ -59,6 +73,7 @@ def read_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
             found[name] = _named(name, settings[name], known)()
     if "guide" in found:
         found["guide"] = _as_guide(found["guide"])
+    _check_climb(found)
     _check_estimator(found)
     if isinstance(found.get("guide"), Delta):
         found.setdefault("samples", 1)
@@ -99,6 +114,25 @@ def _check_estimator(found: Mapping[str, Any]) -> None:
             ", ".join(n for n, e in ESTIMATORS.items() if not e.elbo_only),
             'for this objective write estimator="doubly_reparametrised".',
         )
+
+
+def _check_climb(found: Mapping[str, Any]) -> None:
+    """L-BFGS climbs what is the same at each step."""
+    if not isinstance(found.get("optimiser"), LBFGS):
+        return
+    if not isinstance(found.get("guide"), Delta):
+        given = getattr(found.get("guide", MeanField()), "name", "") or "a function"
+        raise _wrong(
+            'guide for optimiser="lbfgs"', given, "map", 'write guide="map", or optimiser="adam".'
+        )
+    for name in OF_STEPS:
+        if found.get(name) is not None:
+            raise _wrong(
+                'setting for optimiser="lbfgs"',
+                f"{name}={found[name]!r}",
+                "none but guide: all rows count, without noise, and no rate is chosen",
+                f"leave {name} out.",
+            )
 
 
 def check_own(guide: ModelGuide, estimator: str, alpha: float, by_row: bool) -> None:

@@ -27,6 +27,7 @@ from bayesdl.infer.optim.course import (
     onward,
     start_course,
 )
+from bayesdl.infer.optim.lbfgs import LBFGS
 from bayesdl.infer.optim.rates import InverseRoot, Rate
 from bayesdl.model.summed import Placed
 from bayesdl.ops import numpy as bnp
@@ -128,8 +129,9 @@ class VI(Kernel):
         ``"local_reparametrised"``: rows do not share the noise of the weights of linear layers; or
         ``"flipout"``: nor do they share its signs, in convolutions too. With both the likelihood of
         a row must not depend on others. The guide's own if not given.
-    optimiser : Optimiser
-        ``"adam"``, ``"adamw"``, ``"sgd"``, or one with settings of its own.
+    optimiser : Optimiser or LBFGS
+        ``"adam"``, ``"adamw"``, ``"sgd"``, or one with settings of its own; for one point and all
+        rows ``"lbfgs"``, which climbs for at most `tune` steps until the gradient is small.
     learning_rate : float
         At its highest.
     schedule : Rate
@@ -180,7 +182,7 @@ class VI(Kernel):
     guide: Guide = field(default_factory=MeanField)
     objective: Renyi = field(default_factory=Renyi)
     estimator: str = ""
-    optimiser: Optimiser = field(default_factory=Adam)
+    optimiser: Optimiser | LBFGS = field(default_factory=Adam)
     learning_rate: float = 0.02
     schedule: Rate = field(default_factory=InverseRoot)
     samples: int = 4
@@ -219,12 +221,22 @@ class VI(Kernel):
     def init(self, key: Any, position: Any, density: Any) -> VIState:
         params = self.guide.given(density.data).start(key, position, self.init_sd)
         zero, course = bnp.zeros((), position.dtype), start_course(position.dtype)
-        moments = self.optimiser.start(params)
+        moments = self._steps.start(params) if self.climber is None else ()
         return VIState(position, params, params, moments, key, zero, zero, course)
+
+    @classmethod
+    def coarse(cls, settings: Mapping[str, Any]) -> bool:
+        return not isinstance(read_settings(settings).get("optimiser"), LBFGS)
+
+    @property
+    def climber(self) -> LBFGS | None:
+        return self.optimiser if isinstance(self.optimiser, LBFGS) else None
 
     def step(
         self, key: Any, state: VIState, density: Any, phase: Phase
     ) -> tuple[Any, VIInfo | VIEstimates]:
+        if self.climber is not None:
+            return self._draw(key, state, density, phase)
         found: tuple[VIState, VIInfo] = cond(
             phase.tuning,
             lambda s: self._improve(key, s, density, phase),
@@ -264,6 +276,12 @@ class VI(Kernel):
             yield Replay(value_and_grad(target.function), (place, *extra, *target.data), draw)
 
     @property
+    def _steps(self) -> Optimiser:
+        """What makes the steps, where there are any."""
+        assert isinstance(self.optimiser, Optimiser)
+        return self.optimiser
+
+    @property
     def _local(self) -> bool:
         return bool(self.estimator) and ESTIMATORS[self.estimator].local
 
@@ -281,7 +299,7 @@ class VI(Kernel):
         gradient, usual = clipped(seen.gradient, self.clip_norm), state.usual
         if self.clip_ratio is not None:
             gradient, usual = without_spike(gradient, usual, made, self.clip_ratio)
-        moments, change = self.optimiser.change(
+        moments, change = self._steps.change(
             state.optimiser, gradient, state.params, bnp.asarray(rate, dtype)
         )
         params = tree_map(lambda p, c: p + c, state.params, change)

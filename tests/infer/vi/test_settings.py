@@ -30,6 +30,11 @@ def test_names_become_records() -> None:
         ({"kl_warmup": -1}, "whole numbers from 0 on"),
         ({"objective": "iwae"} | {"estimator": "sticking_the_landing"}, "doubly_reparametrised"),
         ({"objective": "iwae"}, "the guide's own"),
+        ({"optimiser": "lbfgs"}, 'write guide="map"'),
+        ({"optimiser": "lbfgs", "guide": "full_rank"}, "full_rank"),
+        ({"optimiser": "lbfgs", "guide": "map", "batch_size": 10}, "leave batch_size out"),
+        ({"optimiser": "lbfgs", "guide": "map", "learning_rate": 0.1}, "no rate is chosen"),
+        ({"optimiser": "lbfgs", "guide": "map", "kl_warmup": 10}, "leave kl_warmup out"),
         ({"guide": "full_rank", "estimator": "local_reparametrised"}, 'guide="mean_field"'),
     ],
 )
