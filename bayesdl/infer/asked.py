@@ -15,6 +15,7 @@ from .checkpoint import recorded
 from .hosting import Hosting
 from .kernel import Kernel
 from .methods import KERNELS
+from .optim._checked import is_number
 
 # What other libraries call our arguments.
 SYNONYMS = {
@@ -71,10 +72,11 @@ def checked_options(
                 code="A107",
             )
     for name in ("target_accept", "rate"):
-        if name in options and not 0.0 < float(options[name]) < 1.0:
+        given = options.get(name, 0.5)
+        if not (is_number(given) and 0.0 < given < 1.0):
             raise ArgumentError(
                 f"{name} must lie between 0 and 1.",
-                facts=[("given", options[name])],
+                facts=[("given", given)],
                 fix=f"for example {name}=0.8."
                 if name == "target_accept"
                 else "for example rate=0.05.",

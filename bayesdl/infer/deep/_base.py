@@ -16,12 +16,15 @@ from bayesdl.transform.derived import value_and_grad
 
 from ..kernel import Density, Kernel, Phase, Replay, tuning_at
 from ..minibatch import Turn
+from ..named import check_kinds, check_numbers, with_records, wrong
 from ..optim.adam import Moments, ascend, start_adam
 from ..optim.averaging import averaged
 from ..optim.clipping import without_spike
 from ..optim.course import Course, counts, either, is_over, lost_from, onward, start_course
-from ..optim.rates import InverseRoot, Rate
+from ..optim.rates import RATES, InverseRoot, Rate
 from ..targets import Weights, spread
+
+ABOVE_ZERO, WHOLE = ("learning_rate", "clip_ratio"), {"batch_size": 1, "kl_warmup": 0}
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,8 @@ class DropoutKernel(Kernel):
     learning_rate : float
         Of Adam, at the first step.
     schedule : Rate
-        How the learning rate changes.
+        How the learning rate changes: ``"inverse_root"``, ``"constant"``, ``"cosine"``,
+        ``"one_cycle"``, or one with settings of its own.
     batch_size : int, optional
         Rows in each gradient; all of them up to 512, else 128, if not given.
     averaging : bool
@@ -109,6 +113,23 @@ class DropoutKernel(Kernel):
     averaging: bool = True
     clip_ratio: float | None = 10.0
     weights: tuple[Weights, ...] = ()
+
+    @classmethod
+    def read(cls, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """Settings as users write them, with records in place of names.
+
+        Raises
+        ------
+        ArgumentError
+            If a name is unknown, or a number out of range.
+        """
+        check_numbers(cls.name, settings, ABOVE_ZERO, WHOLE)
+        found: dict[str, Any] = with_records(cls.name, settings, {"schedule": RATES})
+        check_kinds(cls.name, found, {"schedule": Rate})
+        if not isinstance(found.get("averaging", True), bool):
+            given = repr(found["averaging"])
+            raise wrong(cls.name, "averaging", given, "True, False", "leave averaging out.")
+        return found
 
     def init(self, key: Any, position: Any, density: Density) -> DropoutState:
         start = bnp.concatenate([position, np.asarray(self.own_start(), position.dtype)])

@@ -74,8 +74,9 @@ class ConcreteDropout(DropoutKernel):
 
     @classmethod
     def prepared(cls, density: Any, settings: Mapping[str, Any]) -> tuple[Kernel, Any]:
-        parts = noisy_parts(density, settings.get("batch_size"))
-        return cls(**settings, weights=parts[1]), ConcreteTarget(*parts)
+        found = cls.read(settings)
+        parts = noisy_parts(density, found.get("batch_size"))
+        return cls(**found, weights=parts[1]), ConcreteTarget(*parts)
 
     def own_start(self) -> list[float]:
         rates = {

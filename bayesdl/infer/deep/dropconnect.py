@@ -75,8 +75,9 @@ class DropConnect(DropoutKernel):
 
     @classmethod
     def prepared(cls, density: Any, settings: Mapping[str, Any]) -> tuple[Kernel, Any]:
-        parts = noisy_parts(density, settings.get("batch_size"))
-        kernel = cls(**settings, weights=parts[1])
+        found = cls.read(settings)
+        parts = noisy_parts(density, found.get("batch_size"))
+        kernel = cls(**found, weights=parts[1])
         return kernel, DropConnectTarget(*parts, kernel.rate)
 
     def factors(self, key: Any, own: Any, dtype: Any) -> Any:

@@ -49,7 +49,7 @@ class MCDropout(DropoutKernel):
 
     @classmethod
     def prepared(cls, density: Any, settings: Mapping[str, Any]) -> tuple[Kernel, Any]:
-        kernel = cls(**settings)
+        kernel = cls(**cls.read(settings))
         target = dropout_target(density, kernel.rate, kernel.batch_size)
         return replace(kernel, weights=target.weights), target
 

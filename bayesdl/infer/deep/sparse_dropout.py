@@ -95,7 +95,7 @@ class SparseVariationalDropout(DropoutKernel):
     Parameters
     ----------
     kl_warmup : int
-        Over so many steps log prior − log guide counts from 0 to 1.
+        Over so many steps log prior − log guide counts from 0 to 1; 0 for at once.
 
     Notes
     -----
@@ -121,7 +121,7 @@ class SparseVariationalDropout(DropoutKernel):
     def prepared(cls, density: Any, settings: Mapping[str, Any]) -> tuple[Kernel, Any]:
         said = {s.name: s.once for s in unit_statements(density) if s.product is not None}
         weights = tuple(w for w in dropped_weights(density, single=True) if w.layer in said)
-        kernel = cls(**settings, weights=weights)
+        kernel = cls(**cls.read(settings), weights=weights)
         batch = minibatch_target(density, usual_batch(density, kernel.batch_size))
         once = tuple(layer for layer, is_once in said.items() if is_once)
         return kernel, SparseTarget(batch, weights, once)

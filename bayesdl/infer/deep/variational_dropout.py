@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from bayesdl._base.dataclass import dataclass
+from bayesdl._base.errors import ArgumentError
+from bayesdl._base.source import user_source
 from bayesdl.ops import numpy as bnp
 from bayesdl.ops import random
 
@@ -15,6 +17,8 @@ from ..minibatch import Turn
 from ..targets import NoisyTarget, Perturbed, layers_of, noisy_parts, rates_of
 from ._base import DropoutKernel
 
+HIGHEST = 0.5
+"""From this rate on a mask has a variance of 1 and more, where the divergence has no formula."""
 CUBIC = 1.16145124, -1.50204118, 0.58629921  # c₁, c₂, c₃ of the paper
 
 
@@ -75,14 +79,25 @@ class VariationalDropout(DropoutKernel):
 
     @classmethod
     def prepared(cls, density: Any, settings: Mapping[str, Any]) -> tuple[Kernel, Any]:
-        parts = noisy_parts(density, settings.get("batch_size"))
-        return cls(**settings, weights=parts[1]), GaussianTarget(*parts)
+        found = cls.read(settings)
+        parts = noisy_parts(density, found.get("batch_size"))
+        kernel = cls(**found, weights=parts[1])
+        for w, rate in zip(kernel.weights, rates_of(kernel.weights, kernel.rate), strict=True):
+            if rate >= HIGHEST:
+                raise ArgumentError(
+                    f"{cls.name} has no such rate: noise of a variance above 1 is not learned.",
+                    facts=[("layer", w.layer), ("rate", rate), ("needed", f"below {HIGHEST}")],
+                    fix='give a smaller rate, for example 0.2, or method="mc_dropout".',
+                    where=user_source(),
+                    code="A108",
+                )
+        return kernel, GaussianTarget(*parts)
 
     def own_start(self) -> list[float]:
         rates = {
             w.layer: r for w, r in zip(self.weights, rates_of(self.weights, self.rate), strict=True)
         }
-        alphas = [min(r / (1.0 - r), 0.99) for r in rates.values()]
+        alphas = [r / (1.0 - r) for r in rates.values()]
         return [math.log(a / (1.0 - a)) for a in alphas]
 
     def factors(self, key: Any, own: Any, dtype: Any) -> Any:

@@ -51,15 +51,14 @@ def in_range(
         if over and under:
             return
     kind = type(record).__name__
-    ends = f"{'above' if above else 'from'} {low:g}"
+    needed = "a whole number" if whole else "a finite number"
+    if math.isfinite(low):
+        needed += f" {'above' if above else 'from'} {low:g}"
     if math.isfinite(high):
-        ends += f", {'below' if below else 'up to'} {high:g}"
+        needed += f", {'below' if below else 'up to'} {high:g}"
     raise ArgumentError(
         f"{kind} cannot have this {name}.",
-        facts=[
-            ("given", repr(value)),
-            ("needed", f"{'a whole number' if whole else 'a number'} {ends}"),
-        ],
+        facts=[("given", repr(value)), ("needed", needed)],
         fix=f"leave {name} out of {kind}(…), or give one in this range.",
         where=user_source(),
         code="A108",

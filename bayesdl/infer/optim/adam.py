@@ -9,6 +9,7 @@ from bayesdl._base.tree import flatten, tree_map, unflatten
 from bayesdl.ops import numpy as bnp
 
 from ._base import Optimiser, optimiser
+from ._checked import in_range
 
 FIRST, SECOND, FLOOR = 0.9, 0.999, 1e-8  # β₁, β₂, ε of the paper
 
@@ -106,7 +107,7 @@ class AdamW(Adam):
     Parameters
     ----------
     decay : float
-        Part of each parameter that a step of length 1 would take away.
+        Part of each parameter that a step of length 1 would take away; from 0 on.
 
     References
     ----------
@@ -115,6 +116,9 @@ class AdamW(Adam):
     """
 
     decay: float = 0.01
+
+    def __post_init__(self) -> None:
+        in_range(self, "decay", 0.0)
 
     def change(self, state: Any, gradient: Any, params: Any, rate: Any) -> tuple[Any, Any]:
         state, change = Adam.change(self, state, gradient, params, rate)

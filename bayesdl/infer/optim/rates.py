@@ -10,6 +10,8 @@ from bayesdl._base.dataclass import dataclass
 from bayesdl._base.registry import Registry
 from bayesdl.ops import numpy as bnp
 
+from ._checked import in_range
+
 
 class Rate(ABC):
     """A frozen dataclass that is called with the number of the step and the part that is over.
@@ -50,7 +52,7 @@ class InverseRoot(Rate):
     Parameters
     ----------
     steps : float
-        From about here on it falls.
+        From about here on it falls; above 0.
 
     Examples
     --------
@@ -60,6 +62,9 @@ class InverseRoot(Rate):
 
     steps: float = 500.0
 
+    def __post_init__(self) -> None:
+        in_range(self, "steps", 0.0, above=True)
+
     def __call__(self, count: Any, fraction: Any) -> Any:
         return 1.0 / bnp.sqrt(1.0 + count / self.steps)
 
@@ -67,6 +72,11 @@ class InverseRoot(Rate):
 @dataclass(frozen=True)
 class Cosine(Rate):
     """From 1 to `last` along half a cosine.
+
+    Parameters
+    ----------
+    last : float
+        In [0, 1].
 
     References
     ----------
@@ -82,6 +92,9 @@ class Cosine(Rate):
 
     last: float = 0.0
 
+    def __post_init__(self) -> None:
+        in_range(self, "last", 0.0, 1.0)
+
     def __call__(self, count: Any, fraction: Any) -> Any:
         return self.last + (1.0 - self.last) * 0.5 * (1.0 + bnp.cos(math.pi * fraction))
 
@@ -95,6 +108,7 @@ class OneCycle(Rate):
     warm : float
         Part of the run that climbs, in (0, 1).
     first, last : float
+        In [0, 1].
 
     References
     ----------
@@ -111,6 +125,11 @@ class OneCycle(Rate):
     warm: float = 0.3
     first: float = 0.04
     last: float = 0.0
+
+    def __post_init__(self) -> None:
+        in_range(self, "warm", 0.0, 1.0, above=True, below=True)
+        in_range(self, "first", 0.0, 1.0)
+        in_range(self, "last", 0.0, 1.0)
 
     def __call__(self, count: Any, fraction: Any) -> Any:
         up = self.first + (1.0 - self.first) * fraction / self.warm

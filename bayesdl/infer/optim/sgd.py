@@ -9,6 +9,7 @@ from bayesdl._base.tree import tree_map
 from bayesdl.ops import numpy as bnp
 
 from ._base import Optimiser, optimiser
+from ._checked import in_range
 
 
 @optimiser
@@ -38,6 +39,9 @@ class SGD(Optimiser):
     """
 
     momentum: float = 0.9
+
+    def __post_init__(self) -> None:
+        in_range(self, "momentum", 0.0, 1.0, below=True)
 
     def start(self, params: Any) -> Any:
         return tree_map(bnp.zeros_like, params)

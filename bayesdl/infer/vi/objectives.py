@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from bayesdl._base.dataclass import dataclass
+from bayesdl.infer.optim._checked import in_range
 from bayesdl.ops import numpy as bnp
 
 
@@ -36,6 +37,9 @@ class Renyi:
     """
 
     alpha: float = 1.0
+
+    def __post_init__(self) -> None:
+        in_range(self, "alpha", -math.inf)
 
     def bound(self, log_weights: Any) -> Any:
         """The bound in nats, from log w of shape (K,); of each row from shape (K, rows)."""

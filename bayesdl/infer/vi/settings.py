@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
-import numpy as np
-
-from bayesdl._base.errors import ArgumentError, did_you_mean
-from bayesdl._base.source import user_source
+from bayesdl.infer.named import check_kinds, check_numbers, choice, with_records, wrong
+from bayesdl.infer.optim._base import Optimiser
 from bayesdl.infer.optim.lbfgs import LBFGS
 from bayesdl.infer.optim.optimisers import OPTIMISERS
-from bayesdl.infer.optim.rates import RATES
+from bayesdl.infer.optim.rates import RATES, Rate
 
 from .estimators import ESTIMATORS
 from .guides import GUIDES, Delta, Guide, MeanField, ModelGuide
 from .objectives import OBJECTIVES, Renyi
 
+WHO = "variational inference"
 NAMED: dict[str, Mapping[str, Any]] = {
-    "guide": GUIDES,
+    "guide": {name: kind for kind in GUIDES.values() for name in (kind.name, *kind.other_names)},
     "optimiser": {**OPTIMISERS, "lbfgs": LBFGS},
     "schedule": RATES,
     "objective": {name: lambda alpha=alpha: Renyi(alpha) for name, alpha in OBJECTIVES.items()},
 }
+KINDS = {"optimiser": (Optimiser, LBFGS), "schedule": Rate, "objective": Renyi}
 ABOVE_ZERO = ("learning_rate", "init_sd", "clip_norm", "clip_ratio")
 OF_STEPS = (
     "objective",
@@ -59,18 +60,9 @@ def read_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     >>> read_settings({"objective": "elbo", "schedule": "cosine"})
     {'objective': Renyi(alpha=1.0), 'schedule': Cosine(last=0.0)}
     """
-    for name in ABOVE_ZERO:
-        given = settings.get(name)
-        if given is not None and not given > 0:
-            raise _wrong(name, given, "a number above 0", f"leave {name} out.")
-    for name, least in WHOLE.items():
-        given = settings.get(name)
-        if given is not None and not (isinstance(given, int | np.integer) and given >= least):
-            raise _wrong(name, given, f"whole numbers from {least} on", f"leave {name} out.")
-    found = dict(settings)
-    for name, known in NAMED.items():
-        if isinstance(settings.get(name), str):
-            found[name] = _named(name, settings[name], known)()
+    check_numbers(WHO, settings, ABOVE_ZERO, WHOLE)
+    found: dict[str, Any] = with_records(WHO, settings, NAMED)
+    check_kinds(WHO, found, KINDS)
     if "guide" in found:
         found["guide"] = _as_guide(found["guide"])
     _check_climb(found)
@@ -78,14 +70,6 @@ def read_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(found.get("guide"), Delta):
         found.setdefault("samples", 1)
     return found
-
-
-def _named(what: str, given: str, known: Mapping[str, Any]) -> Any:
-    if given in known:
-        return known[given]
-    guess = did_you_mean(given, known)
-    fix = f"did you mean {guess!r}?" if guess else "use one of them."
-    raise _wrong(what, given, ", ".join(known), fix)
 
 
 def _as_guide(given: Any) -> Guide:
@@ -97,23 +81,22 @@ def _as_guide(given: Any) -> Guide:
     raise _wrong("guide", given, f"{', '.join(GUIDES)}, a Guide, or a model function", fix)
 
 
-def _check_estimator(found: Mapping[str, Any]) -> None:
+def _check_estimator(found: dict[str, Any]) -> None:
+    """Refuse an estimator that is biased here; where none is given, take one that is not."""
     name, objective = found.get("estimator"), found.get("objective", Renyi())
-    if name is not None:
-        _named("estimator", name, ESTIMATORS)
     guide = found.get("guide", MeanField())
+    if name is None:
+        if objective.alpha != 1.0 and ESTIMATORS[guide.estimator].elbo_only:
+            found["estimator"] = "doubly_reparametrised"
+        return
+    estimator = choice(WHO, "estimator", name, ESTIMATORS)
     fits = type(guide) is MeanField or (name == "closed_form_kl" and type(guide) is ModelGuide)
-    if name and ESTIMATORS[name].local and not fits:
+    if estimator.local and not fits:
         fix = 'write guide="mean_field", or leave the estimator out.'
         raise _wrong("estimator for this guide", name, "for other guides all but this one", fix)
-    own = found["guide"].estimator if "guide" in found else "sticking_the_landing"
-    if ESTIMATORS[name or own].elbo_only and objective.alpha != 1.0:
-        raise _wrong(
-            "estimator",
-            name or f"{own} (the guide's own)",
-            ", ".join(n for n, e in ESTIMATORS.items() if not e.elbo_only),
-            'for this objective write estimator="doubly_reparametrised".',
-        )
+    if estimator.elbo_only and objective.alpha != 1.0:
+        known = ", ".join(n for n, e in ESTIMATORS.items() if not e.elbo_only)
+        raise _wrong("estimator for this objective", name, known, "leave the estimator out.")
 
 
 def _check_climb(found: Mapping[str, Any]) -> None:
@@ -166,11 +149,32 @@ def check_own(guide: ModelGuide, estimator: str, alpha: float, by_row: bool) -> 
         raise _wrong("estimator for this guide", estimator or guide.estimator, known, fix)
 
 
-def _wrong(what: str, given: Any, known: str, fix: str) -> ArgumentError:
-    return ArgumentError(
-        f"variational inference has no such {what}.",
-        facts=[("given", given), ("known", known)],
-        fix=fix,
-        where=user_source(),
-        code="A108",
+def check_rows(guide: Guide, alpha: float, by_row: bool, minibatched: bool) -> None:
+    """Refuse bounds that a part of the rows does not estimate.
+
+    The bound is a concave function of the mean weight of all rows together: its mean over
+    minibatches lies elsewhere, and bounds nothing. The ELBO is linear in the rows; so is the sum of
+    bounds that each row has of its own.
+
+    Parameters
+    ----------
+    guide : Guide
+        Fitted to its model.
+    alpha : float
+        Of the objective.
+    by_row : bool
+        Whether each row has a bound of its own.
+    minibatched : bool
+        Whether gradients are made from a part of the rows.
+    """
+    if alpha == 1.0 or by_row or not minibatched:
+        return
+    raise _wrong(
+        "objective for minibatches",
+        f"Renyi(alpha={alpha:g}) with guide {guide.name or 'of your own'!r}",
+        "elbo; others where all that a guide of your own draws is in the plate of the rows",
+        'write objective="elbo", or leave batch_size out.',
     )
+
+
+_wrong = partial(wrong, WHO)

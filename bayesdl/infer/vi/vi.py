@@ -42,7 +42,7 @@ from .guides import Guide, MeanField, ModelGuide
 from .guides.model import discrete_in
 from .local import Spread, flipped_target, local_target
 from .objectives import Renyi
-from .settings import check_own, read_settings
+from .settings import check_own, check_rows, read_settings
 from .terms import estimate_by_terms, plate_of_rows
 
 TARGETS = {
@@ -116,10 +116,11 @@ class VI(Kernel):
     ----------
     guide : Guide
         The family: ``"mean_field"``, ``"structured"``, ``"full_rank"``, ``"low_rank"``,
-        ``"planar"``, ``"iaf"``, ``"coupling"``, ``"map"``, a guide with settings of its own, or a
-        model function of yours (`guides.model.ModelGuide`).
+        ``"planar"``, ``"iaf"``, ``"coupling"``, ``"map"`` or ``"delta"`` (one point), a guide with
+        settings of its own, or a model function of yours (`guides.model.ModelGuide`).
     objective : Renyi
-        ``"elbo"``, ``"iwae"`` (importance weighted, on `samples` samples), or ``Renyi(alpha)``.
+        ``"elbo"``, ``"iwae"`` (importance weighted, on `samples` samples), or ``Renyi(alpha)``; of
+        minibatches the latter two only where each row has a bound of its own.
     estimator : str, optional
         Of the gradient: ``"reparametrised"``, ``"sticking_the_landing"``,
         ``"doubly_reparametrised"``, ``"closed_form_entropy"``, ``"score_function"`` (its baseline
@@ -128,7 +129,8 @@ class VI(Kernel):
         where they have a formula), for a mean-field guide of networks
         ``"local_reparametrised"``: rows do not share the noise of the weights of linear layers; or
         ``"flipout"``: nor do they share its signs, in convolutions too. With both the likelihood of
-        a row must not depend on others. The guide's own if not given.
+        a row must not depend on others. If not given the guide's own, or the doubly
+        reparametrised one where that is for the ELBO and the objective is another.
     optimiser : Optimiser or LBFGS
         ``"adam"``, ``"adamw"``, ``"sgd"``, or one with settings of its own; for one point and all
         rows ``"lbfgs"``, which climbs for at most `tune` steps until the gradient is small.
@@ -196,9 +198,10 @@ class VI(Kernel):
     def prepared(cls, density: Any, settings: Mapping[str, Any]) -> tuple[Kernel, Any]:
         kernel = cls(**read_settings(settings))
         kernel = replace(kernel, guide=kernel.guide.fitted_to(density))
+        alpha, minibatched = kernel.objective.alpha, kernel.batch_size is not None
+        check_rows(kernel.guide, alpha, kernel._by_row, minibatched or density.minibatched)
         if isinstance(kernel.guide, ModelGuide):
-            by_row = kernel.objective.alpha != 1.0 and plate_of_rows(kernel.guide) is not None
-            check_own(kernel.guide, kernel.estimator, kernel.objective.alpha, by_row)
+            check_own(kernel.guide, kernel.estimator, alpha, kernel._by_row)
         elif kernel._local:
             return kernel, TARGETS[kernel.estimator](density, kernel.batch_size)
         if kernel.batch_size is None and not kernel.kl_warmup:
@@ -286,6 +289,12 @@ class VI(Kernel):
         return bool(self.estimator) and ESTIMATORS[self.estimator].local
 
     @property
+    def _by_row(self) -> bool:
+        """Whether each row has a bound of its own."""
+        own = isinstance(self.guide, ModelGuide) and plate_of_rows(self.guide) is not None
+        return own and self.objective.alpha != 1.0
+
+    @property
     def _bound_name(self) -> str:
         return "elbo" if self.batch_size is None else "elbo_estimate"
 
@@ -319,13 +328,9 @@ class VI(Kernel):
         warmth = self._warmth(phase, state.position.dtype)
         guide = self.guide.given(density.data).at(Turn(state.order, phase.iteration, warmth))
         keys, tempered = keys_of(key, self.samples), 1.0 if warmth is None else warmth
-        if isinstance(guide, ModelGuide):
-            by_row = self.objective.alpha != 1.0 and plate_of_rows(guide) is not None
-            if by_row or self._local:
-                closed = self._local
-                return estimate_by_terms(
-                    self.objective, guide, state.params, keys, tempered, closed
-                )
+        if isinstance(guide, ModelGuide) and (self._by_row or self._local):
+            closed = self._local
+            return estimate_by_terms(self.objective, guide, state.params, keys, tempered, closed)
         return estimate(
             ESTIMATORS[self.estimator or self.guide.estimator],
             self.objective,

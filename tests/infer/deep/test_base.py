@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -9,10 +10,11 @@ import pytest
 
 import bayesdl as bdl
 from bayesdl import dist, nn
-from bayesdl._base.errors import SampleError
+from bayesdl._base.errors import ArgumentError, SampleError
 from bayesdl._base.tree import flatten
 from bayesdl.infer.deep._base import DropoutKernel
 from bayesdl.infer.methods import KERNELS
+from bayesdl.infer.optim.rates import Cosine
 from bayesdl.infer.run import compile_kernel, run
 from bayesdl.infer.starts import starting_positions
 from bayesdl.model.density import build_density
@@ -83,3 +85,49 @@ def test_the_state_that_is_kept_is_that_of_the_last_finite_step(
     assert (kept.course.made, kept.course.lost) == (step, 10)
     here = density.constrain(good.average[: density.dim], *density.data)
     assert 2.0 < float(here["s"]) < 3.0
+
+
+@pytest.mark.parametrize("method", FAMILY)
+def test_names_become_records(method: str, data: Any) -> None:
+    kernel, _ = KERNELS[method].prepared(build_density(cliff, data), {"schedule": "cosine"})
+    assert kernel.schedule == Cosine()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("method", FAMILY)
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"schedule": "cosin"}, "did you mean 'cosine'"),
+        ({"schedule": 0.1}, "a name, or a record: Rate"),
+        ({"learning_rate": -1.0}, "a number above 0"),
+        ({"clip_ratio": 0.0}, "a number above 0"),
+        ({"batch_size": 0}, "whole numbers from 1 on"),
+        ({"averaging": "yes"}, "True, False"),
+        ({"rate": "high"}, "rate must lie between 0 and 1"),
+    ],
+)
+def test_what_is_wrong_is_said_at_once(
+    method: str, settings: dict[str, Any], says: str, data: Any
+) -> None:
+    with pytest.raises(ArgumentError, match=re.escape(says)) as caught:
+        bdl.fit(cliff, *data, method=method, **settings, **QUIET)
+    assert caught.value.code == "A108"
+    assert "test_base.py" in str(caught.value.where)
+
+
+def test_spikes_of_the_gradient_are_shortened(data: Any) -> None:
+    """One row of 40 lies a million sds out: the step that meets it is no longer than ten others."""
+
+    def plain(x: Any, y: Any) -> None:
+        f = nn.MLP(hidden=(5,), out=1)(x)[:, 0]
+        with bdl.plate("rows", x.shape[0]):
+            bdl.sample("y", dist.Normal(f, 1.0), obs=y)
+
+    x, y = data[0], np.where(np.arange(40) == 7, 1e6, data[1]).astype(np.float32)
+    settings = {"method": "mc_dropout", "batch_size": 1, "tune": 39, "draws": 1, "rate": 0.01}
+
+    def moved(**clip: Any) -> float:
+        found = bdl.fit(plain, x, y, **settings, **clip, random_seed=2, progressbar=False)
+        return float(np.abs(found["mlp.1.bias"]).max())
+
+    assert moved() < moved(clip_ratio=None)

@@ -11,6 +11,7 @@ from scipy.stats import norm
 
 import bayesdl as bdl
 from bayesdl import dist, jit, nn, vmap
+from bayesdl._base.errors import ArgumentError
 from bayesdl.infer.deep.sparse_dropout import SparseVariationalDropout, log_alphas, minus_kl
 from bayesdl.infer.minibatch import Turn
 from bayesdl.infer.optim.rates import Cosine
@@ -74,6 +75,13 @@ def test_it_is_finished_when_it_no_longer_climbs_in_full_and_its_schedule_may_en
     assert SparseVariationalDropout().finished(level)
     assert not SparseVariationalDropout(kl_warmup=4000).finished(level)
     assert not SparseVariationalDropout(schedule=Cosine()).finished(level)
+
+
+def test_a_warm_up_has_no_negative_length() -> None:
+    with pytest.raises(ArgumentError, match="no such kl_warmup"):
+        bdl.fit(
+            net, np.ones((6, 2)), np.zeros(6), method="sparse_variational_dropout", kl_warmup=-3
+        )
 
 
 def test_the_objective_has_the_mean_of_weights_that_are_drawn() -> None:

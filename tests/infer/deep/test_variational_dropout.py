@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 from scipy.integrate import quad
 from scipy.stats import norm
 
 import bayesdl as bdl
 from bayesdl import dist, nn
+from bayesdl._base.errors import ArgumentError
 from bayesdl.infer.deep.variational_dropout import minus_kl
 
 
@@ -48,3 +50,16 @@ def test_it_learns_and_draws_differ_by_one_factor_a_unit() -> None:
     ratio = w[1] / w[0]
     np.testing.assert_allclose(ratio, np.broadcast_to(ratio[:, :1], ratio.shape), rtol=1e-4)
     assert abs(ratio[0, 0] - ratio[1, 0]) > 1e-4
+
+
+@pytest.mark.parametrize("said", ["setting", "model"])
+def test_rates_of_a_half_and_more_are_refused(said: str) -> None:
+    def often(x: Any, y: Any = None) -> None:
+        h = nn.Dropout(0.7)(x) if said == "model" else x
+        f = nn.Linear(1)(h)[:, 0]
+        bdl.sample("y", dist.Normal(f, 1.0), obs=y)
+
+    rate = {"rate": 0.5} if said == "setting" else {}
+    with pytest.raises(ArgumentError, match="no such rate") as caught:
+        bdl.fit(often, np.ones((6, 3)), np.zeros(6), method="variational_dropout", **rate)
+    assert "below 0.5" in str(caught.value)

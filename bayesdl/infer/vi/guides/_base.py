@@ -24,11 +24,14 @@ class Guide(ABC):
     ----------
     name : str
         What ``fit(method="vi", guide=…)`` calls it.
+    other_names : tuple of str
+        By which the field knows it as well.
     estimator : str
         Of its gradient, where the user does not choose one.
     """
 
     name: ClassVar[str] = ""
+    other_names: ClassVar[tuple[str, ...]] = ()
     estimator: ClassVar[str] = "sticking_the_landing"
 
     @property

@@ -19,6 +19,7 @@ class Delta(Guide):
     """
 
     name: ClassVar[str] = "map"
+    other_names: ClassVar[tuple[str, ...]] = ("delta",)
     estimator: ClassVar[str] = "reparametrised"
 
     @property
