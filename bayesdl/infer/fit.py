@@ -88,8 +88,9 @@ def fit(
         The method's own: ``target_accept``, ``metric`` (nuts, hmc: "diag", "low_rank" or
         "dense"), ``dense`` (names of sites whose covariance is learnt beside a diagonal metric,
         those in one tuple together), ``max_treedepth`` (nuts), ``path_length`` (hmc),
-        ``rate``, ``batch_size`` (mc_dropout), ``guide``, ``objective``, ``samples``,
-        ``learning_rate`` and more (vi, advi: see `infer.vi.vi.VI`).
+        ``rate``, ``batch_size``, ``schedule`` and more (the dropout family: see
+        `infer.deep._base.DropoutKernel`), ``guide``, ``objective``, ``optimiser`` and more (vi,
+        advi: see `infer.vi.vi.VI`).
 
     Returns
     -------

@@ -15,7 +15,8 @@ from ._base import Guide, guide
 class Delta(Guide):
     """All mass at one position: its ELBO is the log density, up to a constant that is left out.
 
-    The mode is that of the density on R^dim, change of variables included.
+    The mode is that of the density on R^dim, change of variables included. Its names are ``"map"``
+    and ``"delta"``.
     """
 
     name: ClassVar[str] = "map"
