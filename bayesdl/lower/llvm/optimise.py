@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from ctypes import string_at
 
 import llvmlite.binding as llvm
 from llvmlite.binding import ffi
+from llvmlite.binding.newpassmanagers import NewPassManager
 
 from .machine import target_machine, unlocked
 
@@ -77,9 +80,19 @@ def _optimised(text: str, level: int) -> tuple[llvm.ModuleRef, llvm.TargetMachin
     options.loop_vectorization = options.slp_vectorization = options.loop_interleaving = True
     options.loop_unrolling = True
     builder = llvm.create_pass_builder(machine, options)
-    passes = builder.getModulePassManager() if level == ALL else _light()
-    unlocked("LLVMPY_RunNewModulePassManager")(passes, module, builder)
+    with _freed(builder.getModulePassManager() if level == ALL else _light()) as passes:
+        unlocked("LLVMPY_RunNewModulePassManager")(passes, module, builder)
     return module, machine
+
+
+@contextmanager
+def _freed(passes: llvm.ModulePassManager) -> Iterator[llvm.ModulePassManager]:
+    """Frees what llvmlite keeps: its module managers inherit a `close` that does nothing first."""
+    try:
+        yield passes
+    finally:
+        NewPassManager._dispose(passes)
+        passes.detach()
 
 
 def _assembled(module: llvm.ModuleRef, machine: llvm.TargetMachine) -> bytes:
