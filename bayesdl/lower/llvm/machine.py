@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import re
+import subprocess
+import sys
 import threading
 from functools import cache
 from typing import Any
@@ -12,9 +15,21 @@ import llvmlite.binding as llvm
 from llvmlite.binding import ffi
 
 from bayesdl._base.config import config
+from bayesdl._base.errors import ArgumentError, did_you_mean
 
 # LLVM's global context, in which code is loaded, is not safe to use twice at once.
 LOCK = threading.Lock()
+# Names the processors that LLVM knows, and makes code for the one that is asked for.
+_TRY = """
+import sys
+import llvmlite.binding as llvm
+llvm.initialize_native_target()
+llvm.initialize_native_asmprinter()
+target = llvm.Target.from_default_triple()
+target.create_target_machine(cpu="help")
+machine = target.create_target_machine(cpu=sys.argv[1], jit=True)
+machine.emit_object(llvm.parse_assembly("define void @f() { ret void }"))
+"""
 
 
 def target_machine(level: int = 3) -> llvm.TargetMachine:
@@ -49,8 +64,14 @@ def unlocked(name: str) -> Any:
 
 
 def processor() -> str:
-    """The kind of processor that code is made for."""
-    return config.cpu or str(llvm.get_host_cpu_name())
+    """The kind of processor that code is made for.
+
+    Raises
+    ------
+    ArgumentError
+        If LLVM makes no code for the configured one.
+    """
+    return _tried(config.cpu) if config.cpu else str(llvm.get_host_cpu_name())
 
 
 def features() -> str:
@@ -62,6 +83,32 @@ def description() -> str:
     """All that decides which machine code LLVM makes of one text."""
     versions = llvmlite.__version__, llvm.llvm_version_info
     return repr((versions, llvm.get_default_triple(), processor(), features()))
+
+
+@cache
+def _tried(name: str) -> str:
+    """A processor's name, tried in a process of its own: LLVM ends one that gives it a wrong name.
+
+    Raises
+    ------
+    ArgumentError
+        If it is wrong.
+    """
+    tried = subprocess.run(
+        [sys.executable, "-c", _TRY, name], capture_output=True, text=True, check=False
+    )
+    known = re.findall(r"^  (\S+) +- Select the \1 processor", tried.stderr, re.M)
+    if tried.returncode == 0 and name in known:
+        return name
+    guess = None if name in known else did_you_mean(name, known)
+    raise ArgumentError(
+        f"LLVM makes no code for the processor {name!r}.",
+        facts=[("BAYESDL_CPU", name)],
+        fix=f"BAYESDL_CPU={guess}, or leave it unset for code for this processor."
+        if guess
+        else "leave BAYESDL_CPU unset for code for this processor.",
+        code="A120",
+    )
 
 
 @cache
