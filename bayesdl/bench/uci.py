@@ -17,11 +17,10 @@ from typing import Any
 import numpy as np
 
 from bayesdl._base.errors import ArgumentError
-from bayesdl._base.source import user_source
 from bayesdl.criticism.table import Table
 from bayesdl.infer.machine import usable_cores
 
-from .report import chosen
+from .asked import chosen, require_least, require_picture, require_writable
 from .uci_dropout import Protocol
 from .uci_nuts import Sampled
 from .uci_sets import SETS, count_splits, read_split
@@ -54,10 +53,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run what the file does not hold yet, and print one table a set."""
+    require_least(options, cores=1, epochs=1)
+    require_writable(options, "json", "plot")
+    require_picture(options.plot)
+    sets, methods = chosen(options.sets, SETS, "set"), chosen(options.methods, METHODS, "method")
     done = read(options.json)
     everything: list[Record] = []
-    for name in chosen(options.sets, SETS):
-        for method in chosen(options.methods, METHODS):
+    for name in sets:
+        for method in methods:
             with _without_verdicts():
                 everything += _splits(name, method, options, done)
         print(table(name, [r for r in everything if r["set"] == name]), end="\n\n", flush=True)
@@ -125,8 +128,7 @@ def _range(text: str, count: int) -> range:
             "--splits must be two numbers with a colon between them.",
             facts=[("given", text)],
             fix="for example --splits 0:5.",
-            where=user_source(),
-            code="A110",
+            code="A122",
         )
     return range(count)[int(first or 0) : int(end or count)]
 

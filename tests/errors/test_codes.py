@@ -19,6 +19,7 @@ WITHOUT_EXAMPLE = {
     "A113": "a folder that is not there",
     "A120": "the environment",
     "A121": "the command line",
+    "A122": "the command line",
     "B101": "a process that fails",
     "C101": "a fault of ours",
     "C102": "a fault of ours",
