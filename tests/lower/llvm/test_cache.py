@@ -19,6 +19,7 @@ from bayesdl.ir.primitive import PRIMITIVES, Primitive
 from bayesdl.ir.program import Equation, Program
 from bayesdl.ir.text import from_text
 from bayesdl.lower.llvm import cache, lowering, machine
+from bayesdl.lower.llvm.native import Native
 from bayesdl.ops import numpy as bnp
 from bayesdl.tracing import trace
 
@@ -83,6 +84,21 @@ def test_code_made_quickly_is_another_entry(folder: Path) -> None:
     quick, best = (pipeline.compile(program(), brief=b)(X)[0] for b in (True, False))
     assert len(files(folder)) == 2
     np.testing.assert_allclose(quick, best, rtol=1e-13)
+
+
+def test_an_entry_of_another_format_is_rebuilt(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its digest is right, but a field is missing that this version has."""
+    with monkeypatch.context() as m:
+        m.setattr(Native, "to_bytes", lambda self: (2).to_bytes(8, "little") + b"{}")
+        want = pipeline.compile(program())(X)
+    (path,) = files(folder)
+    assert path.stat().st_size < 100
+    assert "optimise" in pipeline.compile(program()).timings
+    again = pipeline.compile(program())
+    assert "recall" in again.timings
+    np.testing.assert_array_equal(again(X)[0], want[0])
 
 
 @pytest.mark.parametrize("damage", ["cut", "bit", "foreign"])
