@@ -17,7 +17,7 @@ from bayesdl._base.dataclass import dataclass
 from bayesdl.ir.program import Program
 from bayesdl.lower.executable import Array, Executable
 
-from .crew import Crew
+from .crew import WORK, Crew
 from .link import Linked
 
 
@@ -136,7 +136,7 @@ class NativeExecutable(Executable):
         if not count or not self.native.shares or self._memory.crew is not None:
             yield
             return
-        self._memory.crew = Crew(count)
+        self._memory.crew = Crew(count, self._linked.function(WORK, 1))
         try:
             yield
         finally:
