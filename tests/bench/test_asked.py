@@ -31,7 +31,7 @@ def nothing_runs(monkeypatch: pytest.MonkeyPatch) -> None:
         ("gradients --peers pymc", "there is no peer of this bench 'pymc'.", "A110"),
         ("coldstart --peers jax", "there is no peer of this bench 'jax'.", "A110"),
         ("sampling --peers nutpy", "there is no peer of this bench 'nutpy'.", "A110"),
-        ("training --peers tourch", "there is no peer of this bench 'tourch'.", "A110"),
+        ("training --peers torchy", "there is no peer of this bench 'torchy'.", "A110"),
         ("gradients --dtype float16", "there is no dtype 'float16'.", "A110"),
         ("training --dtype float16", "there is no dtype 'float16'.", "A110"),
         ("gradients --models nope", "there is no bench model 'nope'.", "A110"),

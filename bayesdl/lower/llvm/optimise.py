@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from ctypes import string_at
 
 import llvmlite.binding as llvm
@@ -80,16 +78,14 @@ def _optimised(text: str, level: int) -> tuple[llvm.ModuleRef, llvm.TargetMachin
     options.loop_vectorization = options.slp_vectorization = options.loop_interleaving = True
     options.loop_unrolling = True
     builder = llvm.create_pass_builder(machine, options)
-    with _freed(builder.getModulePassManager() if level == ALL else _light()) as passes:
-        unlocked("LLVMPY_RunNewModulePassManager")(passes, module, builder)
+    _run(builder.getModulePassManager() if level == ALL else _light(), module, builder)
     return module, machine
 
 
-@contextmanager
-def _freed(passes: llvm.ModulePassManager) -> Iterator[llvm.ModulePassManager]:
-    """Frees what llvmlite keeps: its module managers inherit a `close` that does nothing first."""
+def _run(passes: llvm.ModulePassManager, module: llvm.ModuleRef, builder: llvm.PassBuilder) -> None:
+    """Run passes once, and free them: of a module's passes llvmlite's own `close` frees nothing."""
     try:
-        yield passes
+        unlocked("LLVMPY_RunNewModulePassManager")(passes, module, builder)
     finally:
         NewPassManager._dispose(passes)
         passes.detach()
