@@ -12,9 +12,29 @@ import llvmlite.binding as llvm
 from llvmlite.binding import ffi
 
 from bayesdl._base.config import config
+from bayesdl._base.dataclass import dataclass
 
 # LLVM's global context, in which code is loaded, is not safe to use twice at once.
 LOCK = threading.Lock()
+
+# Processors with AVX-512 that have this as well do not slow down where all of a register is used.
+WIDE = "+avx512vbmi2"
+
+
+@dataclass(frozen=True, slots=True)
+class Registers:
+    """The vector registers that code is written for.
+
+    Parameters
+    ----------
+    size : int
+        Bytes of each.
+    count : int
+        How many there are.
+    """
+
+    size: int
+    count: int
 
 
 def target_machine(level: int = 3) -> llvm.TargetMachine:
@@ -58,6 +78,14 @@ def features() -> str:
     return "" if config.cpu else _host_features()
 
 
+def registers() -> Registers:
+    """The registers of this processor; those of AVX2 for a configured one, and for any without.
+
+    LLVM cuts what is too wide for a processor into pieces, so that these are right everywhere.
+    """
+    return Registers(64, 32) if WIDE in features() else Registers(32, 16)
+
+
 def description() -> str:
     """All that decides which machine code LLVM makes of one text."""
     versions = llvmlite.__version__, llvm.llvm_version_info
@@ -66,7 +94,9 @@ def description() -> str:
 
 @cache
 def _host_features() -> str:
-    return str(llvm.get_host_cpu_features().flatten())
+    """LLVM's list; by itself it would use half of a register of 64 bytes."""
+    known = str(llvm.get_host_cpu_features().flatten())
+    return f"{known},-prefer-256-bit" if WIDE in known else known
 
 
 @cache
