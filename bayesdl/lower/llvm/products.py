@@ -29,8 +29,10 @@ I64 = np.dtype(np.int64)
 # they fill these, and no sum waits for the one before it.
 HEIGHTS = {16: {1: 8, 2: 6, 3: 4}, 32: {1: 8, 2: 8, 3: 8, 4: 6}}
 # BLAS, which blocks for the caches, is faster where there are many multiplications, and no side is
-# short or the right operand does not stay near (docs/design/0007-products-and-row-tiles.md).
-LARGE, SHORT_SIDE, NEAR = 128**3, 160, 256 * 1024
+# short or the right operand does not stay near (docs/design/0007-products-and-row-tiles.md). Tiles
+# of wider registers read it less often (docs/design/0009-wide-registers.md).
+LARGE = 128**3
+SHORT_SIDE, NEAR = {16: 160, 32: 384}, {16: 256 * 1024, 32: 1280 * 1024}
 
 
 @emits("dot_general")
@@ -50,7 +52,8 @@ def _matrices(scope: Scope, equation: Equation) -> None:
     (x, y), dtype = _operands(scope, equation), out.type.dtype
     target = Matrix(scope.pointer(out), x.rows, y.columns, y.columns, 1, x.rows * y.columns)
     batch = out.type.size // (x.rows * y.columns)
-    blas = dtype.kind == "f" and _is_large(x, y, dtype) and _is_plain(x) and _is_plain(y)
+    blas = dtype.kind == "f" and _is_plain(x) and _is_plain(y)
+    blas = blas and _is_large(Lanes(code, dtype), x, y)
     start = scope.pointer(equation.inputs[2]) if len(equation.inputs) > 2 else None
     if blas and start is not None:
         space = batch * x.rows, y.columns
@@ -68,10 +71,13 @@ def _matrices(scope: Scope, equation: Equation) -> None:
             _plain_loops(code, a, b, c, dtype)
 
 
-def _is_large(x: Matrix, y: Matrix, dtype: DType) -> bool:
+def _is_large(lanes: Lanes, x: Matrix, y: Matrix) -> bool:
     sides = x.rows, x.columns, y.columns
-    far = y.rows * y.columns * dtype.itemsize > NEAR
-    return prod(sides) >= LARGE and (far or min(sides) >= SHORT_SIDE)
+    count = lanes.registers
+    # To be rearranged, it is read and written once more.
+    near = NEAR[count] if y.right == 1 else NEAR[count] // 2
+    far = y.rows * y.columns * lanes.dtype.itemsize > near
+    return prod(sides) >= LARGE and (far or min(sides) >= SHORT_SIDE[count])
 
 
 def _thin(scope: Scope, equations: Sequence[Equation]) -> None:

@@ -41,7 +41,7 @@ def test_layouts(same, registers, monkeypatch, size, left: bool, right: bool) ->
 @pytest.mark.parametrize("size", SIZES, ids=str)
 def test_layouts_in_blas(same, monkeypatch, size, left: bool, right: bool) -> None:
     monkeypatch.setattr(products, "LARGE", 0)
-    monkeypatch.setattr(products, "NEAR", -1)
+    monkeypatch.setattr(products, "NEAR", dict.fromkeys(products.NEAR, -1))
     for dtype in ("f64", "f32"):
         same(text(*size, left, right, dtype), *operands(*size, left, right), rtol=1e-11, atol=1e-11)
 
@@ -60,13 +60,24 @@ def test_tiles_cover_an_axis_once(cut) -> None:
 
 
 @pytest.mark.parametrize("size", [(160, 160, 160), (64, 512, 128)], ids=str)
-def test_large_ones_go_to_blas(size: tuple[int, int, int]) -> None:
+def test_large_ones_go_to_blas(avx2, size: tuple[int, int, int]) -> None:
     assert "call void @dgemm" in emitted_text(from_text(text(*size, False, False)))
 
 
 @pytest.mark.parametrize("size", [(159, 160, 160), (4000, 50, 50), (20, 512, 128)], ids=str)
-def test_small_and_long_ones_do_not(size: tuple[int, int, int]) -> None:
+def test_small_and_long_ones_do_not(avx2, size: tuple[int, int, int]) -> None:
     assert "dgemm" not in emitted_text(from_text(text(*size, False, False)))
+
+
+def test_wider_registers_keep_more_from_blas(registers) -> None:
+    wide = registers.size == 64
+    for size, turned, blas in (
+        ((300, 300, 300), False, not wide),
+        ((128, 1000, 100), False, not wide),
+        ((128, 100, 1000), True, True),
+        ((400, 400, 400), False, True),
+    ):
+        assert ("dgemm" in emitted_text(from_text(text(*size, False, turned)))) == blas, size
 
 
 @pytest.mark.parametrize("size", [(3, 4), (353, 50), (1, 9), (9, 1)], ids=str)
@@ -92,7 +103,7 @@ def test_matrices_and_vectors(same, registers, size: tuple[int, int]) -> None:
 def test_batches_and_several_axes(same, monkeypatch, blas: bool) -> None:
     """Axes that cannot be walked through as one are rearranged first."""
     monkeypatch.setattr(products, "LARGE", 0 if blas else 10**12)
-    monkeypatch.setattr(products, "NEAR", -1)
+    monkeypatch.setattr(products, "NEAR", dict.fromkeys(products.NEAR, -1))
     rng = np.random.default_rng(0)
     same(
         """program f(%x: f64[2,5,3,4], %y: f64[3,6,2,5]):
