@@ -284,7 +284,7 @@ REGRESSION = """program f(%x: {t}[{n},{k}], %y: {t}[{n}], %w: {t}[{k}]):
 
 
 FROM_MEMORY = [(25, "f64", 8), (25, "f32", 16), (100, "f64", 4), (8, "f64", 24)]
-FROM_A_CACHE = [(25, "f64", 48), (25, "f32", 96), (100, "f64", 8), (8, "f64", 136)]
+FROM_A_CACHE = [(25, "f64", 96), (25, "f32", 192), (100, "f64", 24), (8, "f64", 280)]
 
 
 @pytest.mark.parametrize(
@@ -294,7 +294,7 @@ FROM_A_CACHE = [(25, "f64", 48), (25, "f32", 96), (100, "f64", 8), (8, "f64", 13
 def test_rows_that_are_only_multiplied_by_vectors_come_a_few_kilobytes_at_a_time(
     monkeypatch: pytest.MonkeyPatch, near: int, columns: int, dtype: str, block: int
 ) -> None:
-    """Two from memory, ten from a cache."""
+    """Two from memory, twenty from a cache."""
     rows = 2003 if columns == 100 else 8003
     monkeypatch.setattr(tiles, "NEAR", near)
     monkeypatch.setattr(tiles, "BLOCK", 96 * 1024)

@@ -15,6 +15,7 @@ import llvmlite.binding as llvm
 from llvmlite.binding import ffi
 
 from bayesdl._base.config import config
+from bayesdl._base.dataclass import dataclass
 from bayesdl._base.errors import ArgumentError, did_you_mean
 
 # LLVM's global context, in which code is loaded, is not safe to use twice at once.
@@ -30,6 +31,25 @@ target.create_target_machine(cpu="help")
 machine = target.create_target_machine(cpu=sys.argv[1], jit=True)
 machine.emit_object(llvm.parse_assembly("define void @f() { ret void }"))
 """
+
+# Processors with AVX-512 that have this as well do not slow down where all of a register is used.
+WIDE = "+avx512vbmi2"
+
+
+@dataclass(frozen=True, slots=True)
+class Registers:
+    """The vector registers that code is written for.
+
+    Parameters
+    ----------
+    size : int
+        Bytes of each.
+    count : int
+        How many there are.
+    """
+
+    size: int
+    count: int
 
 
 def target_machine(level: int = 3) -> llvm.TargetMachine:
@@ -79,6 +99,14 @@ def features() -> str:
     return "" if config.cpu else _host_features()
 
 
+def registers() -> Registers:
+    """The registers of this processor; those of AVX2 for a configured one, and for any without.
+
+    LLVM cuts what is too wide for a processor into pieces, so that these are right everywhere.
+    """
+    return Registers(64, 32) if WIDE in features() else Registers(32, 16)
+
+
 def description() -> str:
     """All that decides which machine code LLVM makes of one text."""
     versions = llvmlite.__version__, llvm.llvm_version_info
@@ -113,7 +141,9 @@ def _tried(name: str) -> str:
 
 @cache
 def _host_features() -> str:
-    return str(llvm.get_host_cpu_features().flatten())
+    """LLVM's list; by itself it would use half of a register of 64 bytes."""
+    known = str(llvm.get_host_cpu_features().flatten())
+    return f"{known},-prefer-256-bit" if WIDE in known else known
 
 
 @cache
