@@ -336,7 +336,7 @@ class Walk:
 
     def _note(self, i: int, reports: Sequence[Report]) -> None:
         if self.host.checkpoint is not None:
-            self.host.checkpoint.note(i, reports)
+            self.host.checkpoint.note(i, reports, with_draws=self.keeper.replayed)
 
     def _keep(self, i: int, reports: Sequence[Report]) -> None:
         thin = self.chains[i].job.thin
