@@ -30,6 +30,7 @@ WITHOUT_EXAMPLE = {
     "S103": "Ctrl-C",
     "S120": "a full disk or dead workers",
     "S121": "more draws than memory holds",
+    "S122": "more draws than the disk holds",
 }
 
 
