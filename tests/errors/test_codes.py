@@ -29,9 +29,11 @@ WITHOUT_EXAMPLE = {
     "E106": "a damaged file",
     "E122": "a folder that was removed",
     "E123": "a process that is killed",
+    "E124": "a file that was removed",
     "S103": "Ctrl-C",
     "S120": "a full disk or dead workers",
     "S121": "more draws than memory holds",
+    "S122": "more draws than the disk holds",
 }
 
 
