@@ -46,11 +46,14 @@ class Estimate:
     bound : Array, shape ()
         The objective, nats.
     gradient : container of arrays
+    weights : container of arrays, optional
+        What running baselines are means of; the bound if not given.
     """
 
     log_density: Any
     bound: Any
     gradient: Any
+    weights: Any = None
 
 
 def reparametrised(
@@ -237,6 +240,8 @@ ESTIMATORS = {
     "local_reparametrised": Estimator(in_the_sums, elbo_only=True, local=True),
     "closed_form_kl": Estimator(with_divergences, elbo_only=True, local=True),
     "score_function": Estimator(by_score, elbo_only=True, score=True),
+    # Where no discrete unknown is drawn there is nothing to sum over.
+    "enumeration": Estimator(reparametrised, elbo_only=True),
     "flipout": Estimator(in_the_sums, elbo_only=True, local=True),
 }
 

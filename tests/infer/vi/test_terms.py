@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import product
 from typing import Any
 
 import numpy as np
@@ -10,16 +9,15 @@ import pytest
 
 import bayesdl as bdl
 from bayesdl import dist, jit, vmap
-from bayesdl import numpy as bnp
 from bayesdl._base.errors import ArgumentError
 from bayesdl._base.tree import flatten
 from bayesdl.infer.minibatch import Turn, minibatch_target
 from bayesdl.infer.vi.estimators import ESTIMATORS, estimate, keys_of
 from bayesdl.infer.vi.guides import ModelGuide
 from bayesdl.infer.vi.objectives import Renyi
+from bayesdl.infer.vi.scores import estimate_by_scores
 from bayesdl.infer.vi.terms import estimate_by_terms, plate_of_rows
 from bayesdl.model.density import build_density
-from bayesdl.model.summed import Placed
 from bayesdl.ops import random
 from bayesdl.transform.derived import grad, value_and_grad
 
@@ -63,6 +61,8 @@ def estimates(name: str, batch: int | None, samples: int) -> np.ndarray[Any, Any
         keys, here = keys_of(random.fold_in(key, 7), samples), guide.at(turn)
         if ESTIMATORS[name].local:
             found = estimate_by_terms(Renyi(), here, PARAMS, keys, 1.0, True)
+        elif ESTIMATORS[name].score:
+            found = estimate_by_scores(here, PARAMS, keys, 1.0, {})
         else:
             found = estimate(
                 ESTIMATORS[name],
@@ -138,63 +138,6 @@ def switches(y: Any) -> None:
         bdl.sample("y", dist.Normal(z * mu, 1.0), obs=y)
 
 
-def coins(y: Any) -> None:
-    """The second guess depends on the unknown that has a path."""
-    loc = bdl.sample("loc", dist.Flat())
-    mu = bdl.sample("mu", dist.Normal(loc, 0.5))
-    slope = bdl.sample("slope", dist.Flat())
-    with bdl.plate("rows", y.shape[0]):
-        bdl.sample("z", dist.Bernoulli(logits=slope * y * mu))
-
-
-def exact_elbo_of_coins(params: Any) -> Any:
-    """Sums over z, Gauss–Hermite over mu."""
-    own = params["own"]
-    nodes, weights = np.polynomial.hermite_e.hermegauss(60)
-    total = 0.0
-    for node, weight in zip(nodes, weights / weights.sum(), strict=True):
-        mu = own["loc"] + 0.5 * node
-        logits = own["slope"] * Y[:2] * mu
-        terms = -0.5 * mu * mu + 0.5 * node * node + np.log(0.5)
-        inner = 0.0
-        for z in product((0.0, 1.0), repeat=2):
-            bits = np.array(z)
-            log_q = (bits * logits - bnp.softplus(logits)).sum()
-            log_p = (bits * np.log(0.3) + (1 - bits) * np.log(0.7)).sum()
-            log_y = (-0.5 * (Y[:2] - bits * mu) ** 2 - 0.5 * np.log(2.0 * np.pi)).sum()
-            inner = inner + np.exp(log_q) * (log_p + log_y - log_q)
-        total = total + weight * (terms + inner)
-    return total
-
-
-@pytest.mark.parametrize("samples", [1, 3])
-def test_scores_of_discrete_unknowns_are_unbiased(samples: int) -> None:
-    """10⁵ gradients and bounds: |z| < 5.2 in each of 3 figures (1e-6). A baseline shifts none."""
-    params = {"own": {"loc": np.array(0.4), "slope": np.array(0.8)}, "points": {}}
-    with Placed(frozenset(["z"])):
-        density = build_density(switches, (Y[:2],))
-    guide = ModelGuide(coins).fitted_to(density)
-    both = value_and_grad(density.function)
-
-    def one(key: Any) -> Any:
-        found = estimate(
-            ESTIMATORS[guide.estimator],
-            Renyi(),
-            guide,
-            params,
-            keys_of(key, samples),
-            lambda q: both(q, *density.data),
-            1.0,
-            -3.0,
-        )
-        return [*flatten(found.gradient)[0], found.bound]
-
-    found = np.column_stack(jit(vmap(one))(random.split(random.key(2), DRAWS)))
-    exact = [*flatten(grad(exact_elbo_of_coins)(params))[0], exact_elbo_of_coins(params)]
-    error = found.std(axis=0) / np.sqrt(DRAWS)
-    assert (np.abs(found.mean(axis=0) - np.array(exact)) < 5.2 * error).all()
-
-
 def counts(y: Any) -> None:
     with bdl.plate("rows", y.shape[0]):
         n = bdl.sample("n", dist.Poisson(3.0))
@@ -259,7 +202,7 @@ def test_sums_over_discrete_unknowns_have_no_divergence() -> None:
         bdl.sample("mu", dist.Normal(bdl.sample("loc", dist.Flat()), 0.3))
 
     settings: dict[str, Any] = {"method": "vi", "guide": of_mu, **QUIET}
-    with pytest.raises(ArgumentError, match="are summed over"):
+    with pytest.raises(ArgumentError, match="the model sums over"):
         bdl.fit(switches, Y, estimator="closed_form_kl", **settings)
 
 

@@ -13,8 +13,8 @@ from bayesdl import dist, nn
 from bayesdl._base.errors import ArgumentError
 from bayesdl.infer.vi.guides import Structured
 from bayesdl.model.density import build_density
-from bayesdl.transform.derived import vmap
 from bayesdl.ops import random
+from bayesdl.transform.derived import vmap
 
 X, Y = np.random.default_rng(0).normal(size=(8, 3)), np.zeros(8)
 QUIET: dict[str, Any] = {"random_seed": 1, "progressbar": False}
