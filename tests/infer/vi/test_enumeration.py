@@ -385,6 +385,21 @@ def test_over_no_discrete_unknown_it_is_the_plain_gradient() -> None:
         np.testing.assert_allclose(a, b, rtol=1e-12)
 
 
+def test_with_one_noise_of_what_all_rows_share_so_it_is() -> None:
+    """`mu` is drawn for all rows, by the same key in each step; the rows' switches are sums."""
+    whole = fitted(switches, coins, Y)
+    params = {"own": {"loc": np.array(0.4), "slope": np.array(0.8)}, "points": {}}
+    keys = keys_of(KEY, 2)
+    guide = whole.in_batches(minibatch_target(whole.both[0], 4, frozenset(["z"])))
+
+    def one(step: Any) -> Any:
+        return _figures(estimate_by_enumeration(guide.at(Turn(KEY, step)), params, keys, 1.0))
+
+    full = _figures(estimate_by_enumeration(whole, params, keys, 1.0))
+    for a, b in zip(jit(vmap(one))(np.arange(3)), full, strict=True):
+        np.testing.assert_allclose(a.mean(axis=0), b, rtol=1e-10, atol=1e-10)
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_a_fit_finds_the_exact_posterior(dtype: Any) -> None:
     """A Bernoulli for each row, whose log odds are a line in y that the guide holds: then log w is
