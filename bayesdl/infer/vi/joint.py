@@ -75,24 +75,31 @@ class Joint:
         prior : Array, shape ()
             What log prior − log guide is multiplied with.
         """
-        latent, weights = self.guide.both[0].sites.latent, self.guide.weights
-        found = {}
-        for name, statement in self.model.statements.items():
-            if statement.kind == "deterministic":
-                continue
-            gain = weights.get(name, 1.0) * scaled_terms(statement)
-            if name in self.model.points:
-                gain = gain + self._log_det(name, np.ndim(gain))
-            found[name] = prior * gain if name in latent else gain
+        latent = self.guide.both[0].sites.latent
+        found = self._of_model(self.model.points)
+        found = {n: prior * gain if n in latent else gain for n, gain in found.items()}
         for name, statement in self.laws.items():
-            found[law_of(name)] = -prior * weights.get(name, 1.0) * scaled_terms(statement)
+            weight = self.guide.weights.get(name, 1.0)
+            found[law_of(name)] = -prior * weight * scaled_terms(statement)
         return found
 
     def densities(self) -> dict[str, Any]:
         """What each of the model adds to the log density on R^dim, of its batch shape."""
-        found = {n: g for n, g in self.gains(1.0).items() if n in self.model.statements}
-        for name in (n for n in self.model.log_dets if n not in self.model.points):
-            found[name] = found[name] + self._log_det(name, np.ndim(found[name]))
+        return self._of_model(self.model.log_dets)
+
+    def _of_model(self, changed: Collection[str]) -> dict[str, Any]:
+        """Terms that stand in no sum, and log |det| of some unknowns; scaled to all rows."""
+        found: dict[str, Any] = {}
+        for name, statement in self.model.statements.items():
+            parts = []
+            if statement.kind != "deterministic" and name not in self.in_sums:
+                parts.append(scaled_terms(statement))
+            if name in changed:
+                log_det = self.model.log_dets[name]
+                events = tuple(range(len(statement.law.batch_shape), np.ndim(log_det)))
+                parts.append(bnp.sum(log_det, events) if events else log_det)
+            if parts:
+                found[name] = self.guide.weights.get(name, 1.0) * sum(parts[1:], parts[0])
         return found
 
     def by_plates(
@@ -102,17 +109,10 @@ class Joint:
         known = self.statements
         return {n: by_plates(known[n], terms[n], p) for n, p in plates.items() if n in terms}
 
-    def total(self, terms: Mapping[str, Any], without: Collection[str]) -> Any:
+    def total(self, terms: Mapping[str, Any], without: Collection[str] = ()) -> Any:
         """All terms but some, summed."""
         others = {n: NO_PLATES for n in terms if n not in without}
         return sum(self.by_plates(terms, others).values(), bnp.zeros(()))
-
-    def _log_det(self, name: str, rank: int) -> Any:
-        """Of the change of variables of one unknown, of its batch shape."""
-        log_det = self.model.log_dets[name]
-        events = tuple(range(rank, np.ndim(log_det)))
-        here = bnp.sum(log_det, events) if events else log_det
-        return self.guide.weights.get(name, 1.0) * here
 
 
 def joint_of(

@@ -97,14 +97,13 @@ def estimate_by_scores(
         gains |= {law_of(n): bnp.stop_gradient(gains[law_of(n)]) for n in names}
         weights, scores = {}, {}
         for s in scored:
-            below = {n: s.plates for n in s.below if n not in joint.in_sums}
-            moved = list(joint.by_plates(gains, below).values())
+            moved = list(joint.by_plates(gains, dict.fromkeys(s.below, s.plates)).values())
             moved += [t for t, g in zip(sums, groups, strict=True) if g.members.keys() & s.below]
             weights[s.name] = bnp.stop_gradient(sum(moved[1:], moved[0]))
             law = joint.laws[s.name]
             scores[s.name] = by_plates(law, law.law.log_prob_inside(law.value), s.plates)
-        log_weight = sum(sums, joint.total(gains, joint.in_sums))
-        density = sum(sums, joint.total(joint.densities(), joint.in_sums))
+        log_weight = sum(sums, joint.total(gains))
+        density = sum(sums, joint.total(joint.densities()))
         return log_weight, density, weights, scores
 
     def objective(p: Any) -> tuple[Any, Any]:
