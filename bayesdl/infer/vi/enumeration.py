@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from bayesdl.model.dependence import by_plates
-from bayesdl.model.summed import Group, groups_of, summed
+from bayesdl.model.grouping import groups_of
+from bayesdl.model.summed import Group, summed
 from bayesdl.ops import numpy as bnp
 from bayesdl.transform.derived import vjp, vmap
 
@@ -21,7 +22,7 @@ def enumerated(guide: ModelGuide) -> tuple[Group, ...]:
     ------
     SiteError
         If one has infinitely many values; if the values that meet have too many combinations; or
-        if rows of a plate are not shown to stay apart (`model.summed.groups_of`).
+        if rows of a plate are not shown to stay apart (`model.grouping.groups_of`).
     """
     with on_types(guide, guide.discrete) as (joint, values, builder):
         laws = joint.laws_at(values)

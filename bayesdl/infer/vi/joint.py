@@ -27,8 +27,8 @@ NO_PLATES: tuple[str, ...] = ()
 
 
 def law_of(name: str) -> str:
-    """What the guide's statement of an unknown is called beside the model's."""
-    return f"{name} of the guide"
+    """What the guide's statement of an unknown is called beside the model's: as no site can be."""
+    return f"guide/{name}"
 
 
 @dataclass(frozen=True)

@@ -216,11 +216,13 @@ def test_values_that_a_row_cannot_have_count_nothing() -> None:
 
 
 def test_masks_and_scales_change_terms_and_not_the_law() -> None:
+    """A row whose log p and log q of the switch are left out still has its data."""
     on = np.array([True, False, True])
 
     def half(y: Any) -> None:
-        with bdl.plate("rows", 3), bdl.mask(on), bdl.scale(0.5):
-            z = bdl.sample("z", dist.Bernoulli(0.3))
+        with bdl.plate("rows", 3), bdl.scale(0.5):
+            with bdl.mask(on):
+                z = bdl.sample("z", dist.Bernoulli(0.3))
             bdl.sample("y", dist.Normal(z, 1.0), obs=y)
 
     def of_half(y: Any) -> None:

@@ -78,9 +78,9 @@ def test_a_score_is_weighted_with_what_follows_from_its_draw() -> None:
     neighbours."""
     g, a, b = scored_of(fitted(chain, of_chain, Y, names="g a b"))
     assert (g.plates, a.plates, b.plates) == ((), ("rows",), ("rows",))
-    assert set(b.below) == {"b", "b of the guide", "y"}
-    assert set(a.below) == {"a", "a of the guide", *b.below}
-    assert set(g.below) == {"g", "g of the guide", *a.below}
+    assert set(b.below) == {"b", "guide/b", "y"}
+    assert set(a.below) == {"a", "guide/a", *b.below}
+    assert set(g.below) == {"g", "guide/g", *a.below}
     assert b.shape == (4,)
 
 

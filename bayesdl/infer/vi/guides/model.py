@@ -30,7 +30,7 @@ class ModelGuide(Guide):
     """A guide written as a model, with the arguments of the model.
 
     Its sites with the name of an unknown of the model are that unknown's approximation; discrete
-    ones too, for which the gradient is that of the score. Its other sites are parameters, whatever
+    ones too, with scores or sums for a gradient. Its other sites are parameters, whatever
     their prior: weights of a network that amortises, numbers from ``sample("loc", dist.Flat())``.
     Unknowns that it leaves out are fitted to a point.
 
