@@ -250,6 +250,24 @@ def test_copies_outside_of_plates_are_summed_together() -> None:
     same(guide, parameters(guide), {"z": [0, 1]})
 
 
+def test_events_of_a_row_are_summed_in_all_combinations() -> None:
+    """Two bits of each row: 2² combinations in a row."""
+
+    def bits(y: Any) -> None:
+        with bdl.plate("rows", y.shape[0]):
+            z = bdl.sample("z", dist.Bernoulli(np.array([0.3, 0.6])).to_event(1))
+            bdl.sample("y", dist.Normal(z[:, 0] - 2.0 * z[:, 1], 1.0), obs=y)
+
+    def of_bits(y: Any) -> None:
+        w = bdl.sample("w", dist.Flat().expand((2,)))
+        with bdl.plate("rows", y.shape[0]):
+            bdl.sample("z", dist.Bernoulli(logits=y[:, None] * w).to_event(1))
+
+    guide = fitted(bits, of_bits, Y[:2])
+    assert enumerated(guide)[0].sizes == (4,)
+    same(guide, parameters(guide), {"z": [0, 1]})
+
+
 def of_places(y: Any) -> None:
     """A class for each row, and a number that is drawn around the class."""
     with bdl.plate("rows", y.shape[0]):
