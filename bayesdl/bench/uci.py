@@ -83,10 +83,17 @@ def _without_verdicts() -> Iterator[None]:
 
 
 def read(file: str | None) -> list[Record]:
-    """The records of a file of lines; none if there is no file."""
+    """The records of a file of lines; none if there is no file.
+
+    A process that is killed while it writes leaves half a line, without its end: that one is cut
+    off, and its split is run again. All others must be whole.
+    """
     if file is None or not Path(file).exists():
         return []
-    return [json.loads(line) for line in Path(file).read_text().splitlines() if line]
+    whole, end, torn = Path(file).read_text().rpartition("\n")
+    if torn:
+        Path(file).write_text(whole + end)
+    return [json.loads(line) for line in whole.splitlines() if line]
 
 
 def _splits(

@@ -116,16 +116,16 @@ def check_own(guide: ModelGuide, estimator: str, alpha: float, by_row: bool) -> 
         Whether each row has a bound of its own.
     """
     known, fix = "", "leave the estimator out."
-    draws_discrete = guide.estimator == "score_function"
-    if draws_discrete and (estimator not in ("", "score_function") or alpha != 1.0):
+    of_discrete = estimator in ("", "score_function", "enumeration") and alpha == 1.0
+    if guide.discrete and not of_discrete:
         known, fix = (
-            'score_function, objective="elbo"',
+            'score_function or enumeration, objective="elbo"',
             'leave both out: "score_function" is taken.',
         )
     elif by_row and estimator not in ("", "reparametrised"):
         known = "for bounds of rows: reparametrised"
-    elif estimator == "closed_form_kl" and guide.both[0].sites.groups:
-        known = "where discrete unknowns are summed over: reparametrised"
+    elif estimator in ("closed_form_kl", "enumeration") and guide.both[0].sites.groups:
+        known = "where the model sums over discrete unknowns: reparametrised, score_function"
     elif alpha != 1.0 and estimator == "doubly_reparametrised" and guide.points:
         known = "where unknowns are points: reparametrised"
     if known:
