@@ -21,13 +21,13 @@ from bayesdl.infer.account import Fitted
 from bayesdl.infer.draws import Draws, Moment
 from bayesdl.infer.handle import Handle
 from bayesdl.infer.keep import GROUPS, MOMENTS, PREDICTIVE
+from bayesdl.infer.progress import say
 from bayesdl.infer.store import Opened, opened
 from bayesdl.model import as_model
 
 from .posterior import Arrays, Posterior
 
 P = ParamSpec("P")
-LOG = logging.getLogger("bayesdl")
 
 
 def _posterior(run: Callable[P, Fitted]) -> Callable[P, Posterior]:
@@ -81,19 +81,19 @@ def _of_fitted(fitted: Fitted) -> Posterior:
         reference=storage.model_reference(density.model.function),
         learned=fitted.learned,
     )
-    judged = _judged(found)
+    judged = _judged(found, fitted.shown)
     if fitted.store is not None:
         judged.complete(fitted.store)
     return judged
 
 
-def _judged(posterior: Posterior) -> Posterior:
-    """The same with its verdict among the attributes, and in the log: a block or a line."""
+def _judged(posterior: Posterior, shown: bool) -> Posterior:
+    """The same with its verdict among the attributes, and said: a block or a line."""
     verdict = posterior.verdict()
     if verdict.fine:
-        LOG.info("%s", verdict.line())
+        say(verdict.line(), shown=shown)
     else:
-        LOG.warning("%s needs attention:\n%s", posterior, verdict)
+        say(f"{posterior} needs attention:\n{verdict}", logging.WARNING, shown=shown)
     attrs = {**posterior.draws.attrs, **verdict.attrs()}
     posterior.draws = replace(posterior.draws, attrs=attrs)
     return posterior

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import fields
@@ -23,8 +22,6 @@ from .checkpoint import Checkpoint
 from .keep import MOMENTS
 from .run import Compiled
 from .store import require_zarr
-
-LOG = logging.getLogger("bayesdl")
 
 
 @dataclass(frozen=True)
@@ -67,11 +64,21 @@ class Hosting:
                 where=user_source(),
                 code="A108",
             )
+        given = self.max_memory
+        number = isinstance(given, int | float | np.number) and not isinstance(given, bool)
+        if given is not None and not (number and given > 0.0):
+            raise ArgumentError(
+                "max_memory must be a number of bytes.",
+                facts=[("given", repr(given))],
+                fix="for example max_memory=4e9 for 4 GB.",
+                where=user_source(),
+                code="A108",
+            )
         if self.store is not None:
             require_zarr()
 
-    def require_room(self, per_draw: int, shape: tuple[int, int], besides: int = 0) -> None:
-        """Say how large the draws will be, and refuse what memory will not hold.
+    def require_room(self, per_draw: int, shape: tuple[int, int], besides: int = 0) -> int:
+        """How many bytes the draws will take; refuses what memory will not hold.
 
         Parameters
         ----------
@@ -87,11 +94,9 @@ class Hosting:
         CapacityError
         """
         need, free = shape[0] * (per_draw * shape[1] + besides), free_memory()
-        where = "on disk" if self.store is not None else "in memory"
-        LOG.info("%d × %d draws of %s: %s %s", *shape, size_text(per_draw), size_text(need), where)
         limit = self.max_memory if self.max_memory is not None else free and free / 2
         if self.store is not None or limit is None or need <= limit:
-            return
+            return need
         raise CapacityError(
             "the draws would not fit in memory.",
             facts=[
