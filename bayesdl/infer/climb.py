@@ -22,6 +22,8 @@ WORST = 1e100
 """What the optimiser is told where there is no finite density."""
 STRIDE, RISE = 2.0, 2.0
 """A move along one coordinate, and the nats that it gains at no mode; in a scale, a factor e²."""
+UNRESOLVED = 0.1
+"""Nats from one number to the next, by the slope, that there are where no mode can be told."""
 
 
 @dataclass(frozen=True)
@@ -92,18 +94,21 @@ def climb(value_and_grad: Gradient, start: Floats) -> list[tuple[Floats, Floats]
     return [(position, -fall(position)[1]) for position in path]
 
 
-def still_rising(value_and_grad: Gradient, end: Floats) -> int | None:
+def still_rising(value_and_grad: Gradient, end: Floats, dtype: Any = np.float64) -> int | None:
     """The coordinate along which the density still rises most where a climb has ended, or None.
 
     Parameters
     ----------
     value_and_grad : callable
     end : array, shape (dim,)
+    dtype : dtype, default float64
+        In which the density is computed.
 
     Notes
     -----
     An unbounded density rises for ever, as a scale falls to zero, while steps become so short that
-    the optimiser takes them for the end of its way. Only coordinates whose slope would gain enough
+    the optimiser takes them for the end of its way, or even the next number of the dtype is too far
+    for one. Only coordinates whose slope would gain enough
     are tried: along the others the density would have to turn upwards first.
 
     Examples
@@ -114,12 +119,13 @@ def still_rising(value_and_grad: Gradient, end: Floats) -> int | None:
     """
     here, gradient = value_and_grad(end)
     strides = np.sign(gradient) * np.maximum(STRIDE, 1e-6 * np.abs(end))
-    gains = np.zeros_like(end)
+    unresolved = np.abs(gradient) * np.spacing(np.abs(end).astype(dtype)) >= UNRESOLVED
+    gains = np.where(unresolved, RISE, 0.0)
     for i in np.flatnonzero(np.abs(gradient) * STRIDE >= RISE):
         there = end.copy()
         there[i] += strides[i]
         value = value_and_grad(there)[0]
-        gains[i] = value - here if np.isfinite(value) else 0.0
+        gains[i] = max(gains[i], value - here if np.isfinite(value) else 0.0)
     most = int(np.argmax(gains))
     return most if gains[most] >= RISE else None
 

@@ -225,7 +225,7 @@ def _climbed(
             end = path[-1][0] if init == "map" else pathfinder(path, both, rng)
             why = "" if _finite(both(end)) else "at no finite log density"
             if init == "map" and not why:
-                coordinate = still_rising(both, end)
+                coordinate = still_rising(both, end, density.dtype)
                 why = "" if coordinate is None else _rising(density, end, coordinate)
             found.append(start if why else end.astype(density.dtype))
             missed.append(why)

@@ -91,3 +91,15 @@ def test_what_ends_in_nothing_finite_does_not_rise() -> None:
         return (float(9.0 * x[0]) if x[0] < 1.0 else np.nan), np.array([9.0])
 
     assert still_rising(wall, np.array([0.5])) is None
+
+
+def test_a_place_that_the_dtype_does_not_resolve_is_no_mode() -> None:
+    """From one float32 near 0.2 to the next are 1.5e-8: more than the scale of this normal."""
+
+    def narrow(x: Any) -> Any:
+        z = (x - 0.2) / 1e-8
+        return -0.5 * float(z @ z), -z / 1e-8
+
+    end = np.array([0.2 + 1e-8])
+    assert still_rising(narrow, end, np.float32) == 0
+    assert still_rising(narrow, end) is None

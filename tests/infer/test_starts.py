@@ -169,12 +169,13 @@ SCHOOLS = (
 )
 
 
-def test_a_climb_to_no_mode_starts_where_it_began() -> None:
-    density = build_density(centred, SCHOOLS)
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_a_climb_to_no_mode_starts_where_it_began(dtype: Any) -> None:
+    density = build_density(centred, SCHOOLS, dtype=dtype)
     plain = starting_positions(density, 8, np.random.default_rng(1))
     found = starting_positions(density, 8, np.random.default_rng(1), init="map")
     np.testing.assert_array_equal(found.positions, plain.positions)
-    assert all("the log density still rises where tau = " in why for why in found.missed)
+    assert all("the log density still rises where " in why for why in found.missed)
     line = found.says("map")
     assert line.startswith("init='map': climbs of chains 0, 1, 2, 3, 4, 5, 6, 7 ended at no mode")
     assert "\n" not in line
