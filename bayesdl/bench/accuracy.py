@@ -195,7 +195,7 @@ def verdict(found: Sequence[Judged]) -> list[str]:
     count = sum(len(one.z) for one in found)
     notable = sum(not abs(z) < NOTABLE for one in found for z in one.z.values())
     lines = far_off(found)
-    lines.append(f"|z| >= {NOTABLE:g}: {notable} of {count} statistics; 0.27 % are due to chance")
+    lines.append(f"|z| >= {NOTABLE:g}: {notable} of {count} statistics, 0.27 % by chance alone")
     lines.append(f"|z| < {LIMIT:g} on {right} of {len(found)}")
     lines += [f"WRONG without a warning: {one.name} ({one.at})" for one in found if one.wrong]
     ratios = [one.ratio for one in found if one.ratio is not None]

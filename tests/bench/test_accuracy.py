@@ -72,7 +72,7 @@ def test_every_quantity_that_is_far_off_is_named() -> None:
     assert lines[0].startswith("|z| >= 3: x: ")
     assert {"a sd +3.1", "b mean -4.2", "b q5 +nan"} == set(lines[0][13:].split(", "))
     assert lines[0].index("b mean") < lines[0].index("a sd")
-    assert lines[1] == "|z| >= 3: 3 of 6 statistics; 0.27 % are due to chance"
+    assert lines[1] == "|z| >= 3: 3 of 6 statistics, 0.27 % by chance alone"
 
 
 def test_a_warning_excuses_and_nan_does_not() -> None:
