@@ -27,9 +27,10 @@ TITLES = {
 TENTHS = 10
 LONGEST = 7200.0
 NOTE = (
-    "rate: draws per second of all chains together, once all warm-ups are over. slowest: of ten\n"
-    "parts with as many draws, over their median. whole: with compilation, warm-up, verdict.\n"
-    "peak MB: of the process, interpreter and verdict included."
+    "rate: draws per second of all chains together. by work: per second of all processors' work,\n"
+    "which counts no waiting for other programs. slowest: of ten parts with as many draws, over\n"
+    "their median, by work. whole: with compilation, warm-up, verdict. peak MB: of the process,\n"
+    "interpreter and verdict included."
 )
 
 
@@ -42,22 +43,23 @@ class LongRun:
     run : str
     draws : int
         Of all chains.
-    rates : list of float
-        Draws per second in each tenth of the draws.
+    rates, work_rates : list of float
+        Draws per second, and per second of processors' work, in each tenth of the draws.
     whole_seconds, peak_mb, draws_mb : float
     """
 
     run: str
     draws: int
     rates: list[float]
+    work_rates: list[float]
     whole_seconds: float
     peak_mb: float
     draws_mb: float
 
     @property
     def steadiness(self) -> float:
-        """The slowest tenth's rate over the median."""
-        return min(self.rates) / statistics.median(self.rates)
+        """The slowest tenth's rate over the median, by processors' work."""
+        return min(self.work_rates) / statistics.median(self.work_rates)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -93,14 +95,13 @@ def measured(name: str, draws: int, found: dict[str, Any]) -> LongRun:
     name : str
     draws : int
     found : dict
-        Its ``seen`` has pairs of seconds and draws so far.
+        Its ``seen`` has triples of seconds, seconds of work, and draws so far.
     """
-    seconds, drawn = np.array(found.pop("seen"), dtype=float).T
-    # Chains end their warm-ups one after the other: until all draw, the rate is not that of four.
+    *clocks, drawn = np.array(found.pop("seen"), dtype=float).T
     first = int(np.flatnonzero(drawn)[0])
-    marks = np.interp(np.linspace(drawn[first], drawn[-1], TENTHS + 1), drawn, seconds)
-    rates = (drawn[-1] - drawn[first]) / TENTHS / np.diff(marks)
-    return LongRun(name, draws, rates.tolist(), **found)
+    marks = np.linspace(drawn[first], drawn[-1], TENTHS + 1)
+    rates = [np.diff(marks) / np.diff(np.interp(marks, drawn, clock)) for clock in clocks]
+    return LongRun(name, draws, *(each.tolist() for each in rates), **found)
 
 
 def table(found: Sequence[LongRun]) -> Table:
@@ -110,6 +111,7 @@ def table(found: Sequence[LongRun]) -> Table:
             TITLES[one.run],
             one.draws,
             statistics.median(one.rates),
+            statistics.median(one.work_rates),
             one.steadiness,
             one.whole_seconds,
             one.draws_mb,
@@ -117,10 +119,14 @@ def table(found: Sequence[LongRun]) -> Table:
         ]
         for one in found
     ]
-    columns = ["run", "draws", "rate", "slowest", "whole s", "draws MB", "peak MB"]
+    columns = ["run", "draws", "rate", "by work", "slowest", "whole s", "draws MB", "peak MB"]
     return Table(columns, rows, "long runs, 4 chains", NOTE)
 
 
 def tenths(found: Sequence[LongRun]) -> list[str]:
     """The rates of each run from its first tenth to its last."""
-    return [f"{one.run}, by tenths: {', '.join(f'{r:.0f}' for r in one.rates)}" for one in found]
+    return [
+        f"{one.run}, {what}, by tenths: {', '.join(f'{r:.0f}' for r in rates)}"
+        for one in found
+        for what, rates in (("rate", one.rates), ("by work", one.work_rates))
+    ]

@@ -14,18 +14,21 @@ from bayesdl.cli import main
 REST = {"whole_seconds": 1.0, "peak_mb": 2.0, "draws_mb": 3.0}
 
 
-def test_a_steady_run_is_steady_however_long_its_warmup() -> None:
-    """A hundred draws a second from second 30 on."""
-    seen = [(0.0, 0), (10.0, 0), (30.0, 4), *((30.0 + i, 4 + 100 * i) for i in range(1, 51))]
-    found = measured("schools", 5004, {"seen": seen, **REST})
-    assert found.rates == pytest.approx([100.0] * 10)
+def test_a_steady_run_is_steady_whatever_else_the_machine_does() -> None:
+    """A hundred draws for each second of work, of which there are two a second, later one."""
+    seen = [(0.0, 0.0, 0), (10.0, 15.0, 0), (30.0, 50.0, 4)]
+    seen += [(30.0 + i, 50.0 + 2.0 * i, 4 + 200 * i) for i in range(1, 26)]
+    seen += [(55.0 + i, 100.0 + i, 5004 + 100 * i) for i in range(1, 51)]
+    found = measured("schools", 10_004, {"seen": seen, **REST})
+    assert found.rates == pytest.approx([200.0] * 5 + [100.0] * 5)
+    assert found.work_rates == pytest.approx([100.0] * 10)
     assert found.steadiness == pytest.approx(1.0)
-    assert tenths([found]) == [f"schools, by tenths: {', '.join(['100'] * 10)}"]
+    assert tenths([found])[1] == f"schools, by work, by tenths: {', '.join(['100'] * 10)}"
 
 
 def test_a_run_that_slows_down_is_not() -> None:
     """Its last tenth at a quarter of the rate."""
-    seen = [(0.0, 0), (1.0, 100), (10.0, 1000), (14.0, 1100)]
+    seen = [(0.0, 0.0, 0), (1.0, 2.0, 100), (10.0, 20.0, 1000), (14.0, 28.0, 1100)]
     found = measured("schools", 1100, {"seen": seen, **REST})
     assert found.rates[:9] == pytest.approx([100.0] * 9)
     assert found.steadiness == pytest.approx(0.25)
@@ -40,8 +43,8 @@ def test_command_runs_in_small(tmp_path: Path, capsys: pytest.CaptureFixture[str
     schools, network = json.loads(file.read_text())["runs"]
     assert (schools["draws"], network["draws"]) == (10_000, 1_000)
     assert network["draws_mb"] == pytest.approx(1_000 * 10_193 * 4 / 1e6)
-    assert all(len(one["rates"]) == 10 for one in (schools, network))
-    assert "network, by tenths: " in text
+    assert all(len(one["work_rates"]) == 10 for one in (schools, network))
+    assert "network, by work, by tenths: " in text
     assert list(tmp_path.iterdir()) == [file]
 
 

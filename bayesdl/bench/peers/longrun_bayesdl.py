@@ -41,12 +41,14 @@ if __name__ == "__main__":
     asked = request()
     model, arguments, settings = run_of(asked["run"], asked["folder"])
     begin = time.perf_counter()
-    # Seconds since the start, and draws of all chains by then.
-    seen = [(0.0, 0)]
+    # Seconds since the start, those of all processors' work, and draws of all chains by then.
+    seen = [(0.0, time.process_time(), 0)]
 
     def watch(record: dict[str, Any]) -> None:
         """One point of the curve."""
-        seen.append((time.perf_counter() - begin, sum(record["drawn"])))
+        # The last chain's warm-up is not part of anybody's rate.
+        drawn = sum(record["drawn"]) if min(record["drawn"]) else 0
+        seen.append((time.perf_counter() - begin, time.process_time(), drawn))
 
     post = bdl.fit(
         model,
