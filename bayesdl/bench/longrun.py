@@ -98,7 +98,8 @@ def measured(name: str, draws: int, found: dict[str, Any]) -> LongRun:
         Its ``seen`` has triples of seconds, seconds of work, and draws so far.
     """
     *clocks, drawn = np.array(found.pop("seen"), dtype=float).T
-    first = int(np.flatnonzero(drawn)[0])
+    # A short run may end in the block in which the last of its chains begins to draw.
+    first = min(int(np.flatnonzero(drawn)[0]), int(np.flatnonzero(drawn < drawn[-1])[-1]))
     marks = np.linspace(drawn[first], drawn[-1], TENTHS + 1)
     rates = [np.diff(marks) / np.diff(np.interp(marks, drawn, clock)) for clock in clocks]
     return LongRun(name, draws, *(each.tolist() for each in rates), **found)

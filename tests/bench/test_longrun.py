@@ -34,6 +34,13 @@ def test_a_run_that_slows_down_is_not() -> None:
     assert found.steadiness == pytest.approx(0.25)
 
 
+def test_a_run_of_one_block_has_the_rate_of_that_block() -> None:
+    seen = [(0.0, 0.0, 0), (1.0, 1.0, 0), (3.0, 5.0, 400)]
+    found = measured("schools", 400, {"seen": seen, **REST})
+    assert found.rates == pytest.approx([200.0] * 10)
+    assert found.work_rates == pytest.approx([100.0] * 10)
+
+
 @pytest.mark.slow
 def test_command_runs_in_small(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "figures.json"
