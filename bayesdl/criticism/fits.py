@@ -21,13 +21,13 @@ from bayesdl.infer.account import Fitted
 from bayesdl.infer.draws import Draws, Moment
 from bayesdl.infer.handle import Handle
 from bayesdl.infer.keep import GROUPS, MOMENTS, PREDICTIVE
+from bayesdl.infer.progress import say
 from bayesdl.infer.store import Opened, opened
 from bayesdl.model import as_model
 
 from .posterior import Arrays, Posterior
 
 P = ParamSpec("P")
-LOG = logging.getLogger("bayesdl")
 
 
 def _posterior(run: Callable[P, Fitted]) -> Callable[P, Posterior]:
@@ -81,7 +81,7 @@ def _of_fitted(fitted: Fitted) -> Posterior:
         learned=fitted.learned,
     )
     # A run that was stopped in its warm-up has none to judge.
-    judged = _judged(found) if draws.count else found
+    judged = _judged(found, fitted.shown) if draws.count else found
     if fitted.store is not None:
         _complete(judged, fitted.store)
     return judged
@@ -102,13 +102,13 @@ def _complete(posterior: Posterior, store: Path) -> None:
         raise failed from error
 
 
-def _judged(posterior: Posterior) -> Posterior:
-    """The same with its verdict among the attributes, and in the log: a block or a line."""
+def _judged(posterior: Posterior, shown: bool) -> Posterior:
+    """The same with its verdict among the attributes, and said: a block or a line."""
     verdict = posterior.verdict()
     if verdict.fine:
-        LOG.info("%s", verdict.line())
+        say(verdict.line(), shown=shown)
     else:
-        LOG.warning("%s needs attention:\n%s", posterior, verdict)
+        say(f"{posterior} needs attention:\n{verdict}", logging.WARNING, shown=shown)
     attrs = {**posterior.draws.attrs, **verdict.attrs()}
     posterior.draws = replace(posterior.draws, attrs=attrs)
     return posterior

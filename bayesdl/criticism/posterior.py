@@ -180,8 +180,7 @@ class Posterior:
         weights = tuple(attrs.get("weights", ()))
         settings = attrs.get("settings", {})
         if self.draws.moments:
-            depth = settings.get("max_treedepth")
-            return of_moments(self.draws.moments, self.draws.stats, max_treedepth=depth)
+            return of_moments(self.draws.moments, self.draws.stats, limits=settings)
         factor = self._from_disk()
         seen = self.thin(factor) if factor > 1 else self
         return of_chains(
@@ -189,7 +188,7 @@ class Posterior:
             self.draws.stats,
             predictions=seen._means() if weights and self.functions else None,
             weights=weights,
-            max_treedepth=settings.get("max_treedepth"),
+            limits=settings,
             thinned=factor,
         )
 

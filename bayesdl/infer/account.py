@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 
 from bayesdl._base.dataclass import dataclass
 from bayesdl._base.errors import RunError, SampleError
+from bayesdl._base.memory import size_text
 from bayesdl._base.source import user_source, warn_user
 from bayesdl.model.arguments import frame
 from bayesdl.model.density import Density
@@ -22,7 +24,9 @@ from .kept import Kept
 from .kernel import Kernel
 from .machine import peak_megabytes
 from .methods import KERNELS
+from .progress import say
 from .run import Compiled, Run
+from .starts import Starts
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,8 @@ class Fitted:
         Folder of a run that has ended, to which what belongs to its draws is to be added.
     learned : optional
         What the method found beyond draws: of a guide of the user's own, a `FittedGuide`.
+    shown : bool, default False
+        Whether what is said of it is to be on the screen.
     """
 
     density: Density
@@ -48,6 +54,7 @@ class Fitted:
     kept: Kept
     store: Path | None = None
     learned: Any = None
+    shown: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,6 +73,8 @@ class Account:
     sequence : SeedSequence
     asked : (int, int, int, int)
         Chains, warm-up, draws, threads.
+    shown : bool
+        Whether what is said of the run is on the screen.
     """
 
     kernel: Kernel
@@ -77,11 +86,35 @@ class Account:
     told: dict[str, Any]
     sequence: np.random.SeedSequence
     asked: tuple[int, int, int, int]
+    shown: bool
 
     @property
     def density(self) -> Density:
         """The model and its data."""
         return self.kept.density
+
+    def begin(self, need: int, start: Starts) -> None:
+        """Say what is about to be done, how many bytes it takes, and what became of the starts."""
+        chains, tune, draws, threads = self.asked
+        executor = self.hosting.executor
+        where = f"on {_many(threads, 'thread')}" if executor is None else "on an executor"
+        steps = (
+            f"{tune} + {draws} draws"
+            if self.kernel.markov
+            else f"up to {tune} steps, {draws} draws"
+        )
+        thin = self.told["thin"]
+        every = f", 1 of {thin} kept," if thin > 1 else ""
+        numbers = _many(sum(t.size for t in self.kept.types.values()), "number")
+        what = f", moments of {numbers}" if self.kept.moments else f"{every} of {numbers}"
+        place = "in memory" if self.hosting.store is None else "on disk"
+        line = f"{_many(chains, 'chain')} {where}, {steps}{what}: {size_text(need)} {place}"
+        again = sum(start.retries)
+        tried = f"; {_many(again, 'start')} without a finite density, tried again" if again else ""
+        say(line + tried, shown=self.shown)
+        missed = start.says(self.told["init"])
+        if missed:
+            say(missed, logging.WARNING, shown=self.shown)
 
     def look(self, result: Run) -> Fitted:
         """What there is, at any time."""
@@ -105,8 +138,17 @@ class Account:
             raise _stopped(result, self.look, self.hosting) from result.failure
         if result.interrupted:
             _say_what_is_left(result, self.asked[:3])
-        folder = self.hosting.store
-        return replace(self.look(result), store=None if folder is None else Path(folder))
+        store = None if self.hosting.store is None else Path(self.hosting.store)
+        return replace(self.look(result), store=store, shown=self.shown)
+
+
+def _many(count: int, noun: str) -> str:
+    """A number of things.
+
+    >>> _many(1, "chain"), _many(4, "chain")
+    ('1 chain', '4 chains')
+    """
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _stopped(result: Run, look: Callable[[Run], Fitted], hosting: Hosting) -> RunError:

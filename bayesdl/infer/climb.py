@@ -16,8 +16,14 @@ Gradient = Callable[[Floats], tuple[float, Floats]]
 
 STEPS, PAIRS, DRAWS = 200, 6, 10
 """Most steps of a climb; changes of the gradient that a curvature is taken from; draws per ELBO."""
+ENOUGH = 1e-3
+"""A climb has ended when one from its end gains less, in nats."""
 WORST = 1e100
 """What the optimiser is told where there is no finite density."""
+STRIDE, RISE = 2.0, 2.0
+"""A move along one coordinate, and the nats that it gains at no mode; in a scale, a factor e²."""
+UNRESOLVED = 0.1
+"""Nats from one number to the next, by the slope, that there are where no mode can be told."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +58,8 @@ class Normal:
 def climb(value_and_grad: Gradient, start: Floats) -> list[tuple[Floats, Floats]]:
     """Positions and gradients of L-BFGS on its way up from a position, the start first.
 
+    It is begun anew at its end until it gains nothing more, or has made `STEPS` steps in all.
+
     Parameters
     ----------
     value_and_grad : callable
@@ -70,15 +78,56 @@ def climb(value_and_grad: Gradient, start: Floats) -> list[tuple[Floats, Floats]
         return -float(value), -np.asarray(gradient, dtype=float)
 
     path = [np.array(start, dtype=float)]
-    import_module("scipy.optimize").minimize(
-        fall,
-        path[0],
-        jac=True,
-        method="L-BFGS-B",
-        callback=lambda position: path.append(np.array(position)),
-        options={"maxiter": STEPS, "maxcor": PAIRS},
-    )
+    left, gain = STEPS, np.inf
+    # Beside places without a density the optimiser may take a short step for its last.
+    while left > 0 and gain > ENOUGH:
+        before = fall(path[-1])[0]
+        import_module("scipy.optimize").minimize(
+            fall,
+            path[-1],
+            jac=True,
+            method="L-BFGS-B",
+            callback=lambda position: path.append(np.array(position)),
+            options={"maxiter": left, "maxcor": PAIRS},
+        )
+        left, gain = STEPS + 1 - len(path), before - fall(path[-1])[0]
     return [(position, -fall(position)[1]) for position in path]
+
+
+def still_rising(value_and_grad: Gradient, end: Floats, dtype: Any = np.float64) -> int | None:
+    """The coordinate along which the density still rises most where a climb has ended, or None.
+
+    Parameters
+    ----------
+    value_and_grad : callable
+    end : array, shape (dim,)
+    dtype : dtype, default float64
+        In which the density is computed.
+
+    Notes
+    -----
+    An unbounded density rises for ever, as a scale falls to zero, while steps become so short that
+    the optimiser takes them for the end of its way, or even the next number of the dtype is too far
+    for one. Only coordinates whose slope would gain enough
+    are tried: along the others the density would have to turn upwards first.
+
+    Examples
+    --------
+    >>> normal, slope = lambda x: (-0.5 * x @ x, -x), lambda x: (3.0 * x[1], np.array([0.0, 3.0]))
+    >>> still_rising(normal, np.zeros(2)), still_rising(slope, np.zeros(2))
+    (None, 1)
+    """
+    here, gradient = value_and_grad(end)
+    strides = np.sign(gradient) * np.maximum(STRIDE, 1e-6 * np.abs(end))
+    unresolved = np.abs(gradient) * np.spacing(np.abs(end).astype(dtype)) >= UNRESOLVED
+    gains = np.where(unresolved, RISE, 0.0)
+    for i in np.flatnonzero(np.abs(gradient) * STRIDE >= RISE):
+        there = end.copy()
+        there[i] += strides[i]
+        value = value_and_grad(there)[0]
+        gains[i] = max(gains[i], value - here if np.isfinite(value) else 0.0)
+    most = int(np.argmax(gains))
+    return most if gains[most] >= RISE else None
 
 
 def pathfinder(

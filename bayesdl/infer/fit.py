@@ -26,7 +26,7 @@ from .kept import Kept, kept_of
 from .kernel import Kernel
 from .machine import usable_cores
 from .moments import Moments, bytes_of
-from .progress import progress
+from .progress import on_screen, progress
 from .run import Host, Run, begin_kernel, run
 from .starts import starting_positions
 from .store import Store
@@ -70,10 +70,13 @@ def fit(
     random_seed : int, SeedSequence or Generator, optional
     init : {"jitter", "prior", "map", "pathfinder"}, default "jitter"
         Where each chain starts: near zero, the best of five; at a draw from the prior; at the mode;
-        at a draw from a normal approximation found on the way to the mode.
+        at a draw from a normal approximation found on the way to the mode. A climb that finds no
+        mode is told of, and its chain starts where the climb began.
     initvals : mapping of site name to value, optional
-        Sites at which all chains start from these values.
+        Sites at which all chains, or their climbs, start from these values.
     progressbar : bool, "text" or callable, default True
+        Whether progress is shown, with a line before the run and the verdict after it. These go
+        to the log (the logger ``bayesdl``) too, and with False or a function there alone.
     dtype : dtype, optional
         float32 for a network by a method that optimises; float64 for all else.
     **options
@@ -86,8 +89,8 @@ def fit(
         threads; ``blocking=False`` for a handle with ``inspect pause resume abort wait``.
         The method's own: ``target_accept``, ``metric`` (nuts, hmc: "diag", "low_rank" or
         "dense"), ``dense`` (names of sites whose covariance is learnt beside a diagonal metric,
-        those in one tuple together), ``max_treedepth`` (nuts), ``path_length`` (hmc),
-        ``rate``, ``batch_size`` (mc_dropout), ``guide``, ``objective``, ``samples``,
+        those in one tuple together), ``max_treedepth`` (nuts), ``path_length`` and ``max_steps``
+        (hmc), ``rate``, ``batch_size`` (mc_dropout), ``guide``, ``objective``, ``samples``,
         ``learning_rate`` and more (vi, advi: see `infer.vi.vi.VI`).
 
     Returns
@@ -142,7 +145,7 @@ def fit(
     shape = chains, -(-draws // thin)
     per_draw = _bytes(compiled.block) + (0 if kept.moments else kept.bytes)
     besides = bytes_of(kept.types, kept.judged) if kept.moments else 0
-    hosting.require_room(per_draw, shape, tune if hosting.save_warmup else 0, besides)
+    need = hosting.require_room(per_draw, shape, tune if hosting.save_warmup else 0, besides)
     checkpoint = hosting.open_checkpoint(call)
     keeper = _keeper(hosting, kept, compiled.block, shape, call)
 
@@ -155,7 +158,10 @@ def fit(
         return run(compiled, kernel, target, start.positions, keys, report=show, host=host, **steps)
 
     told = {"thin": thin, "init": init, "init_retries": list(start.retries)}
-    account = Account(kernel, compiled, kept, hosting, method, settings, told, sequence, asked)
+    told["init_missed"] = [i for i, why in enumerate(start.missed) if why]
+    parts = kernel, compiled, kept, hosting, method, settings, told, sequence, asked
+    account = Account(*parts, shown=on_screen(progressbar))
+    account.begin(need, start)
     if not hosting.blocking:
         handle: Any = Handle(go, account.finish, account.look)
         return handle  # type: ignore[no-any-return]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import shutil
 from collections.abc import Mapping, Sequence
@@ -27,8 +26,6 @@ from .checkpoint import Checkpoint
 from .keep import MOMENTS
 from .run import Compiled
 from .store import require_zarr
-
-LOG = logging.getLogger("bayesdl")
 
 
 @dataclass(frozen=True)
@@ -83,8 +80,8 @@ class Hosting:
 
     def require_room(
         self, per_draw: int, shape: tuple[int, int], warmup: int = 0, besides: int = 0
-    ) -> None:
-        """Say how large the draws will be, and refuse what memory or disk will not hold.
+    ) -> int:
+        """How many bytes the draws will take; refuses what memory or disk will not hold.
 
         Parameters
         ----------
@@ -107,9 +104,6 @@ class Hosting:
             held = chains * (per_draw * draws + besides)
         else:
             held, stored = chains * (per_draw * warmup + besides), chains * per_draw * draws
-        where = "in memory" if self.store is None else "on disk"
-        said = chains, draws, size_text(per_draw), size_text(stored or held), where
-        LOG.info("%d × %d draws of %s: %s %s", *said)
         sizes = [
             ("a draw", size_text(per_draw)),
             *([("a chain's moments", size_text(besides))] if besides else []),
@@ -118,6 +112,7 @@ class Hosting:
             self._require_disk(stored, [*sizes, ("chains × draws", f"{chains} × {draws}")])
             draws = warmup
         self._require_memory(held, [*sizes, ("chains × draws", f"{chains} × {draws}")])
+        return stored or held
 
     def _require_memory(self, need: int, sizes: list[tuple[str, str]]) -> None:
         free = free_memory()

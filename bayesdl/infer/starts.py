@@ -23,7 +23,8 @@ from bayesdl.pipeline import compile
 from bayesdl.tracing import trace
 from bayesdl.transform.derived import value_and_grad
 
-from .climb import climb, pathfinder
+from .climb import climb, pathfinder, still_rising
+from .executors import one_blas_thread
 
 TRIES = 100
 CANDIDATES = 5
@@ -40,10 +41,24 @@ class Starts:
     positions : array, shape (chains, dim)
     retries : tuple of int
         Of each chain: tries at which the density or its gradient was not finite.
+    missed : tuple of str
+        Of each chain: why it starts where its climb began; empty where it does not.
     """
 
     positions: Floats
     retries: tuple[int, ...]
+    missed: tuple[str, ...] = ()
+
+    def says(self, init: str) -> str:
+        """What there is to say of chains that do not start as they were asked to, in a line."""
+        chains = [i for i, why in enumerate(self.missed) if why]
+        if not chains:
+            return ""
+        listed = ", ".join(map(str, chains))
+        return (
+            f"init={init!r}: climbs of chains {listed} ended {self.missed[chains[0]]}; "
+            "these chains start where the climbs began"
+        )
 
 
 def starting_positions(
@@ -72,7 +87,9 @@ def starting_positions(
         scale of the noise, a network's weights would decay before they are learned.
     init : {"jitter", "prior", "map", "pathfinder"}
         As above; a draw from the prior; the mode that L-BFGS reaches from a start as above; a draw
-        from the best normal approximation that it meets on the way.
+        from the best normal approximation that it meets on the way. Both begin at `initvals` where
+        these are given; a chain whose climb ends at no mode, or at nothing finite, starts where it
+        began.
 
     Returns
     -------
@@ -116,10 +133,10 @@ def starting_positions(
         _start(density, (value, program), rng, candidate, enough, initvals or {})
         for _ in range(chains)
     ]
-    positions = [position for position, _ in found]
+    positions, missed = [position for position, _ in found], [""] * chains
     if init in ("map", "pathfinder"):
-        positions = _climbed(density, program, positions, rng, init)
-    return Starts(np.array(positions), tuple(retries for _, retries in found))
+        positions, missed = _climbed(density, program, positions, rng, init)
+    return Starts(np.array(positions), tuple(retries for _, retries in found), tuple(missed))
 
 
 def _start(
@@ -197,8 +214,11 @@ def _prior(density: Density) -> Callable[[np.random.Generator], Floats]:
 
 def _climbed(
     density: Density, program: Program, starts: list[Floats], rng: np.random.Generator, init: str
-) -> list[Floats]:
-    """Compiled: a climb takes hundreds of evaluations."""
+) -> tuple[list[Floats], list[str]]:
+    """Where climbs from the starts lead, and why some lead nowhere.
+
+    Compiled: a climb takes hundreds of evaluations.
+    """
     executable = compile(program)
     data = [np.asarray(d, order="C") for d in density.data]
 
@@ -206,13 +226,28 @@ def _climbed(
         value, gradient = executable(np.asarray(position, density.dtype), *data)
         return float(value), np.asarray(gradient, dtype=float)
 
-    found = []
-    for start in starts:
-        path = climb(both, start)
-        end = path[-1][0] if init == "map" else pathfinder(path, both, rng)
-        finite = np.isfinite(both(end)[0])
-        found.append(end.astype(density.dtype) if finite else start)
-    return found
+    found, missed = [], []
+    # The optimiser's products are so small that threads would do nothing but wait for each other.
+    with one_blas_thread():
+        for start in starts:
+            path = climb(both, start)
+            end = path[-1][0] if init == "map" else pathfinder(path, both, rng)
+            why = "" if _finite(both(end)) else "at no finite log density"
+            if init == "map" and not why:
+                coordinate = still_rising(both, end, density.dtype)
+                why = "" if coordinate is None else _rising(density, end, coordinate)
+            found.append(start if why else end.astype(density.dtype))
+            missed.append(why)
+    return found, missed
+
+
+def _rising(density: Density, end: Floats, coordinate: int) -> str:
+    """Where a climb did not end, in the user's words."""
+    latent = density.sites.latent.values()
+    site = next(s for s in latent if s.slice.start <= coordinate < s.slice.stop)
+    value = np.ravel(density.constrain(end.astype(density.dtype), *density.data)[site.name])
+    shown = np.array2string(value[:3], precision=1) if value.size > 1 else f"{float(value[0]):.1g}"
+    return f"at no mode: the log density still rises where {site.name} = {shown}"
 
 
 def _scales(density: Density, jitter: float) -> np.ndarray[Any, Any]:

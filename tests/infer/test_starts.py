@@ -169,3 +169,64 @@ def test_a_fit_says_where_it_started() -> None:
     )
     assert post.draws.attrs["init"] == "map"
     assert post.draws.attrs["init_retries"] == [0, 0]
+
+
+def centred(error: Any, effect: Any) -> None:
+    """Its density has no bound: it rises as tau falls to zero."""
+    mu = bdl.sample("mu", dist.Normal(0.0, 5.0))
+    tau = bdl.sample("tau", dist.HalfCauchy(5.0))
+    with bdl.plate("school", 8):
+        theta = bdl.sample("theta", dist.Normal(mu, tau))
+        bdl.sample("effect", dist.Normal(theta, error), obs=effect)
+
+
+SCHOOLS = (
+    np.array([15.0, 10.0, 16.0, 11.0, 9.0, 11.0, 10.0, 18.0]),
+    np.array([28.0, 8.0, -3.0, 7.0, -1.0, 1.0, 18.0, 12.0]),
+)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_a_climb_to_no_mode_starts_where_it_began(dtype: Any) -> None:
+    density = build_density(centred, SCHOOLS, dtype=dtype)
+    plain = starting_positions(density, 8, np.random.default_rng(1))
+    found = starting_positions(density, 8, np.random.default_rng(1), init="map")
+    np.testing.assert_array_equal(found.positions, plain.positions)
+    assert all("the log density still rises where " in why for why in found.missed)
+    line = found.says("map")
+    assert line.startswith("init='map': climbs of chains 0, 1, 2, 3, 4, 5, 6, 7 ended at no mode")
+    assert "\n" not in line
+    assert plain.says("jitter") == ""
+
+
+def test_a_normal_approximation_on_the_way_to_no_mode_is_among_the_posterior() -> None:
+    """Its ELBO is bounded where the density is not."""
+    density = build_density(centred, SCHOOLS)
+    found = starting_positions(density, 8, np.random.default_rng(1), init="pathfinder")
+    taus = [density.constrain(p, *density.data)["tau"] for p in found.positions]
+    assert found.missed == ("",) * 8
+    assert min(taus) > 0.01
+
+
+def test_a_fit_says_which_climbs_found_no_mode(caplog: pytest.LogCaptureFixture) -> None:
+    post = bdl.fit(
+        centred, *SCHOOLS, init="map", draws=20, tune=30, random_seed=0, progressbar=False
+    )
+    assert post.draws.attrs["init_missed"] == [0, 1, 2, 3]
+    assert "the log density still rises where tau" in caplog.text
+
+
+def test_a_climb_begins_at_initial_values() -> None:
+    """Of two modes it finds the one whose side it is put on."""
+
+    def two(y: Any) -> None:
+        x = bdl.sample("x", dist.Normal(0.0, 10.0))
+        bdl.factor("modes", -0.5 * (x * x - 9.0) ** 2)
+        bdl.sample("y", dist.Normal(0.0, 1.0), obs=y)
+
+    density = build_density(two, (0.0,))
+    for side in (-1.0, 1.0):
+        given = {"x": np.float64(2.0 * side)}
+        found = starting_positions(density, 3, np.random.default_rng(0), given, init="map")
+        np.testing.assert_allclose(found.positions, 3.0 * side, atol=0.05)
+        assert found.missed == ("",) * 3
