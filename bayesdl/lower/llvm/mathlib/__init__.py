@@ -2,6 +2,7 @@
 
 A call to the C library inside a loop keeps the loop scalar. A function from here is inlined and has
 no branch and no table, so the loop around it works on as many elements at once as a register holds.
+Only circular functions of huge angles leave it, by one jump for a register (see `far`).
 """
 
 from __future__ import annotations

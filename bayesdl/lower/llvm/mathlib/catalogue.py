@@ -87,7 +87,8 @@ def scalar_function(
     """The function ``bdl.<name>.f64`` or ``.f32`` of a module, added on first use.
 
     The function is internal, inlined everywhere, free of control flow and of memory access, so
-    LLVM's loop vectoriser widens a loop that calls it.
+    LLVM's loop vectoriser widens a loop that calls it. ``sin``, ``cos`` and ``tan`` call another
+    one, of which the vectoriser finds variants for several elements in the module.
 
     Parameters
     ----------

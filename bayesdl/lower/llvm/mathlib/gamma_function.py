@@ -125,15 +125,21 @@ def _log_gamma_of_positive(f: Formula, a: Real) -> Real:
 
 
 def _recurrence(f: Formula, a: Real, order: int) -> tuple[Real, Real]:
-    """a + n ≥ 8, and Σ 1/(a + i)^order over i < n, as one division."""
-    numerator, denominator = f.real(0.0), f.real(1.0)
-    for _ in range(int(ASYMPTOTIC)):
-        below: Mask = a < ASYMPTOTIC
-        factor = a if order == 1 else a * a
-        numerator = f.select(below, f.muladd(numerator, factor, denominator), numerator)
-        denominator = f.select(below, denominator * factor, denominator)
-        a = f.select(below, a + 1.0, a)
-    return a, numerator / denominator
+    """a + n ≥ 8, and Σ 1/(a + i)^order over i < n, as one division.
+
+    The term of a itself, by far the largest for a small a, comes last: the rounding of the product
+    of the others is in numerator and denominator alike, and cancels in that term.
+    """
+    steps = [a, *(a + float(i) for i in range(1, int(ASYMPTOTIC) + 1))]
+    below: list[Mask] = [step < ASYMPTOTIC for step in steps[:-1]]
+    above, numerator, denominator = a, f.real(0.0), f.real(1.0)
+    for step, inside in zip(steps[1:], below, strict=True):
+        above = f.select(inside, step, above)
+    for step, inside in zip(steps[-2::-1], below[::-1], strict=True):
+        factor = step if order == 1 else step * step
+        numerator = f.select(inside, f.muladd(numerator, factor, denominator), numerator)
+        denominator = f.select(inside, denominator * factor, denominator)
+    return above, numerator / denominator
 
 
 @scalar(
