@@ -111,22 +111,34 @@ def _kept(
     derived: Program, results: int, back: list[Equation], size: int
 ) -> tuple[list[Var], list[Equation], set[Atom]]:
     """Values to keep, equations to do again, and all that the way back reads."""
+    behind = set(map(id, back))
+    ahead = [e for e in derived.equations if id(e) not in behind]
+    # Part of what is costly and too large may be small enough, such as one of several gates.
+    heavy: set[Atom] = set()
+    for equation in ahead:
+        large = _nbytes(equation.outputs) > size
+        if not heavy.isdisjoint(equation.inputs) if _is_cheap(equation) else large:
+            heavy.update(equation.outputs)
     wanted: set[Atom] = {a for e in back for a in e.inputs} | set(derived.outputs[results:])
     kept: list[Var] = []
     again: list[Equation] = []
-    room, behind = MOST * size, set(map(id, back))
-    for equation in reversed(derived.equations):
+    room = MOST * size
+    for equation in reversed(ahead):
         read = [v for v in equation.outputs if v in wanted]
-        if id(equation) in behind or not read:
+        if not read:
             continue
-        costs = equation.primitive.name not in _AGAIN
-        if costs and all(_nbytes([v]) <= size for v in read) and _nbytes(read) <= room:
+        costs = not _is_cheap(equation) or not heavy.isdisjoint(equation.outputs)
+        if costs and _nbytes(read) <= min(size, room):
             room -= _nbytes(read)
             kept.extend(read)
         else:
             again.append(equation)
             wanted.update(equation.inputs)
     return kept, again[::-1], wanted
+
+
+def _is_cheap(equation: Equation) -> bool:
+    return equation.primitive.name in _AGAIN
 
 
 def _nbytes(values: Iterable[Var]) -> int:
