@@ -149,15 +149,12 @@ def _apart(
     name: str, inputs: Sequence[Var], equations: Sequence[Equation], outputs: Sequence[Atom]
 ) -> Program:
     """A Program of some equations of another, over values of its own."""
-    mapping: dict[Var, Atom] = {}
-    fresh = []
-    for v in inputs:
-        mapping[v] = Var(v.type)
-        fresh.append(mapping[v])
+    fresh = tuple([Var(v.type) for v in inputs])
+    mapping: dict[Var, Atom] = dict(zip(inputs, fresh, strict=True))
     lines = []
     for e in live_equations(Program(name, tuple(inputs), tuple(equations), tuple(outputs))):
         made = tuple([Var(v.type) for v in e.outputs])
         operands = substitute(e.inputs, mapping)
         lines.append(Equation(e.primitive, operands, e.params, made, e.source))
         mapping.update(zip(e.outputs, made, strict=True))
-    return Program(name, tuple(fresh), tuple(lines), substitute(tuple(outputs), mapping))
+    return Program(name, fresh, tuple(lines), substitute(tuple(outputs), mapping))

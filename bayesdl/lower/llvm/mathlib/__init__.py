@@ -16,9 +16,9 @@ from . import (  # noqa: F401
     power,
     trigonometric,
 )
-from .catalogue import FUNCTIONS, Accuracy, scalar_function
+from .catalogue import FUNCTIONS, Accuracy, accuracy_table, scalar_function
 
-__all__ = ["ACCURACY", "NAMES", "Accuracy", "scalar_function"]
+__all__ = ["ACCURACY", "NAMES", "Accuracy", "accuracy_table", "scalar_function"]
 
 NAMES: frozenset[str] = frozenset(FUNCTIONS)
 """Every name that `scalar_function` knows."""

@@ -113,7 +113,8 @@ def _jump(name: str, lanes: int, attributes: str, beyond: str) -> str:
     limit = f"0x{DOUBLE.bits_of(LARGEST_NEAR):016X}"
     limits = limit if lanes == 1 else f"splat (double {limit})"
     some, given = "%far", f"{kind} %kind, {real} %a, {real} %near"
-    test = f"  %far = fcmp ogt {real} %a, {limits}\n"
+    # The masked end of a loop leaves lanes without a value, on which no jump may depend.
+    test = f"  %sure = freeze {real} %a\n  %far = fcmp ogt {real} %sure, {limits}\n"
     if lanes > 1:
         some = "%some"
         test += f"  %some = call i1 @llvm.vector.reduce.or.v{lanes}i1(<{lanes} x i1> %far)\n"
@@ -147,8 +148,9 @@ def _apart(name: str, lanes: int) -> str:
     body = "\n".join(lines)
     masks = f"<{lanes} x i1> %far"
     return f"""define internal {real} @{name}.apart({kind} %kind, {real} %a, {real} %near) {SLOW} {{
-  %far = fcmp ogt {real} %a, {limits}
-  %safe = select {masks}, {real} %a, {real} {limits}
+  %sure = freeze {real} %a
+  %far = fcmp ogt {real} %sure, {limits}
+  %safe = select {masks}, {real} %sure, {real} {limits}
 {body}
   %result = select {masks}, {real} {last}, {real} %near
   ret {real} %result
