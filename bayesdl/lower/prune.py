@@ -11,8 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from bayesdl.ir.primitive import PRIMITIVES
-from bayesdl.ir.program import Atom, Equation, Program, Var
-from bayesdl.ir.walk import programs_in
+from bayesdl.ir.program import Equation, Program, Var
 
 Places = frozenset[int]
 
@@ -52,6 +51,8 @@ class _Prune:
         self.given: defaultdict[int, set[int]] = defaultdict(set)
         self.taken: defaultdict[int, set[int]] = defaultdict(set)
         self.known: dict[tuple[int, Places], Places] = {}
+        # Of Programs that hold no others the answer does not change from round to round.
+        self.settled: dict[tuple[int, Places], Places] = {}
         self.done: dict[int, Program] = {}
         self.grown = True
 
@@ -74,20 +75,28 @@ class _Prune:
     def _reads(self, program: Program, outputs: Places) -> Places:
         """The inputs of a Program on which these outputs depend."""
         key = id(program), outputs
-        if key not in self.known:
-            self._keep(self.given[id(program)], outputs)
-            wanted: set[Atom] = {program.outputs[i] for i in outputs}
-            for equation in reversed(program.equations):
-                read = _found(equation.outputs, wanted)
-                if read:
-                    wanted.update(equation.inputs[i] for i in self._operands(equation, read))
-            self.known[key] = _found(program.inputs, wanted)
-        return self.known[key]
+        if key in self.known or key in self.settled:
+            return self.settled[key] if key in self.settled else self.known[key]
+        self._keep(self.given[id(program)], outputs)
+        wanted = {id(program.outputs[i]) for i in outputs}
+        flat = True
+        for equation in reversed(program.equations):
+            if not equation.primitive.has_programs:
+                for v in equation.outputs:
+                    if id(v) in wanted:
+                        wanted.update(map(id, equation.inputs))
+                        break
+                continue
+            flat, read = False, _found(equation.outputs, wanted)
+            if read:
+                wanted.update(id(equation.inputs[i]) for i in self._operands(equation, read))
+        found = _found(program.inputs, wanted)
+        (self.settled if flat else self.known)[key] = found
+        return found
 
-    def _operands(self, equation: Equation, read: Places) -> Iterable[int]:
+    def _operands(self, equation: Equation, read: Places) -> Places:
         """The operands that an equation needs for some of its outputs."""
-        rule = _OPERANDS.get(equation.primitive.name)
-        return range(len(equation.inputs)) if rule is None else rule(self, equation, read)
+        return OPERANDS[equation.primitive.name](self, equation, read)
 
     def of_call(self, equation: Equation, read: Places) -> Places:
         """Those of a call, and those that other calls of the same Program need."""
@@ -131,12 +140,14 @@ class _Prune:
             given, taken = sorted(self.given[key]), sorted(self.taken[key])
             inputs = tuple(program.inputs[i] for i in taken)
             outputs = tuple(program.outputs[i] for i in given)
-            wanted: set[Atom] = set(outputs)
+            wanted = set(map(id, outputs))
             kept: list[Equation] = []
             for equation in reversed(program.equations):
-                if not wanted.isdisjoint(equation.outputs):
-                    kept.append(self._narrowed(equation))
-                    wanted.update(kept[-1].inputs)
+                for v in equation.outputs:
+                    if id(v) in wanted:
+                        kept.append(self._narrowed(equation))
+                        wanted.update(map(id, kept[-1].inputs))
+                        break
             equations = tuple(kept[::-1])
             short = Program(program.name, inputs, equations, outputs)
             same = (inputs, equations, outputs) == (
@@ -149,7 +160,7 @@ class _Prune:
 
     def _narrowed(self, equation: Equation) -> Equation:
         """An equation around pruned Programs, with the operands and results that these have."""
-        if not programs_in(equation):
+        if not equation.primitive.has_programs:
             return equation
         programs = _inner(equation)
         given, taken = sorted(self.given[id(programs[0])]), sorted(self.taken[id(programs[0])])
@@ -175,8 +186,8 @@ class _Prune:
         return Equation(primitive, inputs, params, outputs, equation.source)
 
 
-def _found(atoms: tuple[Atom, ...], wanted: set[Atom]) -> Places:
-    return frozenset(i for i, a in enumerate(atoms) if isinstance(a, Var) and a in wanted)
+def _found(values: tuple[Var, ...], wanted: set[int]) -> Places:
+    return frozenset(i for i, v in enumerate(values) if id(v) in wanted)
 
 
 def _named(equation: Equation) -> list[tuple[str, Program]]:
@@ -195,7 +206,8 @@ def _carried(equation: Equation) -> int:
     return count
 
 
-_OPERANDS = {
+# A primitive that holds Programs says here which operands it needs.
+OPERANDS = {
     "call": _Prune.of_call,
     "custom_call": _Prune.of_call,
     "cond": _Prune.of_cond,

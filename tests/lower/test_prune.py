@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from bayesdl.ir.check import check
+from bayesdl.ir.primitive import PRIMITIVES
 from bayesdl.ir.program import Equation, Program
 from bayesdl.ir.text import from_text, to_text
 from bayesdl.ir.walk import subprograms
-from bayesdl.lower.prune import prune
+from bayesdl.lower.prune import OPERANDS, prune
 from bayesdl.ops import numpy as bnp
 from bayesdl.ops._bind import evaluate
 from bayesdl.testing.programs import random_program
@@ -48,6 +49,10 @@ def test_random_programs_of_which_little_is_read(seed: int) -> None:
     program = with_outputs(program, few or [0])
     short = same_meaning(program, *variants[0])
     assert to_text(prune(short)) == to_text(short)
+
+
+def test_every_primitive_that_holds_programs_has_a_rule() -> None:
+    assert set(OPERANDS) == {p.name for p in PRIMITIVES.values() if p.has_programs}
 
 
 def test_nothing_to_do_gives_the_same_object() -> None:
