@@ -21,6 +21,7 @@ from bayesdl.ir.walk import subprograms
 from bayesdl.lower.executable import Executable
 from bayesdl.lower.hoist import hoist
 from bayesdl.lower.join import join
+from bayesdl.lower.prune import prune
 from bayesdl.lower.simplify import simplify
 from bayesdl.lower.tile import tile
 from bayesdl.ops import numpy as bnp
@@ -28,6 +29,7 @@ from bayesdl.tracing import Traced, inline, trace
 
 PASSES: list[tuple[str, Callable[[Program], Program]]] = [
     ("simplify", simplify),
+    ("prune", prune),
     ("join", join),
     ("hoist", hoist),
     ("tile", tile),

@@ -20,7 +20,7 @@ from .process import run_script, succeeded, threads
 from .report import finish
 
 STAGES = ("trace", "passes", "emit", "LLVM")
-PASSES = ("simplify", "join", "hoist", "tile")
+PASSES = ("simplify", "prune", "join", "hoist", "tile")
 EMISSION = ("fuse", "plan", "emit")
 NOTE = (
     "seconds from a model and its data to native code of the log density and its gradient, without "

@@ -17,6 +17,9 @@ ALL = 3
 # Above so many lines of text the last level of optimisation costs more time than it saves.
 LONG = 60_000
 
+# How a function says what a loop over several elements may call in its place.
+VARIANT = '"vector-function-abi-variant"'
+
 # What code outside of hot loops gets: it is folded, and common values are computed once.
 LIGHT = (
     "global_dead_code_eliminate",
@@ -79,6 +82,8 @@ def _optimised(text: str, level: int) -> tuple[llvm.ModuleRef, llvm.TargetMachin
     options.loop_unrolling = True
     builder = llvm.create_pass_builder(machine, options)
     _run(builder.getModulePassManager() if level == ALL else _light(), module, builder)
+    if level == ALL and VARIANT in text:
+        _run(_written_out(), module, builder)
     return module, machine
 
 
@@ -101,6 +106,15 @@ def _assembled(module: llvm.ModuleRef, machine: llvm.TargetMachine) -> bytes:
         return string_at(start, size)
     finally:
         ffi.lib.LLVMPY_DisposeMemoryBuffer(buffer)
+
+
+def _written_out() -> llvm.ModulePassManager:
+    """For what the vectoriser has put in the place of calls: that is not inlined by itself."""
+    passes = llvm.create_new_module_pass_manager()
+    passes.add_always_inliner_pass()
+    passes.add_simplify_cfg_pass()
+    passes.add_instruction_combine_pass()
+    return passes
 
 
 def _light() -> llvm.ModulePassManager:
