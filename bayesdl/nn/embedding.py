@@ -8,6 +8,7 @@ from bayesdl import dist
 from bayesdl._base.dataclass import dataclass
 from bayesdl._base.errors import DtypeError
 from bayesdl._base.source import user_source
+from bayesdl.model.statements import indices
 from bayesdl.ops import numpy as bnp
 
 from ._base import Layer, Prior, layer, weight
@@ -27,13 +28,16 @@ class Embedding(Layer):
     fan_out : int
         Length of a vector.
     name : str, default "embedding"
-    prior : Distribution, or callable from fan_in to one
+    prior : Distribution, callable from fan_in to one, or None
         Of each entry; Normal(0, 1) by default.
 
     Raises
     ------
     DtypeError
         If the indices are not whole numbers.
+    SupportError
+        If one that is known, as from the data of a fit, is none of 0, …, count − 1. Predictions of
+        new rows take the nearest of these.
     """
 
     count: int
@@ -51,6 +55,6 @@ class Embedding(Layer):
                 where=user_source(),
                 code="T111",
             )
-        shape = (self.count, self.fan_out)
+        x, shape = indices(self.name, x, self.count), (self.count, self.fan_out)
         table = weight(f"{self.name}.weight", self.prior, self.count, shape, "table", self.name)
         return table[x]

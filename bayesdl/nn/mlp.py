@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from bayesdl import dist
 from bayesdl._base.dataclass import dataclass
 from bayesdl._base.errors import ArgumentError
 from bayesdl._base.source import user_source
 
-from ._base import Layer, Prior, layer
+from ._base import Layer, Prior, layer, unit_normal
 from .activations import activation
 from .linear import Linear
 from .priors import fan_in_normal
@@ -31,7 +30,7 @@ class MLP(Layer):
         Size of the output.
     activation : str or callable, default "tanh"
         Of the hidden units.
-    prior, bias_prior : Distribution, or callable from fan_in to one
+    prior, bias_prior : Distribution, callable from fan_in to one, or None
         Of each weight and bias; Normal(0, 1/√fan_in) and Normal(0, 1) by default.
     name : str, default "mlp"
         Prefix of the sites.
@@ -50,7 +49,7 @@ class MLP(Layer):
     out: int = 1
     activation: str | Callable[[Any], Any] = "tanh"
     prior: Prior = fan_in_normal()
-    bias_prior: Prior = dist.Normal(0.0, 1.0)
+    bias_prior: Prior = unit_normal
     name: str = "mlp"
 
     def __post_init__(self) -> None:

@@ -24,7 +24,7 @@ class LayerNorm(Layer):
     ----------
     name : str, default "norm"
     epsilon : float, default 1e-5
-    scale_prior, shift_prior : Distribution, or callable from fan_in to one
+    scale_prior, shift_prior : Distribution, callable from fan_in to one, or None
         Normal(1, 0.1) and Normal(0, 0.1) by default.
 
     References
@@ -61,7 +61,7 @@ class FilterResponseNorm(Layer):
     ----------
     name : str, default "norm"
     epsilon : float, default 1e-6
-    scale_prior, shift_prior : Distribution, or callable from fan_in to one
+    scale_prior, shift_prior : Distribution, callable from fan_in to one, or None
         Normal(1, 0.1) and Normal(0, 0.1) by default; the threshold has the prior of the shift.
 
     References

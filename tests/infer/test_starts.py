@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import bayesdl as bdl
-from bayesdl import dist, nn
+from bayesdl import constraints, dist, nn
 from bayesdl._base.errors import ArgumentError, SampleError
 from bayesdl.infer.starts import starting_positions
 from bayesdl.model.density import build_density
@@ -152,3 +152,21 @@ def test_a_fit_says_where_it_started() -> None:
     )
     assert post.draws.attrs["init"] == "map"
     assert post.draws.attrs["init_retries"] == [0, 0]
+
+
+def test_parameters_start_where_they_say() -> None:
+    """Unless the user knows better; scales of plain normalisations at 1."""
+
+    def model(x: Any, y: Any) -> None:
+        sigma = bdl.param("sigma", support=constraints.positive, start=0.5)
+        f = nn.Linear(1)(nn.LayerNorm(scale_prior=None)(x))[:, 0]
+        bdl.sample("y", dist.Normal(f, sigma), obs=y)
+
+    density = build_density(model, (np.arange(6.0).reshape(2, 3), np.zeros(2)))
+    for initvals, sigma in ((None, 0.5), ({"sigma": 2.0}, 2.0)):
+        starts = starting_positions(density, 2, np.random.default_rng(0), initvals)
+        for position in starts.positions:
+            values = density.constrain(position, *density.data)
+            np.testing.assert_allclose(values["sigma"], sigma)
+            np.testing.assert_allclose(values["norm.scale"], 1.0)
+            assert np.unique(values["linear.weight"]).size == 3

@@ -23,6 +23,7 @@ X = np.random.default_rng(1).normal(size=(1, 4, 6))
 DRAWS = 100_000
 LAYERS = {
     "linear": nn.Sequential((nn.Flatten(), nn.Linear(3, "a"))),
+    "linear over time": nn.Linear(3, "a"),
     "conv": nn.Conv1d(4, 3, name="a"),
     "groups": nn.Conv1d(4, 3, groups=2, name="a"),
     "transposed": nn.ConvTranspose1d(4, 3, name="a"),
@@ -98,6 +99,23 @@ def test_without_it_all_layers_are_dropped_that_several_units_enter() -> None:
     net = network(nn.Linear(1, "a"), "tanh", nn.Linear(3, "b"), "tanh", nn.Linear(1, "c"))
     found = dropped_weights(build_density(net, DATA))
     assert [(w.layer, w.rate) for w in found] == [("a", None), ("c", None)]
+
+
+def test_plain_layers_are_dropped_only_behind_it() -> None:
+    """Weights without a prior are trained; it takes an `nn.Dropout` to drop them. Seed 0."""
+    plain = nn.Linear(5, "a", prior=None)
+    common: Any = {"tune": 50, "draws": 50, "random_seed": 0, "progressbar": False}
+    methods = ("mc_dropout", "dropconnect", "concrete_dropout", "variational_dropout")
+    for method in (*methods, "sparse_variational_dropout"):
+        post = bdl.fit(network(plain, "relu", nn.Linear(1, "b")), *DATA, method=method, **common)
+        assert (post["a.weight"] == post["a.weight"][0, 0]).all()
+        assert (post["b.weight"] != post["b.weight"][0, 0]).any()
+    behind = network(nn.Dropout(0.4), plain, "relu", nn.Linear(1, "b"))
+    post = bdl.fit(behind, *DATA, method="mc_dropout", **common)
+    assert (post["a.weight"] == 0.0).any()
+    assert (post["b.weight"] == post["b.weight"][0, 0]).all()
+    with pytest.raises(ModelError, match="that has a prior"):
+        dropped_weights(build_density(network(plain, nn.Linear(1, "b", prior=None)), DATA))
 
 
 def test_it_is_the_identity_elsewhere() -> None:

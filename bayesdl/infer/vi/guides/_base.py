@@ -52,6 +52,8 @@ class Guide(ABC):
     def start(self, key: Any, position: Any, sd: float) -> Any:
         """First parameters: a distribution around a position with about this sd.
 
+        Positions have the coordinates of the unknowns with priors (`BesidePoints`).
+
         Parameters
         ----------
         key : Array of uint32, shape (2,)
@@ -75,6 +77,10 @@ class Guide(ABC):
         position = bnp.stop_gradient(self.sample_and_log_prob(params, key)[0])
         log_prob = self.log_prob(params, position)
         return position, bnp.stop_gradient(log_prob), log_prob
+
+    def mean_and_sd(self, params: Any) -> tuple[Any, Any]:
+        """Of independent normal coordinates, each of shape (dim,); for mean-field guides alone."""
+        raise NotImplementedError
 
     def entropy(self, params: Any) -> Any:
         """Entropy in nats, or None where it has no closed form."""

@@ -103,13 +103,13 @@ def _unit_lower(below: Any, n: int) -> Any:
 
 
 def _blocks(sites: Sites, within: str) -> Iterator[Span]:
-    latent = list(sites.latent.values())
-    while latent:
-        first = latent.pop(0)
-        stop = first.slice.stop
-        while latent and within == "layer" and _same_layer(first, latent[0]):
-            stop = latent.pop(0).slice.stop
-        yield first.offset, stop
+    drawn, stop = [site for site in sites.latent.values() if not site.point], 0
+    while drawn:
+        first, start = drawn.pop(0), stop
+        stop += first.size
+        while drawn and within == "layer" and _same_layer(first, drawn[0]):
+            stop += drawn.pop(0).size
+        yield start, stop
 
 
 def _same_layer(one: Site, other: Site) -> bool:
