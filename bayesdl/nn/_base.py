@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping
+from dataclasses import field
+from typing import Any, ClassVar, TypeVar
 
+from bayesdl._base.dataclass import dataclass
 from bayesdl._base.registry import Registry
 from bayesdl.dist import Normal
 from bayesdl.dist._base import Distribution
@@ -41,13 +43,46 @@ class LayerPrior(ABC):
 Prior = Callable[[int], Distribution] | Distribution | LayerPrior | None
 
 
+ROLES = ("weight", "bias", "scale", "table")
+
+
+@dataclass(frozen=True)
+class Example:
+    """What the laws of layers try a class on (`bayesdl.testing.layers`).
+
+    Parameters
+    ----------
+    arguments : dict
+        Of the class.
+    inputs, outputs : tuple of int
+        Shapes, rows first.
+    weights : dict of str to tuple of int
+        Shapes by name, without that of the layer, in the order in which they are drawn.
+    below : int, default 0
+        Inputs are whole numbers from 0 to below this; real ones if it is 0.
+    """
+
+    arguments: Mapping[str, Any]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    weights: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    below: int = 0
+
+
 class Layer(ABC):
     """A function of rows whose weights are drawn from priors when a model runs.
 
     Layers are abstract or final. A layer object holds sizes and priors, never numbers: the weights
     are sites of the model that calls it. Where a prior is None they are parameters
     (`bayesdl.param`), and a layer without priors is a plain one.
+
+    Attributes
+    ----------
+    examples : tuple of Example
+        What the laws try the class on.
     """
+
+    examples: ClassVar[tuple[Example, ...]] = ()
 
     @abstractmethod
     def __call__(self, x: Any) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 from bayesdl._base.dataclass import dataclass
 from bayesdl._base.errors import ShapeError
@@ -11,11 +11,15 @@ from bayesdl._base.source import user_source
 from bayesdl.model.statements import units
 from bayesdl.ops import numpy as bnp
 
-from ._base import Layer, Prior, layer, of_biases, unit_normal, weight
+from ._base import Example, Layer, Prior, layer, of_biases, unit_normal, weight
 from .priors import fan_in_normal
 
 MINUS_INFINITY = -1e30
 """A score whose weight is zero; a true −∞ would make NaN of a row that sees nothing."""
+
+
+SQUARE = (4, 4)
+PROJECTIONS = {"query": SQUARE, "key": SQUARE, "value": SQUARE, "bias": (4,), "out": SQUARE}
 
 
 @layer
@@ -52,6 +56,11 @@ class MultiHeadAttention(Layer):
     name: str = "attention"
     prior: Prior = fan_in_normal()
     bias_prior: Prior = unit_normal
+
+    examples: ClassVar[tuple[Example, ...]] = (
+        Example({"heads": 2}, (3, 5, 4), (3, 5, 4), PROJECTIONS),
+        Example({"heads": 1, "causal": True}, (3, 5, 4), (3, 5, 4), PROJECTIONS),
+    )
 
     def __call__(self, x: Any) -> Any:
         x = bnp.asarray(x)

@@ -12,7 +12,7 @@ from bayesdl.model.statements import weighted
 from bayesdl.ops import numpy as bnp
 from bayesdl.ops import structural
 
-from ._base import Layer, Prior, layer, masked, of_biases, unit_normal, weight
+from ._base import Example, Layer, Prior, layer, masked, of_biases, unit_normal, weight
 from ._windows import Padding, Sizes, each, pairs_of, spatial_of, windows
 from .priors import fan_in_normal
 
@@ -107,6 +107,15 @@ class Conv1d(_Conv):
     """
 
     axes: ClassVar[int] = 1
+    examples: ClassVar[tuple[Example, ...]] = (
+        Example({"fan_out": 2}, (3, 7, 4), (3, 7, 2), {"weight": (4, 3, 2), "bias": (2,)}),
+        Example(
+            {"fan_out": 4, "kernel": 2, "stride": 2, "padding": "valid", "groups": 2},
+            (3, 7, 2),
+            (3, 3, 4),
+            {"weight": (1, 2, 4), "bias": (4,)},
+        ),
+    )
 
 
 @layer
@@ -149,6 +158,17 @@ class Conv2d(_Conv):
     """
 
     axes: ClassVar[int] = 2
+    examples: ClassVar[tuple[Example, ...]] = (
+        Example(
+            {"fan_out": 2, "bias": False}, (3, 4, 5, 2), (3, 4, 5, 2), {"weight": (2, 3, 3, 2)}
+        ),
+        Example(
+            {"fan_out": 2, "kernel": (1, 2), "dilation": 2, "padding": 1},
+            (2, 4, 4, 1),
+            (2, 6, 4, 2),
+            {"weight": (1, 1, 2, 2), "bias": (2,)},
+        ),
+    )
 
 
 @dataclass(frozen=True)
@@ -192,6 +212,17 @@ class ConvTranspose1d(_ConvTranspose):
     """
 
     axes: ClassVar[int] = 1
+    examples: ClassVar[tuple[Example, ...]] = (
+        Example(
+            {"fan_out": 2, "stride": 2}, (3, 4, 2), (3, 8, 2), {"weight": (2, 3, 2), "bias": (2,)}
+        ),
+        Example(
+            {"fan_out": 4, "groups": 2, "padding": "valid"},
+            (3, 4, 2),
+            (3, 6, 4),
+            {"weight": (1, 3, 4), "bias": (4,)},
+        ),
+    )
 
 
 @layer
@@ -226,3 +257,11 @@ class ConvTranspose2d(_ConvTranspose):
     """
 
     axes: ClassVar[int] = 2
+    examples: ClassVar[tuple[Example, ...]] = (
+        Example(
+            {"fan_out": 2, "stride": 2, "kernel": 2},
+            (3, 2, 3, 2),
+            (3, 4, 6, 2),
+            {"weight": (2, 2, 2, 2), "bias": (2,)},
+        ),
+    )

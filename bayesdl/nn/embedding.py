@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from bayesdl import dist
 from bayesdl._base.dataclass import dataclass
@@ -11,7 +11,7 @@ from bayesdl._base.source import user_source
 from bayesdl.model.statements import indices
 from bayesdl.ops import numpy as bnp
 
-from ._base import Layer, Prior, layer, weight
+from ._base import Example, Layer, Prior, layer, weight
 
 
 @layer
@@ -45,6 +45,10 @@ class Embedding(Layer):
     name: str = "embedding"
     prior: Prior = dist.Normal(0.0, 1.0)
 
+    examples: ClassVar[tuple[Example, ...]] = (
+        Example({"count": 3, "fan_out": 2}, (4, 5), (4, 5, 2), {"weight": (3, 2)}, below=3),
+    )
+
     def __call__(self, x: Any) -> Any:
         x = bnp.asarray(x)
         if x.dtype.kind not in "iu":
@@ -57,4 +61,4 @@ class Embedding(Layer):
             )
         x, shape = indices(self.name, x, self.count), (self.count, self.fan_out)
         table = weight(f"{self.name}.weight", self.prior, self.count, shape, "table", self.name)
-        return table[x]
+        return bnp.take(table, x, axis=0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from bayesdl._base.dataclass import dataclass
 from bayesdl._base.errors import ShapeError
@@ -10,7 +10,7 @@ from bayesdl._base.source import user_source
 from bayesdl.model.statements import units, weighted
 from bayesdl.ops import numpy as bnp
 
-from ._base import Layer, Prior, layer, masked, of_biases, unit_normal, weight
+from ._base import Example, Layer, Prior, layer, masked, of_biases, unit_normal, weight
 from .priors import fan_in_normal
 
 
@@ -49,6 +49,11 @@ class Linear(Layer):
     prior: Prior = fan_in_normal()
     bias: bool = True
     bias_prior: Prior = unit_normal
+
+    examples: ClassVar[tuple[Example, ...]] = (
+        Example({"fan_out": 2}, (4, 3), (4, 2), {"weight": (3, 2), "bias": (2,)}),
+        Example({"fan_out": 2, "bias": False}, (4, 5, 3), (4, 5, 2), {"weight": (3, 2)}),
+    )
 
     def __call__(self, x: Any) -> Any:
         x = bnp.asarray(x)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from bayesdl._base.dataclass import dataclass
 from bayesdl._base.errors import ArgumentError
 from bayesdl._base.source import user_source
 
-from ._base import Layer, Prior, layer, unit_normal
+from ._base import Example, Layer, Prior, layer, unit_normal
 from .activations import activation
 from .linear import Linear
 from .priors import fan_in_normal
@@ -51,6 +51,16 @@ class MLP(Layer):
     prior: Prior = fan_in_normal()
     bias_prior: Prior = unit_normal
     name: str = "mlp"
+
+    examples: ClassVar[tuple[Example, ...]] = (
+        Example(
+            {"hidden": (3,), "out": 2},
+            (4, 5),
+            (4, 2),
+            {"0.weight": (5, 3), "0.bias": (3,), "1.weight": (3, 2), "1.bias": (2,)},
+        ),
+        Example({"hidden": ()}, (4, 2, 5), (4, 2, 1), {"0.weight": (5, 1), "0.bias": (1,)}),
+    )
 
     def __post_init__(self) -> None:
         activation(self.activation)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from bayesdl import dist
 from bayesdl._base.dataclass import dataclass
 from bayesdl.ops import numpy as bnp
 
-from ._base import Layer, Prior, layer, weight
+from ._base import Example, Layer, Prior, layer, weight
 
 
 @layer
@@ -36,6 +36,11 @@ class LayerNorm(Layer):
     epsilon: float = 1e-5
     scale_prior: Prior = dist.Normal(1.0, 0.1)
     shift_prior: Prior = dist.Normal(0.0, 0.1)
+
+    examples: ClassVar[tuple[Example, ...]] = (
+        Example({}, (3, 4), (3, 4), {"scale": (4,), "shift": (4,)}),
+        Example({}, (3, 5, 2, 4), (3, 5, 2, 4), {"scale": (4,), "shift": (4,)}),
+    )
 
     def __call__(self, x: Any) -> Any:
         x = bnp.asarray(x)
@@ -75,6 +80,11 @@ class FilterResponseNorm(Layer):
     epsilon: float = 1e-6
     scale_prior: Prior = dist.Normal(1.0, 0.1)
     shift_prior: Prior = dist.Normal(0.0, 0.1)
+
+    examples: ClassVar[tuple[Example, ...]] = (
+        Example({}, (3, 4), (3, 4), {"scale": (4,), "shift": (4,), "threshold": (4,)}),
+        Example({}, (3, 5, 2, 4), (3, 5, 2, 4), {"scale": (4,), "shift": (4,), "threshold": (4,)}),
+    )
 
     def __call__(self, x: Any) -> Any:
         x = bnp.asarray(x)

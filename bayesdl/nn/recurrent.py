@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from bayesdl._base.dataclass import dataclass
 from bayesdl.model.statements import units
 from bayesdl.ops import numpy as bnp
 from bayesdl.tracing.flow import scan
 
-from ._base import Layer, Prior, layer, of_biases, unit_normal, weight
+from ._base import Example, Layer, Prior, layer, of_biases, unit_normal, weight
 from .priors import fan_in_normal
 
 
@@ -80,6 +80,15 @@ class GRU(_Recurrent):
     with the reset gate behind the product, as cuDNN computes it.
     """
 
+    examples: ClassVar[tuple[Example, ...]] = (
+        Example(
+            {"fan_out": 2},
+            (4, 3, 5),
+            (4, 3, 2),
+            {"weight": (5, 6), "recurrent": (2, 6), "bias": (6,)},
+        ),
+    )
+
     def __call__(self, x: Any) -> Any:
         x, n = bnp.asarray(x), self.fan_out
         entering, u, of_state = self._prepared(x, 3)
@@ -118,6 +127,15 @@ class LSTM(_Recurrent):
     Hochreiter & Schmidhuber (1997), Long short-term memory; Gers, Schmidhuber & Cummins (2000),
     Learning to forget, for the gate f.
     """
+
+    examples: ClassVar[tuple[Example, ...]] = (
+        Example(
+            {"fan_out": 2},
+            (4, 3, 5),
+            (4, 3, 2),
+            {"weight": (5, 8), "recurrent": (2, 8), "bias": (8,)},
+        ),
+    )
 
     def __call__(self, x: Any) -> Any:
         x, n = bnp.asarray(x), self.fan_out
