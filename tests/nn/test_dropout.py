@@ -23,7 +23,8 @@ X = np.random.default_rng(1).normal(size=(1, 4, 6))
 DRAWS = 100_000
 LAYERS = {
     "linear": nn.Sequential((nn.Flatten(), nn.Linear(3, "a"))),
-    "linear over time": nn.Linear(3, "a"),
+    # The sum over times knows whether they share a mask.
+    "linear over time": nn.Sequential((nn.Linear(3, "a"), lambda f: bnp.sum(f, axis=1))),
     "conv": nn.Conv1d(4, 3, name="a"),
     "groups": nn.Conv1d(4, 3, groups=2, name="a"),
     "transposed": nn.ConvTranspose1d(4, 3, name="a"),
