@@ -1,8 +1,24 @@
 """A UCI regression by NUTS, variational inference and MC dropout: one network, one split.
 
-A row of 50 rectified units on the rows and the split of Hernández-Lobato & Adams (2015),
-Probabilistic backpropagation (arXiv:1502.05336), by the three methods' own defaults but for what
-`SETTINGS` says.
+50 tanh units on the Boston data, rows and first split of Hernández-Lobato & Adams (2015),
+Probabilistic backpropagation (arXiv:1502.05336); ``--set`` and ``--split`` choose others.
+``--data DIR`` prints, of 51 rows that no fit has seen:
+
+    method        rmse    nlpd    crps  cover90  rhat_f  ess_f   khat  compile_s  run_s  peak_MB
+    ──────────  ──────  ──────  ──────  ───────  ──────  ─────  ─────  ─────────  ─────  ───────
+    nuts        0.2716  0.1194  0.1452   0.9020   1.004   1024      -     0.2411  196.2    243.8
+    vi          0.2878  0.2628  0.1658   0.9804       -      -  3.781     0.1380    9.7    277.9
+    mc_dropout  0.2653  0.3039  0.1625   0.9804       -      -      -     0.1172    1.2    277.9
+    rhat_f and ess_f are of predictions; cover90 should be 0.90.
+    khat above 0.7: the approximation misses the posterior's tails.
+    In the target's own unit, of standard deviation 9.328:
+        nuts       RMSE 2.534, log-likelihood -2.352
+        vi         RMSE 2.685, log-likelihood -2.496
+        mc_dropout RMSE 2.475, log-likelihood -2.537
+
+Chains agree in their predictions, and have the highest likelihood of these rows. MC dropout is as
+close in the mean in a hundredth of the time; both approximations spread wider: 50 of the 51 rows
+lie in their intervals of 90 %.
 """
 
 from __future__ import annotations
