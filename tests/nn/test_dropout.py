@@ -11,7 +11,9 @@ import pytest
 import bayesdl as bdl
 from bayesdl import dist, jit, nn, vmap
 from bayesdl._base.errors import ArgumentError, ModelError
+from bayesdl.infer.deep._base import DropoutKernel
 from bayesdl.infer.deep.mc_dropout import MCDropout
+from bayesdl.infer.methods import KERNELS
 from bayesdl.infer.targets import Perturbed, dropped_weights, spread
 from bayesdl.model.density import build_density
 from bayesdl.model.handlers import thinned
@@ -144,3 +146,22 @@ def test_a_net_with_nothing_to_drop_is_refused() -> None:
 def test_rates_lie_between_0_and_1(rate: float) -> None:
     with pytest.raises(ArgumentError, match="between 0 and 1"):
         nn.Dropout(rate)
+
+
+@pytest.mark.parametrize("method", [n for n, k in KERNELS.items() if issubclass(k, DropoutKernel)])
+def test_every_method_drops_a_layer_over_time(method: str) -> None:
+    """The same features of a row at all its times: draws are of weights, which know no time."""
+
+    def model(x: Any, y: Any = None) -> None:
+        f = nn.Linear(1, "out")(np.tanh(nn.Linear(4, "in", prior=None)(x)))[..., 0]
+        with bdl.plate("rows", x.shape[0]):
+            bdl.sample("y", dist.Normal(f, 0.5).to_event(1), obs=y)
+
+    x = np.random.default_rng(4).normal(size=(30, 5, 2))
+    common: Any = {"tune": 600, "draws": 20, "random_seed": 0, "progressbar": False}
+    post = bdl.fit(model, x, x[..., 0], method=method, learning_rate=0.03, **common)
+    mean = post.predict(x, kind="mean")["y"][0]
+    assert mean.shape == (20, 30, 5)
+    # A rate that is learned may come to 0.
+    assert method == "concrete_dropout" or np.ptp(mean, axis=0).max() > 0.0
+    assert np.sqrt(np.mean((mean.mean(axis=0) - x[..., 0]) ** 2)) < 0.6
