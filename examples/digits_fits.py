@@ -6,7 +6,15 @@ and by mean-field VI (Blundell et al. 2015, arXiv:1505.05424). Of five folds the
 by fits that have not seen it; `digits_dropout.py` scores them all, with settings that
 `digits_settings.py` chooses:
 
-RESULT
+    net    method       accuracy %     NLL
+    dense  mode              97.78  0.0682
+    dense  mc_dropout        98.61  0.0536
+    dense  concrete          98.61  0.0535
+    dense  mean_field        98.61  0.0630
+    conv   mode              99.17  0.0257
+    conv   mc_dropout        99.44  0.0205
+    conv   concrete          99.17  0.0288
+    conv   mean_field        98.89  0.0215
 """
 
 from __future__ import annotations
