@@ -19,9 +19,10 @@ from bayesdl.criticism import convergence
 from bayesdl.criticism.fits import fit
 from bayesdl.criticism.table import Table
 
+from .asked import chosen, require_least, require_writable
 from .posteriors import POSTERIORS
 from .reference import Reference, read
-from .report import chosen, finish, geometric_mean
+from .report import finish, geometric_mean
 
 LIMIT = 4.0
 NOTE = (
@@ -89,14 +90,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Sample, judge, print; 1 if a posterior is missed without a warning."""
+    require_least(options, draws=4, tune=0, rounds=1)
+    require_writable(options, "json")
+    names = chosen(options.names, POSTERIORS, "posterior")
+    references = [read(options.data, name) for name in names]
     begin = time.perf_counter()
     stan = _stan(Path(options.data) / "posteriordb" / "stan_nuts.json")
     settings: dict[str, Any] = {"draws": options.draws, "tune": options.tune}
     settings |= {"metric": options.metric} if options.metric else {}
     found = []
-    for name in chosen(options.names, POSTERIORS):
-        one = judged(read(options.data, name), stan.get(name), options.rounds, settings)
-        print(f"{name}: {one.seconds:.1f} s", file=sys.stderr, flush=True)
+    for reference in references:
+        one = judged(reference, stan.get(reference.name), options.rounds, settings)
+        print(f"{one.name}: {one.seconds:.1f} s", file=sys.stderr, flush=True)
         found.append(one)
     print(table(found), *verdict(found), sep="\n")
     print(f"{time.perf_counter() - begin:.0f} s in all")

@@ -15,6 +15,7 @@ from bayesdl.model import Model, model
 from bayesdl.model.statements import factor, sample
 from bayesdl.ops import numpy as bnp
 
+from .asked import require_least, require_writable
 from .process import run_script, succeeded, threads
 from .report import finish
 
@@ -85,6 +86,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Measure, print, and write what was asked for."""
+    require_least(options, rounds=1)
+    require_writable(options, "json")
     found = [
         measured(case, size * part // 4, options.rounds)
         for case, (_, size) in CASES.items()

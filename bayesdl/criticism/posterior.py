@@ -17,7 +17,7 @@ from bayesdl.export.functions import Functions, Prepared
 from bayesdl.infer.draws import Draws, Moment
 from bayesdl.infer.each import EachDraw
 from bayesdl.infer.keep import MOMENTS
-from bayesdl.infer.store import Lazy
+from bayesdl.infer.lazy import Lazy
 from bayesdl.infer.vi.fitted import FittedGuide, SavedGuide
 from bayesdl.ir.types import ArrayType
 from bayesdl.ops import random

@@ -38,7 +38,7 @@ class Fitted:
     kept : Kept
         What was kept of each draw.
     store : path, optional
-        Folder that the draws are in.
+        Folder of a run that has ended, to which what belongs to its draws is to be added.
     learned : optional
         What the method found beyond draws: of a guide of the user's own, a `FittedGuide`.
     """
@@ -91,13 +91,12 @@ class Account:
         found = Draws(result.values, result.stats, attrs)
         if self.kept.moments:
             found = replace(found, values={}, moments=result.values)
-        places = result.warmup_positions
-        if places is not None and places.shape[1]:
+        places = _saved_warmup(result)
+        if places is not None:
             warmup = self.kept.of_chains(places)
             found = replace(found, warmup=warmup, warmup_stats=result.warmup)
-        folder = self.hosting.store
-        path = None if folder is None else Path(folder)
-        return Fitted(self.density, found, self.kept, path, self.kernel.learned(result.states[0]))
+        learned = self.kernel.learned(result.states[0])
+        return Fitted(self.density, found, self.kept, learned=learned)
 
     def finish(self, result: Run) -> Fitted:
         """The same at the end, or what went wrong."""
@@ -106,7 +105,8 @@ class Account:
             raise _stopped(result, self.look, self.hosting) from result.failure
         if result.interrupted:
             _say_what_is_left(result, self.asked[:3])
-        return self.look(result)
+        folder = self.hosting.store
+        return replace(self.look(result), store=None if folder is None else Path(folder))
 
 
 def _stopped(result: Run, look: Callable[[Run], Fitted], hosting: Hosting) -> RunError:
@@ -126,8 +126,15 @@ def _stopped(result: Run, look: Callable[[Run], Fitted], hosting: Hosting) -> Ru
         where=user_source(),
         code="S120",
     )
-    error.posterior = look(result) if count else None
+    something = count or _saved_warmup(result) is not None
+    error.posterior = look(result) if something else None
     return error
+
+
+def _saved_warmup(result: Run) -> np.ndarray[Any, Any] | None:
+    """Positions of the warm-up, if there are any."""
+    places = result.warmup_positions
+    return places if places is not None and places.shape[1] else None
 
 
 def _say_what_is_left(result: Run, asked: tuple[int, int, int]) -> None:
@@ -140,6 +147,13 @@ def _say_what_is_left(result: Run, asked: tuple[int, int, int]) -> None:
             "the whole run would begin with these."
         )
         return
+    places = _saved_warmup(result)
+    if places is not None:
+        warn_user(
+            f"stopped by hand in the warm-up: {kept} of {chains} chains are kept, "
+            f"{places.shape[1]} of {tune} iterations of the warm-up each, and no draws."
+        )
+        return
     done = ", ".join(str(n) for n in result.iterations)
     raise SampleError(
         "the run was stopped in its warm-up, before the first draw: there is nothing to return.",
@@ -147,7 +161,7 @@ def _say_what_is_left(result: Run, asked: tuple[int, int, int]) -> None:
             ("warm-up", f"{done} of {tune} iterations, by chain"),
             ("lost", f"{result.seconds:.1f} s of sampling"),
         ],
-        fix="let it run past its warm-up, or give a smaller tune.",
+        fix="let it run past its warm-up, or save_warmup=True keeps that.",
         where=user_source(),
         code="S103",
     )

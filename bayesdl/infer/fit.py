@@ -79,10 +79,10 @@ def fit(
     **options
         Of the run: ``checkpoint``, a folder that is written every two seconds and from which the
         same call goes on; ``store``, a zarr folder to which draws go while they are drawn, read
-        lazily afterwards; ``max_memory``, bytes of draws in memory at most; ``keep``, names of the
-        sites whose values are wanted, or "predictive": what predictions of the fitted data need,
-        and no weights, or "moments": means and variances, and no draws; ``save_warmup=True``, the
-        warm-up's values too; ``executor``, any ``concurrent.futures.Executor`` in the place of
+        lazily afterwards; ``max_memory`` and ``max_disk``, bytes of draws at most; ``keep``, names
+        of the sites whose values are wanted, or "predictive": what predictions of the fitted data
+        need, and no weights, or "moments": means and variances, and no draws; ``save_warmup=True``,
+        the warm-up's values too; ``executor``, any ``concurrent.futures.Executor`` in the place of
         threads; ``blocking=False`` for a handle with ``inspect pause resume abort wait``.
         The method's own: ``target_accept``, ``metric`` (nuts, hmc: "diag", "low_rank" or
         "dense"), ``dense`` (names of sites whose covariance is learnt beside a diagonal metric,
@@ -104,7 +104,10 @@ def fit(
     SampleError
         If no finite start is found.
     RunError
-        If the run cannot go on: a full disk, dead workers. Its ``posterior`` has what was drawn.
+        If the run cannot go on: a full disk, dead workers, any error on the way. Its ``posterior``
+        has what was drawn.
+    CapacityError
+        If the draws would not fit in memory, or on the disk of the store.
     """
     kind = method_named(method)
     check_counts(draws, tune, chains, cores, thin)
@@ -137,10 +140,9 @@ def fit(
         call["entropy"] = str(sequence.entropy)
         call.update(hosting.what_it_writes())
     shape = chains, -(-draws // thin)
-    more = tune if hosting.save_warmup else 0
     per_draw = _bytes(compiled.block) + (0 if kept.moments else kept.bytes)
     besides = bytes_of(kept.types, kept.judged) if kept.moments else 0
-    hosting.require_room(per_draw, (chains, shape[1] + more), besides)
+    hosting.require_room(per_draw, shape, tune if hosting.save_warmup else 0, besides)
     checkpoint = hosting.open_checkpoint(call)
     keeper = _keeper(hosting, kept, compiled.block, shape, call)
 

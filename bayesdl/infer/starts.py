@@ -10,6 +10,7 @@ import numpy as np
 
 from bayesdl._base.dataclass import dataclass
 from bayesdl._base.errors import ArgumentError, SampleError, did_you_mean
+from bayesdl._base.memory import require_memory
 from bayesdl._base.source import user_source
 from bayesdl.ir.program import Equation, Program, Var
 from bayesdl.ir.types import ArrayType
@@ -82,6 +83,8 @@ def starting_positions(
     ------
     ArgumentError
         For an init that there is not, or a prior that cannot be drawn from.
+    CapacityError
+        If they do not fit in memory.
     SampleError
         If no finite position is found in 100 tries: a row per site, and the first operation that is
         not finite.
@@ -98,6 +101,12 @@ def starting_positions(
     """
     _check_init(init)
     kind = ArrayType((density.dim,), density.dtype)
+    position = density.dim * density.dtype.itemsize
+    require_memory(
+        f"looking for starts of {density.dim} numbers",
+        {"starts": chains * position, "candidates": CANDIDATES * position, "gradient": position},
+        {"data": sum(a.nbytes for a in density.data)},
+    )
     program = trace(value_and_grad(density.function), kind, *density.data, name="start").program
     value = replace(program, outputs=program.outputs[:1], memo={})
     value = replace(value, equations=tuple(live_equations(value)))

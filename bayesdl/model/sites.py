@@ -23,7 +23,8 @@ from ._settle import plate_axes, plate_shape
 from ._stack import Handler, running, surroundings
 from ._statement import Shape, Statement, enter
 from .arguments import Arguments, read_arguments
-from .summed import Group, Summed, following, groups_of, summed
+from .grouping import following, groups_of
+from .summed import Group, Summed, summed
 
 
 @dataclass(frozen=True)

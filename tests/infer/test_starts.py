@@ -9,7 +9,8 @@ import pytest
 
 import bayesdl as bdl
 from bayesdl import constraints, dist, nn
-from bayesdl._base.errors import ArgumentError, SampleError
+from bayesdl._base import memory
+from bayesdl._base.errors import ArgumentError, CapacityError, SampleError
 from bayesdl.infer.starts import starting_positions
 from bayesdl.model.density import build_density
 
@@ -26,6 +27,22 @@ def test_starts_differ_and_repeat() -> None:
     np.testing.assert_array_equal(one, same)
     assert one.shape == (4, 3)
     assert np.unique(one).size == 12
+
+
+def test_more_unknowns_than_fit_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By `fit`, before anything of that size is made."""
+
+    def model(y: Any) -> None:
+        mu = bdl.sample("mu", dist.Normal(0.0, 1.0).expand((10**12,)).to_event(1))
+        bdl.sample("y", dist.Normal(mu[0], 1.0), obs=y)
+
+    monkeypatch.setattr(memory, "free_memory", lambda: 10**12)
+    for method in ("nuts", "advi"):
+        with pytest.raises(CapacityError) as caught:
+            bdl.fit(model, 1.0, draws=10, chains=2, cores=1, method=method, progressbar=False)
+        text = str(caught.value)
+        assert text.startswith("looking for starts of 1000000000000 numbers needs more memory")
+        assert ("gradient", "8000 GB", "to allocate") in caught.value.facts
 
 
 def test_weights_of_networks_start_at_the_scale_of_their_fan_in() -> None:

@@ -102,8 +102,9 @@ def _check_estimator(found: Mapping[str, Any]) -> None:
 
 
 def check_points(guide: Guide, estimator: str, alpha: float) -> None:
-    """Refuse the estimator whose shares are those of a path, which leads to no point."""
-    if isinstance(guide, BesidePoints) and estimator == "doubly_reparametrised" and alpha != 1.0:
+    """Refuse estimators that have no gradient by a point, or the wrong one: it has no path."""
+    doubled = estimator == "doubly_reparametrised" and alpha != 1.0
+    if isinstance(guide, BesidePoints) and (doubled or estimator == "score_function"):
         known = "where parameters have no prior: reparametrised"
         raise _wrong("estimator for this model", estimator, known, 'write "reparametrised".')
 
@@ -123,16 +124,16 @@ def check_own(guide: ModelGuide, estimator: str, alpha: float, by_row: bool) -> 
         Whether each row has a bound of its own.
     """
     known, fix = "", "leave the estimator out."
-    draws_discrete = guide.estimator == "score_function"
-    if draws_discrete and (estimator not in ("", "score_function") or alpha != 1.0):
+    of_discrete = estimator in ("", "score_function", "enumeration") and alpha == 1.0
+    if guide.discrete and not of_discrete:
         known, fix = (
-            'score_function, objective="elbo"',
+            'score_function or enumeration, objective="elbo"',
             'leave both out: "score_function" is taken.',
         )
     elif by_row and estimator not in ("", "reparametrised"):
         known = "for bounds of rows: reparametrised"
-    elif estimator == "closed_form_kl" and guide.both[0].sites.groups:
-        known = "where discrete unknowns are summed over: reparametrised"
+    elif estimator in ("closed_form_kl", "enumeration") and guide.both[0].sites.groups:
+        known = "where the model sums over discrete unknowns: reparametrised, score_function"
     elif alpha != 1.0 and estimator == "doubly_reparametrised" and guide.points:
         known = "where unknowns are points: reparametrised"
     if known:

@@ -23,12 +23,14 @@ from bayesdl.ops import numpy as bnp
 from bayesdl.tracing.flow import cond
 
 from .closed import closed_target
+from .enumeration import enumerated, estimate_by_enumeration
 from .estimators import ESTIMATORS, Estimate, estimate, keys_of
 from .fitted import FittedGuide
 from .guides import Delta, Guide, MeanField, ModelGuide, beside_points
 from .guides.model import discrete_in
 from .local import flipped_target, local_target
 from .objectives import Renyi
+from .scores import estimate_by_scores, first_baseline
 from .settings import check_own, check_points, read_settings
 from .terms import estimate_by_terms, plate_of_rows
 
@@ -55,8 +57,8 @@ class VIState:
     optimiser : container of arrays
     order : Array of uint32, shape (2,)
         Names the order of the rows in minibatches.
-    baseline : Array, shape ()
-        Running mean of the bound.
+    baseline : container of arrays
+        Running mean of the bound, or of what single scores are weighted with.
     usual : Array, shape ()
         Running mean of the gradient's squared length.
     """
@@ -109,6 +111,7 @@ class VI(Kernel):
         Of the gradient: ``"reparametrised"``, ``"sticking_the_landing"``,
         ``"doubly_reparametrised"``, ``"closed_form_entropy"``, ``"score_function"`` (its baseline
         is the mean of the other samples, or of a single one the running mean),
+        ``"enumeration"`` (discrete unknowns that a guide of your own draws are summed over),
         ``"closed_form_kl"`` (for a mean-field guide or one of your own: divergences from the prior
         where they have a formula), for a mean-field guide of networks
         ``"local_reparametrised"``: rows do not share the noise of the weights of linear layers; or
@@ -184,6 +187,8 @@ class VI(Kernel):
         if isinstance(kernel.guide, ModelGuide):
             by_row = kernel.objective.alpha != 1.0 and plate_of_rows(kernel.guide) is not None
             check_own(kernel.guide, kernel.estimator, kernel.objective.alpha, by_row)
+            if kernel.estimator == "enumeration":
+                enumerated(kernel.guide)
         elif kernel._local:
             return kernel, TARGETS[kernel.estimator](density, kernel.batch_size)
         if kernel.batch_size is None and not kernel.kl_warmup:
@@ -204,9 +209,11 @@ class VI(Kernel):
         return Placed(discrete_in(guide.function, data))
 
     def init(self, key: Any, position: Any, density: Any) -> VIState:
-        params = self.guide.given(density.data).start(key, position, self.init_sd)
-        zero = bnp.zeros((), position.dtype)
-        return VIState(position, params, params, self.optimiser.start(params), key, zero, zero)
+        guide, zero = self.guide.given(density.data), bnp.zeros((), position.dtype)
+        params, baseline = guide.start(key, position, self.init_sd), zero
+        if isinstance(guide, ModelGuide) and self._scores_alone:
+            baseline = first_baseline(guide, position.dtype)
+        return VIState(position, params, params, self.optimiser.start(params), key, baseline, zero)
 
     def step(
         self, key: Any, state: VIState, density: Any, phase: Phase
@@ -242,6 +249,15 @@ class VI(Kernel):
         return bool(self.estimator) and ESTIMATORS[self.estimator].local
 
     @property
+    def _named_estimator(self) -> str:
+        return self.estimator or self.guide.estimator
+
+    @property
+    def _scores_alone(self) -> bool:
+        """Whether no other sample is there to be a baseline."""
+        return self._named_estimator == "score_function" and self.samples == 1
+
+    @property
     def _bound_name(self) -> str:
         return "elbo" if self.batch_size is None else "elbo_estimate"
 
@@ -261,17 +277,28 @@ class VI(Kernel):
         params = tree_map(lambda p, c: p + c, state.params, change)
         count = bnp.asarray(phase.iteration + 1, dtype)
         average = tree_map(lambda a, p: averaged(a, p, count), state.average, params)
-        before = bnp.where(phase.iteration == 0, seen.bound, state.baseline)
-        seen_now = bnp.where(bnp.isfinite(seen.bound), seen.bound, before)
-        baseline = before + BASELINE_RATE * (seen_now - before)
+        baseline = self._baseline(seen, state, phase)
         moved = VIState(state.position, params, average, moments, state.order, baseline, usual)
         return moved, self._info(seen.log_density, seen.bound)
+
+    def _baseline(self, seen: Estimate, state: VIState, phase: Phase) -> Any:
+        def moved(now: Any, so_far: Any) -> Any:
+            before = bnp.where(phase.iteration == 0, now, so_far)
+            return before + BASELINE_RATE * (bnp.where(bnp.isfinite(now), now, before) - before)
+
+        weights = seen.bound if seen.weights is None else seen.weights
+        return tree_map(moved, weights, state.baseline)
 
     def _estimate(self, key: Any, state: VIState, density: Any, phase: Phase) -> Estimate:
         warmth = self._warmth(phase, state.position.dtype)
         guide = self.guide.given(density.data).at(Turn(state.order, phase.iteration, warmth))
         keys, tempered = keys_of(key, self.samples), 1.0 if warmth is None else warmth
         if isinstance(guide, ModelGuide):
+            params = state.params
+            if self._named_estimator == "score_function":
+                return estimate_by_scores(guide, params, keys, tempered, state.baseline)
+            if self._named_estimator == "enumeration":
+                return estimate_by_enumeration(guide, params, keys, tempered)
             by_row = self.objective.alpha != 1.0 and plate_of_rows(guide) is not None
             if by_row or self._local:
                 closed = self._local
@@ -279,7 +306,7 @@ class VI(Kernel):
                     self.objective, guide, state.params, keys, tempered, closed
                 )
         return estimate(
-            ESTIMATORS[self.estimator or self.guide.estimator],
+            ESTIMATORS[self._named_estimator],
             self.objective,
             guide,
             state.params,

@@ -7,6 +7,7 @@ from ctypes import string_at
 
 import llvmlite.binding as llvm
 from llvmlite.binding import ffi
+from llvmlite.binding.newpassmanagers import NewPassManager
 
 from .machine import target_machine, unlocked
 
@@ -77,9 +78,17 @@ def _optimised(text: str, level: int) -> tuple[llvm.ModuleRef, llvm.TargetMachin
     options.loop_vectorization = options.slp_vectorization = options.loop_interleaving = True
     options.loop_unrolling = True
     builder = llvm.create_pass_builder(machine, options)
-    passes = builder.getModulePassManager() if level == ALL else _light()
-    unlocked("LLVMPY_RunNewModulePassManager")(passes, module, builder)
+    _run(builder.getModulePassManager() if level == ALL else _light(), module, builder)
     return module, machine
+
+
+def _run(passes: llvm.ModulePassManager, module: llvm.ModuleRef, builder: llvm.PassBuilder) -> None:
+    """Run passes once, and free them: of a module's passes llvmlite's own `close` frees nothing."""
+    try:
+        unlocked("LLVMPY_RunNewModulePassManager")(passes, module, builder)
+    finally:
+        NewPassManager._dispose(passes)
+        passes.detach()
 
 
 def _assembled(module: llvm.ModuleRef, machine: llvm.TargetMachine) -> bytes:

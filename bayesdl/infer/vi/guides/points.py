@@ -57,10 +57,6 @@ class BesidePoints(Guide):
         position, log_prob = self.family.sample_and_log_prob(params["family"], key)
         return self._joined(position, params["points"]), log_prob
 
-    def sample_and_score(self, params: Any, key: Any) -> tuple[Any, Any, Any]:
-        position, *scores = self.family.sample_and_score(params["family"], key)
-        return self._joined(position, params["points"]), *scores
-
     def log_prob(self, params: Any, position: Any) -> Any:
         return self.family.log_prob(params["family"], self._part(position, False))
 

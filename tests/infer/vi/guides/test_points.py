@@ -11,6 +11,7 @@ from scipy import stats
 import bayesdl as bdl
 from bayesdl import constraints, dist, nn
 from bayesdl._base.errors import ArgumentError, SiteError
+from bayesdl.infer.vi.estimators import ESTIMATORS
 from bayesdl.infer.vi.guides import GUIDES, BesidePoints, Delta, MeanField, beside_points
 from bayesdl.infer.vi.objectives import Renyi
 from bayesdl.model.density import build_density
@@ -152,11 +153,31 @@ def test_minibatches() -> None:
     assert constant(post["plain.weight"])
 
 
-def test_doubled_shares_are_refused() -> None:
-    """They are those of a path through a draw; a point would get the wrong gradient."""
-    options = {"objective": Renyi(0.0), "estimator": "doubly_reparametrised", **QUIET}
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"objective": Renyi(0.0), "estimator": "doubly_reparametrised"},
+        {"estimator": "score_function"},
+    ],
+)
+def test_estimators_without_a_gradient_by_points_are_refused(options: Any) -> None:
+    """Doubled shares are those of a path, and a score is that of a draw; a point has neither."""
     with pytest.raises(ArgumentError, match="no such estimator for this model"):
-        bdl.fit(shared, Y, **options)
+        bdl.fit(shared, Y, **options, **QUIET)
+
+
+@pytest.mark.parametrize("name", [n for n in ESTIMATORS if n != "score_function"])
+def test_every_other_estimator_moves_points(name: str) -> None:
+    """The maximum is at their mean, whatever the sums of a layer hold besides. Seed 1."""
+
+    def model(x: Any, y: Any) -> None:
+        center = bdl.param("center")
+        slope = nn.Linear(1, "slope", bias=False)(x)[:, 0]
+        with bdl.plate("rows", x.shape[0]):
+            bdl.sample("y", dist.Normal(center + slope, 1.0), obs=y)
+
+    post = bdl.fit(model, np.ones((40, 1)) * 1e-3, Y, estimator=name, **QUIET)
+    np.testing.assert_allclose(post["center"][0, 0], Y.mean(), atol=0.02)
 
 
 def test_a_guide_of_ones_own_leaves_points_as_points() -> None:
