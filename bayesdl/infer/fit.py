@@ -187,9 +187,25 @@ def _kernel(
             where=user_source(),
             code="S104",
         )
+    if density.sites.points and kind.markov:
+        raise _points_refused(kind, density)
     if "dense" in settings:
         settings = {**settings, "dense": coordinate_blocks(density, settings["dense"])}
     return kind.prepared(density, settings)
+
+
+def _points_refused(kind: type[Kernel], density: Density) -> SampleError:
+    points = density.sites.points
+    first = next(iter(points.values()))
+    layer = f" of layer {first.layer!r}" if first.layer else ""
+    return SampleError(
+        f'{kind.name} cannot draw parameter "{first.name}"{layer}: without a prior it has no '
+        "posterior.",
+        facts=[("without a prior", ", ".join(points))],
+        fix='give each a prior, or fit them to a point, method="vi".',
+        where=first.source or user_source(),
+        code="S109",
+    )
 
 
 def _bytes(block: Block) -> int:

@@ -81,7 +81,8 @@ def starting_positions(
     chains : int
     rng : numpy.random.Generator
     initvals : mapping of site name to value, optional
-        Sites to start from these values; the others start at random.
+        Sites to start from these values; the others start at random, but for parameters that have
+        a start of their own.
     jitter : float, default 1.0
         Chains that are to be compared start apart. An optimisation starts near zero: from a large
         scale of the noise, a network's weights would decay before they are learned.
@@ -127,12 +128,11 @@ def starting_positions(
     value = replace(program, outputs=program.outputs[:1], memo={})
     value = replace(value, equations=tuple(live_equations(value)))
     scale = _scales(density, jitter)
+    told = {n: s.start for n, s in density.sites.points.items() if s.start is not None}
+    told.update(initvals or {})
     candidate = _prior(density) if init == "prior" else _uniform(density, scale)
     enough = 1 if init == "prior" else CANDIDATES
-    found = [
-        _start(density, (value, program), rng, candidate, enough, initvals or {})
-        for _ in range(chains)
-    ]
+    found = [_start(density, (value, program), rng, candidate, enough, told) for _ in range(chains)]
     positions, missed = [position for position, _ in found], [""] * chains
     if init in ("map", "pathfinder"):
         positions, missed = _climbed(density, program, positions, rng, init)

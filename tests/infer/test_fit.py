@@ -158,6 +158,22 @@ def test_nuts_refuses_a_minibatch() -> None:
         bdl.fit(part, np.zeros(10), **QUIET)
 
 
+@pytest.mark.parametrize("method", ["nuts", "hmc"])
+def test_markov_chains_refuse_parameters_without_a_prior(method: str) -> None:
+    """At once, with the site, the layer and what to write."""
+
+    def model(x: Any, y: Any) -> None:
+        f = nn.Linear(1, "out", prior=None)(x)[:, 0]
+        bdl.sample("y", dist.Normal(f, 1.0), obs=y)
+
+    with pytest.raises(SampleError) as caught:
+        bdl.fit(model, np.ones((3, 1)), np.zeros(3), method=method)
+    message = str(caught.value)
+    assert f"{method} cannot draw parameter \"out.weight\" of layer 'out'" in message
+    for part in ("out.weight, out.bias", 'method="vi"', 'nn.Linear(1, "out"', "[S109]"):
+        assert part in message
+
+
 def test_a_density_that_is_nowhere_finite_names_the_site_and_the_operation() -> None:
     def broken() -> None:
         x = bdl.sample("x", dist.Normal(0.0, 1.0))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import bayesdl as bdl
-from bayesdl import dist, nn
+from bayesdl import constraints, dist, nn
 from bayesdl._base import memory
 from bayesdl._base.errors import ArgumentError, CapacityError, SampleError
 from bayesdl.infer.starts import starting_positions
@@ -230,3 +230,21 @@ def test_a_climb_begins_at_initial_values() -> None:
         found = starting_positions(density, 3, np.random.default_rng(0), given, init="map")
         np.testing.assert_allclose(found.positions, 3.0 * side, atol=0.05)
         assert found.missed == ("",) * 3
+
+
+def test_parameters_start_where_they_say() -> None:
+    """Unless the user knows better; scales of plain normalisations at 1."""
+
+    def model(x: Any, y: Any) -> None:
+        sigma = bdl.param("sigma", support=constraints.positive, start=0.5)
+        f = nn.Linear(1)(nn.LayerNorm(scale_prior=None)(x))[:, 0]
+        bdl.sample("y", dist.Normal(f, sigma), obs=y)
+
+    density = build_density(model, (np.arange(6.0).reshape(2, 3), np.zeros(2)))
+    for initvals, sigma in ((None, 0.5), ({"sigma": 2.0}, 2.0)):
+        starts = starting_positions(density, 2, np.random.default_rng(0), initvals)
+        for position in starts.positions:
+            values = density.constrain(position, *density.data)
+            np.testing.assert_allclose(values["sigma"], sigma)
+            np.testing.assert_allclose(values["norm.scale"], 1.0)
+            assert np.unique(values["linear.weight"]).size == 3

@@ -118,8 +118,7 @@ def in_the_sums(
     keys = random.split(key, 2)
 
     def spread(p: Any) -> Spread:
-        draw, _ = guide.sample_and_log_prob(p, keys[0])
-        return Spread(draw, p["mean"], bnp.exp(p["log_sd"]))
+        return Spread(guide.sample_and_log_prob(p, keys[0])[0], *guide.mean_and_sd(p))
 
     place, pull = vjp(spread, params)
     value, slope = density(place, keys[1])
@@ -140,7 +139,7 @@ def with_divergences(
     """
 
     def spread(p: Any) -> Spread:
-        return Spread(guide.sample_and_log_prob(p, key)[0], p["mean"], bnp.exp(p["log_sd"]))
+        return Spread(guide.sample_and_log_prob(p, key)[0], *guide.mean_and_sd(p))
 
     place, pull = vjp(spread, params)
     bound, slope = density(place)

@@ -13,7 +13,7 @@ from bayesdl.infer.optim.optimisers import OPTIMISERS
 from bayesdl.infer.optim.rates import RATES
 
 from .estimators import ESTIMATORS
-from .guides import GUIDES, Delta, Guide, MeanField, ModelGuide
+from .guides import GUIDES, BesidePoints, Delta, Guide, MeanField, ModelGuide
 from .objectives import OBJECTIVES, Renyi
 
 NAMED: dict[str, Mapping[str, Any]] = {
@@ -99,6 +99,14 @@ def _check_estimator(found: Mapping[str, Any]) -> None:
             ", ".join(n for n, e in ESTIMATORS.items() if not e.elbo_only),
             'for this objective write estimator="doubly_reparametrised".',
         )
+
+
+def check_points(guide: Guide, estimator: str, alpha: float) -> None:
+    """Refuse estimators that have no gradient by a point, or the wrong one: it has no path."""
+    doubled = estimator == "doubly_reparametrised" and alpha != 1.0
+    if isinstance(guide, BesidePoints) and (doubled or estimator == "score_function"):
+        known = "where parameters have no prior: reparametrised"
+        raise _wrong("estimator for this model", estimator, known, 'write "reparametrised".')
 
 
 def check_own(guide: ModelGuide, estimator: str, alpha: float, by_row: bool) -> None:

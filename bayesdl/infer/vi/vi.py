@@ -26,12 +26,12 @@ from .closed import closed_target
 from .enumeration import enumerated, estimate_by_enumeration
 from .estimators import ESTIMATORS, Estimate, estimate, keys_of
 from .fitted import FittedGuide
-from .guides import Guide, MeanField, ModelGuide
+from .guides import Delta, Guide, MeanField, ModelGuide, beside_points
 from .guides.model import discrete_in
 from .local import flipped_target, local_target
 from .objectives import Renyi
 from .scores import estimate_by_scores, first_baseline
-from .settings import check_own, read_settings
+from .settings import check_own, check_points, read_settings
 from .terms import estimate_by_terms, plate_of_rows
 
 TARGETS = {
@@ -180,7 +180,10 @@ class VI(Kernel):
     @classmethod
     def prepared(cls, density: Any, settings: Mapping[str, Any]) -> tuple[Kernel, Any]:
         kernel = cls(**read_settings(settings))
-        kernel = replace(kernel, guide=kernel.guide.fitted_to(density))
+        kernel = replace(kernel, guide=beside_points(kernel.guide, density))
+        check_points(kernel.guide, kernel.estimator, kernel.objective.alpha)
+        if isinstance(kernel.guide, Delta):  # all samples of a point are one, and all estimators
+            kernel = replace(kernel, estimator="", samples=1)
         if isinstance(kernel.guide, ModelGuide):
             by_row = kernel.objective.alpha != 1.0 and plate_of_rows(kernel.guide) is not None
             check_own(kernel.guide, kernel.estimator, kernel.objective.alpha, by_row)

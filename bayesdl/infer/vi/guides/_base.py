@@ -51,6 +51,8 @@ class Guide(ABC):
     def start(self, key: Any, position: Any, sd: float) -> Any:
         """First parameters: a distribution around a position with about this sd.
 
+        Positions have the coordinates of the unknowns with priors (`BesidePoints`).
+
         Parameters
         ----------
         key : Array of uint32, shape (2,)
@@ -65,6 +67,10 @@ class Guide(ABC):
     @abstractmethod
     def log_prob(self, params: Any, position: Any) -> Any:
         """Log density in nats at a position of shape (dim,)."""
+
+    def mean_and_sd(self, params: Any) -> tuple[Any, Any]:
+        """Of independent normal coordinates, each of shape (dim,); for mean-field guides alone."""
+        raise NotImplementedError
 
     def entropy(self, params: Any) -> Any:
         """Entropy in nats, or None where it has no closed form."""

@@ -31,7 +31,7 @@ class ModelGuide(Guide):
 
     Its sites with the name of an unknown of the model are that unknown's approximation; discrete
     ones too, with scores or sums for a gradient. Its other sites are parameters, whatever
-    their prior: weights of a network that amortises, numbers from ``sample("loc", dist.Flat())``.
+    their prior: weights of a network that amortises, numbers from ``param("loc")``.
     Unknowns that it leaves out are fitted to a point.
 
     Parameters
@@ -70,7 +70,7 @@ class ModelGuide(Guide):
 
     @property
     def has_density(self) -> bool:
-        return not self.points
+        return all(site.point for site in self.points)
 
     @property
     def points(self) -> list[Site]:
@@ -251,7 +251,8 @@ class OfModel(Handler):
         name, support = statement.name, statement.law.support
         if name in self.points:
             self.parts[name] = self.points[name]
-            value, self.log_dets[name] = support.bijector.forward_and_log_det(self.points[name])
+            value, log_det = support.bijector.forward_and_log_det(self.points[name])
+            self.log_dets[name] = bnp.zeros_like(log_det) if statement.point else log_det
             return value
         value = self.values[name]
         if support.is_discrete:
@@ -278,8 +279,11 @@ class OfModel(Handler):
 
 
 def _first(site: Site, key: Any, dtype: Any) -> Any:
-    """Weights that keep the scale of what enters a layer, zeros for all else."""
+    """Weights that keep the scale of what enters a layer; else where a site starts, or zeros."""
     shape = site.unconstrained_shape
+    if site.start is not None and site.constraint is not None:
+        value = bnp.broadcast_to(bnp.asarray(site.start, dtype), site.type.shape)
+        return bnp.asarray(site.constraint.bijector.inverse(value), dtype)
     if site.role != "weight":
         return bnp.zeros(shape, dtype)
     return random.normal(key, shape, dtype) / math.sqrt(max(math.prod(shape[:-1]), 1))
@@ -295,6 +299,13 @@ def _refuse_misfits(model: Sites, guide: Sites) -> None:
                 "has another shape than the model's",
                 model[name].type.shape,
                 "give both the same plates, and the same event axes by to_event.",
+            )
+        if name in model and site.point:
+            raise _misfit(
+                site,
+                "is a parameter",
+                model[name].distribution,
+                "draw it from a distribution, or leave it out: it is then fitted to a point.",
             )
         if name in model and _is_discrete(model[name]) != _is_discrete(site):
             raise _misfit(site, "has other values than the model's", model[name].distribution)

@@ -126,14 +126,14 @@ def _unit_lower(below: Any, n: int) -> Any:
 
 
 def _blocks(sites: Sites, within: str) -> list[tuple[str, Span]]:
-    """Sites, or layers, each with its coordinates."""
-    latent, found = list(sites.latent.values()), []
-    while latent:
-        first = latent.pop(0)
-        name, stop = first.name, first.slice.stop
-        while latent and within == "layer" and _same_layer(first, latent[0]):
-            name, stop = f"layer {first.layer}", latent.pop(0).slice.stop
-        found.append((name, (first.offset, stop)))
+    """Sites, or layers, each with its coordinates among those of unknowns with priors."""
+    drawn, found, stop = [s for s in sites.latent.values() if not s.point], [], 0
+    while drawn:
+        first, start = drawn.pop(0), stop
+        name, stop = first.name, start + first.size
+        while drawn and within == "layer" and _same_layer(first, drawn[0]):
+            name, stop = f"layer {first.layer}", stop + drawn.pop(0).size
+        found.append((name, (start, stop)))
     return found
 
 
