@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from bayesdl.model.statements import deterministic as deterministic
     from bayesdl.model.statements import factor as factor
     from bayesdl.model.statements import observe as observe
+    from bayesdl.model.statements import param as param
     from bayesdl.model.statements import plate as plate
     from bayesdl.model.statements import sample as sample
     from bayesdl.model.statements import scope as scope
@@ -72,7 +73,15 @@ _HOMES = {
     "bayesdl.infer.log_density": ("log_density",),
     "bayesdl.model": ("model",),
     "bayesdl.model.handlers": ("block", "condition", "do", "mask", "scale", "seed", "substitute"),
-    "bayesdl.model.statements": ("deterministic", "factor", "observe", "plate", "sample", "scope"),
+    "bayesdl.model.statements": (
+        "deterministic",
+        "factor",
+        "observe",
+        "param",
+        "plate",
+        "sample",
+        "scope",
+    ),
     "bayesdl.ops.numpy": ("stop_gradient",),
     "bayesdl.pipeline": ("jit",),
     "bayesdl.tracing.flow": ("cond", "fori_loop", "scan", "while_loop"),

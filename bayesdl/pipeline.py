@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import Any
 
 from bayesdl._base.config import config
-from bayesdl._base.errors import ArgumentError
+from bayesdl._base.errors import ArgumentError, did_you_mean
 from bayesdl._base.source import user_source
 from bayesdl._base.tree import Tree, flatten, unflatten
 from bayesdl.ir.builder import Handle
@@ -21,6 +21,7 @@ from bayesdl.ir.walk import subprograms
 from bayesdl.lower.executable import Executable
 from bayesdl.lower.hoist import hoist
 from bayesdl.lower.join import join
+from bayesdl.lower.prune import prune
 from bayesdl.lower.simplify import simplify
 from bayesdl.lower.tile import tile
 from bayesdl.ops import numpy as bnp
@@ -28,10 +29,14 @@ from bayesdl.tracing import Traced, inline, trace
 
 PASSES: list[tuple[str, Callable[[Program], Program]]] = [
     ("simplify", simplify),
+    ("prune", prune),
     ("join", join),
     ("hoist", hoist),
     ("tile", tile),
 ]
+
+# What native code looks like on its way, after the passes.
+CODE_STAGES = ("fuse", "plan", "llvm", "optimised", "asm")
 
 
 def compile(program: Program, backend: str | None = None, brief: bool = False) -> Executable:
@@ -52,6 +57,8 @@ def compile(program: Program, backend: str | None = None, brief: bool = False) -
 
     Raises
     ------
+    ArgumentError
+        If there is no such backend, or a stage that is to be printed does not exist.
     CompileError
         If a pass or the backend fails; the message carries the Program.
     """
@@ -75,9 +82,12 @@ def begin(
 
     Raises
     ------
+    ArgumentError
+        As `compile`.
     CompileError
         As `compile`; what LLVM refuses is raised by the callable.
     """
+    _require_stages(config.dump)
     name = backend or config.backend
     make = _backend(name, brief)
     _observe("trace", program)
@@ -118,7 +128,7 @@ def _spent_before(program: Program) -> dict[str, float]:
 
 def _show_code(executable: Executable, backend: str) -> None:
     """Print the native code at the stages that were asked for."""
-    wanted = [s for s in ("fuse", "plan", "llvm", "optimised", "asm") if s in config.dump]
+    wanted = [s for s in CODE_STAGES if s in config.dump]
     if backend == "llvm" and wanted:
         write = import_module("bayesdl.lower.llvm").emitted_text
         for stage in wanted:
@@ -198,6 +208,19 @@ def _traced(function: Callable[..., Any], tree: Tree, types: Sequence[ArrayType]
     return trace(flat, *types, name=getattr(function, "__name__", "f").strip("<>"))
 
 
+def _require_stages(wanted: frozenset[str]) -> None:
+    """Refuse stages that nothing would ever print."""
+    known = ["trace", *(name for name, _ in PASSES), *CODE_STAGES, "timings"]
+    for name in sorted(wanted.difference(known)):
+        guess = did_you_mean(name, known)
+        raise ArgumentError(
+            f"there is no stage {name!r} of a compilation.",
+            facts=[("BAYESDL_DUMP", ",".join(sorted(wanted))), ("stages", ", ".join(known))],
+            fix=f"did you mean {guess!r}?" if guess else "name some of them, with commas between.",
+            code="A120",
+        )
+
+
 def _observe(stage: str, program: Program) -> None:
     if config.check:
         check(program)
@@ -214,10 +237,12 @@ CACHES = {"llvm": "bayesdl.lower.llvm.cache"}
 
 def _backend(name: str, brief: bool) -> Callable[[Program], Callable[[], Executable]]:
     if name not in BACKENDS:
+        guess = did_you_mean(name, BACKENDS)
+        hint = f'use "{guess}"' if guess else 'use "llvm" or "interpret"'
         raise ArgumentError(
             f"there is no backend {name!r}.",
             facts=[("known", ", ".join(BACKENDS))],
-            fix='use "llvm" or "interpret" (BAYESDL_BACKEND).',
+            fix=f"{hint} (BAYESDL_BACKEND).",
             where=user_source(),
             code="A101",
         )

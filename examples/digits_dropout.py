@@ -1,11 +1,9 @@
 """Digits by two nets, each at its mode, under two kinds of dropout, and by mean-field VI.
 
 Gal & Ghahramani (2016), Bayesian convolutional neural networks with Bernoulli approximate
-variational inference (arXiv:1506.02158); Gal, Hron & Kendall (2017), Concrete dropout
-(arXiv:1705.07832); Blundell et al. (2015), Weight uncertainty in neural networks
-(arXiv:1505.05424). By five folds: each of the 1797 rows is scored once, by a fit that has not seen
-it, with settings that were chosen without it (`digits_settings.py`), for the mode as for the rest,
-at one number of steps:
+variational inference (arXiv:1506.02158). By five folds: each of the 1797 rows is scored once, by a
+fit (`digits_fits.py`) that has not seen it, with settings that were chosen without it
+(`digits_settings.py`), for the mode as for the rest, at one number of steps:
 
     dense                accuracy %              NLL              ECE  chance   30°   MI  90°   MI
     mode                97.94 ±0.34   0.0710 ±0.0115   0.0071 ±0.0022  0.0069  0.88 0.50 0.46 0.50
@@ -37,115 +35,37 @@ at one number of steps:
       less the mode     -0.17 ±0.18  -0.0070 ±0.0054  -0.0014 ±0.0018
 
 `mode` has the prior that suits it best; `its mode` is that under the method's own prior, and share
-of the divergence. Errors are standard errors over rows, resampled, of differences pair by pair;
-they know nothing of another seed. ECE has 15 bins of equal width, and `chance` is what it would be
-on average if labels were drawn from these very probabilities. The last columns are the AUROC of
-digits turned by 30° and by a right angle, told from those that are not by the entropy of their
-prediction, and by the mutual information of prediction and weights.
+of the divergence. Errors are standard errors over rows, resampled, of differences pair by pair, for
+one seed. ECE has 15 bins of equal width, `chance` is what it would be on average if labels were
+drawn from these probabilities. The last columns are the AUROC of digits turned by 30° and by 90°,
+told from those that are not by the entropy of their prediction, and by its mutual information.
 
 Against its own mode every method has a lower NLL, in both nets, by two and a half errors or more,
-and a higher accuracy; MC dropout and mean field have a lower ECE too, by one error to three. The
-best mode has next to no miscalibration left to mend: its ECE is that of chance. Against it, the NLL
-falls in both nets under MC dropout and learned rates and in the conv net under mean field, by one
-to two errors, and does not in the dense net under mean field. The ECE falls in the dense net under
-MC dropout (1.4 errors) and in the conv net under mean field (0.8); it stays in the conv net under
-MC dropout and in the dense one under mean field, and rises with learned rates. No accuracy is lost
-but 0.17 points by mean field in the conv net.
+and a higher accuracy; MC dropout and mean field have a lower ECE too, by one error to three.
+Against the best mode, whose ECE is that of chance, the NLL falls in both nets under MC dropout and
+learned rates and in the conv net under mean field, by one to two errors; learned rates raise the
+ECE. No accuracy is lost but 0.17 points by mean field in the conv net.
 
 Turned by 30°, digits are doubted by every method. Turned by a right angle they look like other
-digits to a dense net, but for mean field; in the conv net all that average over weights notice, far
-more often than a mode. The table took eight minutes of one thread.
-
-Of mean field's divergence a tenth or a thirtieth counts when training ends, a cold posterior
-(Wenzel et al. 2020, arXiv:2002.02405).
+digits to a dense net, but for mean field; in the conv net all that average over weights notice.
+Eight minutes of one thread. Of mean field's divergence a tenth or a thirtieth counts when training
+ends, a cold posterior (Wenzel et al. 2020, arXiv:2002.02405).
 """
 
 from __future__ import annotations
 
 import sys
 from functools import cache
+from itertools import product
 
 import numpy as np
+from digits_fits import STEPS, digits, fitted
+from digits_settings import CHOSEN
 from scipy.ndimage import rotate
-from sklearn.datasets import load_digits
 from sklearn.metrics import roc_auc_score
 
-import bayesdl as bdl
-from bayesdl import dist, nn
-from bayesdl import numpy as bnp
 from bayesdl.criticism.classes import accuracy, ece, nll
 from bayesdl.criticism.uncertainty import of_classes
-from bayesdl.infer.optim.rates import Cosine
-
-STEPS, BATCH, FOLDS = 4000, 100, 5
-METHODS = {
-    "mode": {"method": "vi", "guide": "map", "draws": 1},
-    "mc_dropout": {"method": "mc_dropout"},
-    "concrete": {"method": "concrete_dropout"},
-    "mean_field": {"method": "vi", "guide": "mean_field", "samples": 1, "init_sd": 0.01},
-}
-NOISE = {"dense": "local_reparametrised", "conv": "flipout"}
-CHOSEN = {  # by fold: the prior's scale times √fan_in; a rate, or one over the divergence's share
-    "dense": {
-        "mode": [(10, 0)] * 5,
-        "mc_dropout": [(30, 0.2), (30, 0.1), (30, 0.2), (30, 0.3), (30, 0.1)],
-        "concrete": [(30, 0.1)] * 5,
-        "mean_field": [(10, 30), (10, 30), (5, 30), (10, 10), (5, 30)],
-    },
-    "conv": {
-        "mode": [(10, 0), (10, 0), (10, 0), (20, 0), (10, 0)],
-        "mc_dropout": [(30, 0.3), (30, 0.1), (30, 0.2), (30, 0.1), (30, 0.1)],
-        "concrete": [(30, 0.1)] * 5,
-        "mean_field": [(5, 30), (5, 30), (5, 30), (10, 10), (10, 10)],
-    },
-}
-
-
-def network(name, rate):
-    """A classifier whose prior has a scale that is data; hidden units are dropped at the rate."""
-    masks = (nn.Dropout(rate),) if 0.0 < rate < 1.0 else ()
-
-    def model(x, scale, y=None):
-        def prior(fan_in):
-            return dist.Normal(0.0, scale / fan_in**0.5)
-
-        if name == "conv":
-            first = nn.Conv2d(16, name="first", prior=prior), "relu", nn.MaxPool(2)
-            second = nn.Conv2d(32, name="second", prior=prior), "relu", nn.MaxPool(2)
-            below = (*first, *second, nn.Flatten(), *masks, nn.Linear(64, "third", prior))
-        else:
-            first = nn.Flatten(), nn.Linear(100, "first", prior), "relu"
-            below = (*first, *masks, nn.Linear(100, "second", prior))
-        f = nn.Sequential((*below, "relu", *masks, nn.Linear(10, "out", prior)))(x)
-        bdl.deterministic("probs", bnp.softmax(f))
-        with bdl.plate("rows", f.shape[0]):
-            bdl.sample("y", nn.heads.categorical(f), obs=y)
-
-    return bdl.model(model)
-
-
-def digits():
-    """Images with pixels in [0, 2], their labels, and which fold each is in."""
-    x, y = load_digits(return_X_y=True)
-    fold = np.empty(len(y), int)
-    fold[np.random.default_rng(2026).permutation(len(y))] = np.arange(len(y)) % FOLDS
-    return (x / 8.0).reshape(-1, 8, 8, 1), y, fold
-
-
-def fitted(name, method, setting, out, steps=STEPS):
-    """A posterior of the rows that are in none of these folds."""
-    x, y, fold = digits()
-    here = ~np.isin(fold, out)
-    scale, other = setting
-    more = {"draws": 100} | METHODS[method]
-    if method == "mean_field":
-        more["estimator"] = NOISE[name]
-    if other >= 1:  # log prior − log guide ends at a share of 1 / other
-        more["kl_warmup"] = other * steps
-    common = {"tune": steps, "batch_size": BATCH, "learning_rate": 5e-3, "schedule": Cosine()}
-    common |= {"random_seed": sum(10**i * k for i, k in enumerate(out)), "progressbar": False}
-    model = network(name, other if "dropout" in more["method"] else 0.0)
-    return bdl.fit(model, x[here], np.float32(scale), y[here], **common, **more)
 
 
 @cache
@@ -171,12 +91,6 @@ def scores(probs, y):
     return np.array([100 * accuracy(probs, y), nll(probs, y), ece(probs, y, bins=15)])
 
 
-def spread(score, y, rounds=200):
-    """Standard error of a score of rows, by resampling them; the same rows whatever the score."""
-    rng = np.random.default_rng(0)
-    return np.std([score(rng.integers(len(y), size=len(y))) for _ in range(rounds)], axis=0)
-
-
 def by_chance(probs, rounds=50):
     """The ECE to expect of labels that are drawn from these very probabilities."""
     rng = np.random.default_rng(0)
@@ -198,39 +112,33 @@ def table(name, chosen, steps=STEPS):
         found = pooled(name, method, settings, steps)
         show(method, found, y)
         show("  its mode", own, y)
-        for title, other in (("  less its mode", own), ("  less the mode", best)):
-            gain(title, found[0], other[0], y)
+        row("  less its mode", y, found[0], own[0])
+        row("  less the mode", y, found[0], best[0])
 
 
 def show(title, found, y):
     """A row of scores; AUROC of turned digits, told by two parts of doubt."""
     probs, doubts = found
-    errors = spread(lambda rows: scores(probs[rows], y[rows]), y)
     label = np.repeat([0, 1], len(y))
     told = [
         roc_auc_score(label, np.concatenate([doubts[0][part], doubts[angle][part]]))
-        for angle in (1, 2)
-        for part in (0, 1)
+        for angle, part in product((1, 2), (0, 1))
     ]
-    last = "".join(f"{v:5.2f}" for v in told)
-    row = f"{title:16}{numbers(scores(probs, y), errors)}  {by_chance(probs):.4f} {last}"
-    print(row, flush=True)
+    row(title, y, probs, last=f"  {by_chance(probs):.4f} " + "".join(f"{v:5.2f}" for v in told))
 
 
-def gain(title, probs, others, y):
-    """A row of differences."""
+def row(title, y, probs, others=None, last=""):
+    """Print three scores, or their differences; errors by resampling, the same rows for all."""
 
     def score(rows):
-        return scores(probs[rows], y[rows]) - scores(others[rows], y[rows])
+        found = scores(probs[rows], y[rows])
+        return found if others is None else found - scores(others[rows], y[rows])
 
-    print(f"{title:16}{numbers(score(np.arange(len(y))), spread(score, y))}", flush=True)
-
-
-def numbers(values, errors):
-    """Three scores ± their standard errors."""
-    places = 2, 4, 4
-    cells = zip(values, errors, places, strict=True)
-    return "".join(f" {v:8.{d}f} ±{e:.{d}f}" for v, e, d in cells)
+    count, rng = len(y), np.random.default_rng(0)
+    errors = np.std([score(rng.integers(count, size=count)) for _ in range(200)], axis=0)
+    cells = zip(score(np.arange(count)), errors, (2, 4, 4), strict=True)
+    print(f"{title:16}", *(f"{v:8.{d}f} ±{e:.{d}f}" for v, e, d in cells), end="")
+    print(last, flush=True)
 
 
 if __name__ == "__main__":

@@ -40,10 +40,24 @@ import sys
 from itertools import product
 
 import numpy as np
-from digits_dropout import FOLDS, STEPS, digits, fitted
+from digits_fits import FOLDS, STEPS, digits, fitted
 
 from bayesdl.criticism.classes import ece, nll
 
+CHOSEN = {
+    "dense": {
+        "mode": [(10, 0)] * 5,
+        "mc_dropout": [(30, 0.2), (30, 0.1), (30, 0.2), (30, 0.3), (30, 0.1)],
+        "concrete": [(30, 0.1)] * 5,
+        "mean_field": [(10, 30), (10, 30), (5, 30), (10, 10), (5, 30)],
+    },
+    "conv": {
+        "mode": [(10, 0), (10, 0), (10, 0), (20, 0), (10, 0)],
+        "mc_dropout": [(30, 0.3), (30, 0.1), (30, 0.2), (30, 0.1), (30, 0.1)],
+        "concrete": [(30, 0.1)] * 5,
+        "mean_field": [(5, 30), (5, 30), (5, 30), (10, 10), (10, 10)],
+    },
+}
 GRIDS = {
     "mode": [(5, 0), (10, 0), (20, 0)],
     "mc_dropout": [(30, 0.1), (30, 0.2), (30, 0.3)],

@@ -5,7 +5,16 @@ of variance 1 / fan-in times a learned scale, a learned precision of the noise, 
 
 ``--noise weak`` has HalfNormal(1) on the noise instead. It falls to 0.008 standard deviations of
 the data, where the network has fits that differ by more than the noise: chains settle in different
-ones, and R-hat of the predictions says so.
+ones, and R-hat of the predictions says so. With the published prior, ``--data DIR`` prints:
+
+    ok  R-hat at most 1.003 (precision); 1.01 is the limit
+    ok  ESS at least 1744 (precision); 400 are needed
+    ok  no divergences
+    ok  0.0% of trees reached the depth limit
+    ok  E-BFMI at least 0.87 (chain 2); 0.3 is the limit
+        hidden: 350 weights, mean |w| 0.288, sd 0.357, R-hat 1.00 to 1.11, ESS 23 to 6435
+        out: 51 weights, mean |w| 0.0905, sd 0.111, R-hat 1.00 to 1.12, ESS 23 to 1917
+    test RMSE 0.985, mean tree depth 8.0, 161 s of sampling
 """
 
 from __future__ import annotations

@@ -89,6 +89,14 @@ def test_unknown_backend() -> None:
     with pytest.raises(ArgumentError, match="no backend 'cuda'") as caught:
         pipeline.compile(trace(lambda x: x, X).program, backend="cuda")
     assert "interpret, llvm" in str(caught.value)
+    assert caught.value.fix == 'use "llvm" or "interpret" (BAYESDL_BACKEND).'
+
+
+def test_a_misspelt_backend_is_guessed(monkeypatch: Any) -> None:
+    monkeypatch.setattr(config, "backend", "interpreter")
+    with pytest.raises(ArgumentError, match="no backend 'interpreter'") as caught:
+        pipeline.compile(trace(lambda x: x, X).program)
+    assert caught.value.fix == 'use "interpret" (BAYESDL_BACKEND).'
 
 
 def test_programs_are_checked_before_and_after_each_pass(monkeypatch: Any) -> None:
@@ -103,6 +111,28 @@ def test_stages_are_printed_on_request(monkeypatch: Any, capsys: Any) -> None:
     pipeline.compile(trace(lambda x: x * 1.0, X, name="f").program, backend="interpret")
     printed = capsys.readouterr().err
     assert printed == "--- simplify\nprogram f(%a: f64[5]):\n  return %a\n"
+
+
+def test_a_misspelt_stage_is_refused(monkeypatch: Any) -> None:
+    monkeypatch.setattr(config, "dump", frozenset(["trace", "simplif"]))
+    with pytest.raises(ArgumentError) as caught:
+        pipeline.compile(trace(lambda x: x, X).program, backend="interpret")
+    passes = ", ".join(name for name, _ in pipeline.PASSES)
+    assert str(caught.value).splitlines() == [
+        "there is no stage 'simplif' of a compilation.",
+        "    BAYESDL_DUMP  simplif,trace",
+        f"    stages        trace, {passes}, fuse, plan, llvm, optimised, asm, timings",
+        "  Fix: did you mean 'simplify'?",
+        "  [A120]",
+    ]
+
+
+def test_every_stage_can_be_asked_for(monkeypatch: Any, capsys: Any) -> None:
+    stages = ["trace", *(name for name, _ in pipeline.PASSES), *pipeline.CODE_STAGES, "timings"]
+    monkeypatch.setattr(config, "dump", frozenset(stages))
+    pipeline.compile(trace(lambda x: x + 1.0, X, name="f").program, backend="llvm")
+    printed = capsys.readouterr().err
+    assert all(f"--- {stage}" in printed for stage in stages)
 
 
 # --- jit --------------------------------------------------------------------------------------

@@ -49,7 +49,7 @@ class Config:
         env = os.environ
         return cls(
             check=env.get("BAYESDL_CHECK", "") not in ("", "0"),
-            dump=frozenset(s for s in env.get("BAYESDL_DUMP", "").split(",") if s),
+            dump=frozenset(s.strip() for s in env.get("BAYESDL_DUMP", "").split(",") if s.strip()),
             backend=env.get("BAYESDL_BACKEND", "llvm"),
             cache=env.get("BAYESDL_CACHE", "") or user_cache_folder(env, sys.platform),
             cache_megabytes=_whole(env, "BAYESDL_CACHE_MEGABYTES", 1000),
@@ -84,7 +84,7 @@ def _whole(env: Mapping[str, str], name: str, default: int) -> int:
             f"{name} must be a whole number.",
             facts=[("given", repr(text))],
             fix=f"for example {name}={default}.",
-            code="A111",
+            code="A120",
         )
     return int(text) if text else default
 

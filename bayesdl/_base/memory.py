@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from math import prod
 
 from .errors import CapacityError
+from .source import user_source
 
 # Below this, in bytes, nobody asks.
 CAREFUL = 256 * 2**20
@@ -47,8 +49,32 @@ def require_memory(name: str, parts: dict[str, int], present: dict[str, int]) ->
             ("machine", size_text(free), "free"),
         ],
         fix="use fewer rows, draws or chains, a minibatch, or dtype=numpy.float32.",
+        where=user_source(),
         code="C104",
     )
+
+
+def require_array(shape: tuple[int, ...], itemsize: int, beside: float = 0.0) -> None:
+    """Refuse an array that does not fit.
+
+    Parameters
+    ----------
+    shape : tuple of int
+    itemsize : int
+        Bytes of a number.
+    beside : float, default 0.0
+        Bytes that making it takes on the way, for each of its own.
+
+    Raises
+    ------
+    CapacityError
+        If they are more than what is free.
+    """
+    size = prod(shape) * itemsize
+    # Asked of every array that is made, nearly all of which are small.
+    if size * (1.0 + beside) > CAREFUL:
+        parts = {"numbers": size, **({"on the way": int(size * beside)} if beside else {})}
+        require_memory(f"an array of shape {shape}", parts, {})
 
 
 def size_text(count: int) -> str:

@@ -113,13 +113,15 @@ class Store:
         ]
         return sorted(found, key=lambda e: e.used, reverse=True)
 
+    def remove(self, key: str) -> bool:
+        """Remove what is kept under a key; whether it is gone."""
+        return _remove(self._path(key))
+
     def clear(self) -> int:
-        """Remove all files; how many there were."""
-        entries = self.entries()
-        for entry in entries:
-            _remove(self._path(entry.key))
+        """Remove all files; how many went. Those that cannot be removed are still `entries`."""
+        gone = sum(self.remove(entry.key) for entry in self.entries())
         self._sweep(0.0)
-        return len(entries)
+        return gone
 
     @staticmethod
     def _publish(part: str, path: str) -> None:
@@ -161,6 +163,8 @@ def _digest(key: str, content: bytes) -> bytes:
     return digest.digest()
 
 
-def _remove(path: str) -> None:
+def _remove(path: str) -> bool:
+    """Whether it is gone afterwards."""
     with suppress(OSError):
         os.unlink(path)
+    return not os.path.lexists(path)

@@ -19,11 +19,12 @@ from bayesdl.criticism import convergence
 from bayesdl.criticism.fits import fit
 from bayesdl.criticism.table import Table
 
+from .asked import chosen, require_least, require_writable
 from .posteriors import POSTERIORS
 from .reference import Reference, read
-from .report import chosen, finish, geometric_mean
+from .report import finish, geometric_mean
 
-LIMIT = 4.0
+LIMIT, NOTABLE = 4.0, 3.0
 NOTE = (
     "worst z: largest distance of a mean, sd or 5/50/95 % quantile from the reference draws, in\n"
     "standard errors of both. seconds: warm-up and draws. ESS: smallest bulk ESS of a published\n"
@@ -52,6 +53,8 @@ class Judged:
         Of sampling, of the draws, and ESS per 1000 of these: medians over rounds.
     stan : float or None
         Stan's ESS per 1000 gradients, where known.
+    z : dict of str to float
+        Of every statistic of every quantity, all rounds together, by ``quantity statistic``.
     """
 
     name: str
@@ -64,6 +67,7 @@ class Judged:
     gradients: float
     efficiency: float
     stan: float | None
+    z: dict[str, float]
 
     @property
     def ratio(self) -> float | None:
@@ -89,14 +93,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Sample, judge, print; 1 if a posterior is missed without a warning."""
+    require_least(options, draws=4, tune=0, rounds=1)
+    require_writable(options, "json")
+    names = chosen(options.names, POSTERIORS, "posterior")
+    references = [read(options.data, name) for name in names]
     begin = time.perf_counter()
     stan = _stan(Path(options.data) / "posteriordb" / "stan_nuts.json")
     settings: dict[str, Any] = {"draws": options.draws, "tune": options.tune}
     settings |= {"metric": options.metric} if options.metric else {}
     found = []
-    for name in chosen(options.names, POSTERIORS):
-        one = judged(read(options.data, name), stan.get(name), options.rounds, settings)
-        print(f"{name}: {one.seconds:.1f} s", file=sys.stderr, flush=True)
+    for reference in references:
+        one = judged(reference, stan.get(reference.name), options.rounds, settings)
+        print(f"{one.name}: {one.seconds:.1f} s", file=sys.stderr, flush=True)
         found.append(one)
     print(table(found), *verdict(found), sep="\n")
     print(f"{time.perf_counter() - begin:.0f} s in all")
@@ -134,11 +142,11 @@ def judged(
         parts.append(part)
         costs.append((attrs["run_seconds"], gradients, 1000.0 * least / gradients, attrs))
     pooled = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    z = {where: abs(value) for where, value in reference.z_scores(pooled).items()}
-    at = max(z, key=lambda where: z[where] if np.isfinite(z[where]) else np.inf)
+    z = reference.z_scores(pooled)
+    at = max(z, key=lambda where: abs(z[where]) if np.isfinite(z[where]) else np.inf)
     return Judged(
         name=reference.name,
-        worst=z[at],
+        worst=abs(z[at]),
         at=at,
         rhat=max(float(convergence.rhat(draws)) for draws in pooled.values()),
         divergences=sum(attrs["divergences"] for *_, attrs in costs),
@@ -147,6 +155,7 @@ def judged(
         gradients=statistics.median(cost[1] for cost in costs),
         efficiency=statistics.median(cost[2] for cost in costs),
         stan=stan,
+        z=z,
     )
 
 
@@ -172,10 +181,27 @@ def table(found: Sequence[Judged]) -> Table:
     return Table([*columns, "ESS/1000 grad", "Stan's", "ratio"], rows, note=NOTE)
 
 
+def far_off(found: Sequence[Judged]) -> list[str]:
+    """Every quantity with a notable z, a line for each posterior that has one."""
+    lines = []
+    for one in found:
+        # A z that is not a number is notable.
+        far = {where: z for where, z in one.z.items() if not abs(z) < NOTABLE}
+        ordered = sorted(far, key=lambda where: -abs(far[where]))
+        if far:
+            listed = ", ".join(f"{where} {far[where]:+.1f}" for where in ordered)
+            lines.append(f"|z| >= {NOTABLE:g}: {one.name}: {listed}")
+    return lines
+
+
 def verdict(found: Sequence[Judged]) -> list[str]:
-    """How many are right, and the geometric mean of the ratios to Stan."""
+    """What is far off, how many are right, and the geometric mean of the ratios to Stan."""
     right = sum(one.worst < LIMIT for one in found)
-    lines = [f"|z| < {LIMIT:g} on {right} of {len(found)}"]
+    count = sum(len(one.z) for one in found)
+    notable = sum(not abs(z) < NOTABLE for one in found for z in one.z.values())
+    lines = far_off(found)
+    lines.append(f"|z| >= {NOTABLE:g}: {notable} of {count} statistics, 0.27 % by chance alone")
+    lines.append(f"|z| < {LIMIT:g} on {right} of {len(found)}")
     lines += [f"WRONG without a warning: {one.name} ({one.at})" for one in found if one.wrong]
     ratios = [one.ratio for one in found if one.ratio is not None]
     if ratios:

@@ -12,7 +12,8 @@ from typing import Any
 from bayesdl._base.dataclass import dataclass
 from bayesdl.criticism.table import Table
 
-from .process import Reply, installed
+from .asked import PEERS_HELP, chosen_peers, require_least, require_writable
+from .process import Reply
 from .report import finish
 from .samplers import SAMPLERS, sampling_of
 
@@ -66,14 +67,16 @@ class Start:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--rounds", type=int, default=3, help="processes for each figure")
-    parser.add_argument("--peers", default=",".join(SAMPLERS), help="names joined by commas")
+    parser.add_argument("--peers", default=",".join(SAMPLERS), help=PEERS_HELP)
     parser.add_argument("--peers-python", default=sys.executable, help="interpreter with the peers")
     parser.add_argument("--json", help="write all figures to this file")
 
 
 def run(options: argparse.Namespace) -> int:
     """Measure, print, and write what was asked for."""
-    peers = installed(options.peers_python, [p for p in options.peers.split(",") if p])
+    require_least(options, rounds=1)
+    require_writable(options, "json")
+    peers = chosen_peers(options, SAMPLERS)
     schools = starts(SCHOOLS, peers, options.peers_python, options.rounds, draws=1000, tune=1000)
     print(table(schools, options.rounds), *_told(schools), sep="\n", end="\n\n", flush=True)
     few = [p for p in peers if p == "numpyro"]

@@ -15,11 +15,12 @@ from bayesdl.model import Model, model
 from bayesdl.model.statements import factor, sample
 from bayesdl.ops import numpy as bnp
 
+from .asked import require_least, require_writable
 from .process import run_script, succeeded, threads
 from .report import finish
 
 STAGES = ("trace", "passes", "emit", "LLVM")
-PASSES = ("simplify", "join", "hoist", "tile")
+PASSES = ("simplify", "prune", "join", "hoist", "tile")
 EMISSION = ("fuse", "plan", "emit")
 NOTE = (
     "seconds from a model and its data to native code of the log density and its gradient, without "
@@ -85,6 +86,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Measure, print, and write what was asked for."""
+    require_least(options, rounds=1)
+    require_writable(options, "json")
     found = [
         measured(case, size * part // 4, options.rounds)
         for case, (_, size) in CASES.items()

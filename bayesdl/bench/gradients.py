@@ -14,11 +14,19 @@ import numpy as np
 from bayesdl._base.dataclass import dataclass
 from bayesdl.criticism.table import Table
 
+from .asked import (
+    PEERS_HELP,
+    chosen,
+    chosen_dtypes,
+    chosen_peers,
+    require_least,
+    require_picture,
+    require_writable,
+)
 from .floor import floor, machine_peak
 from .models import CASES, TRANSCENDENTAL
-from .process import installed
-from .report import chosen, finish, geometric_mean
-from .scaling import gradients_of, scaling, scaling_figure, scaling_table
+from .report import finish, geometric_mean
+from .scaling import ROWS, gradients_of, scaling, scaling_figure, scaling_table
 
 PEERS = ("jax", "torch", "autograd")
 # Largest relative difference between two libraries that compute the same thing.
@@ -62,7 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dtype", default="float64", help="float64, float32, or both")
     parser.add_argument("--repeats", type=int, default=15, help="loops of 20 ms for each figure")
     parser.add_argument("--rounds", type=int, default=1, help="processes for each figure")
-    parser.add_argument("--peers", default=",".join(PEERS), help="names joined by commas")
+    parser.add_argument("--peers", default=",".join(PEERS), help=PEERS_HELP)
     parser.add_argument("--peers-python", default=sys.executable, help="interpreter with the peers")
     parser.add_argument("--json", help="write all figures to this file")
     parser.add_argument("--scaling", action="store_true", help="cost against rows instead")
@@ -71,13 +79,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Measure, print, and write what was asked for."""
-    cases = chosen(options.models, CASES)
-    peers = installed(options.peers_python, [p for p in options.peers.split(",") if p])
+    """Measure, print, and write what was asked for; 1 if something failed that must not."""
+    require_least(options, rounds=1, repeats=1, cores=1)
+    require_writable(options, "json", "plot")
+    require_picture(options.plot)
+    dtypes = chosen_dtypes(options, ("float64", "float32"))
     if options.scaling or options.plot:
-        return _scaling(options, peers)
-    runs = []
-    for dtype in ("float64", "float32") if options.dtype == "both" else (options.dtype,):
+        cases = chosen(options.models, ROWS, "bench model that scales")
+        return _scaling(options, cases, dtypes[0], chosen_peers(options, PEERS))
+    cases = chosen(options.models, CASES, "bench model")
+    peers, runs = chosen_peers(options, PEERS), []
+    for dtype in dtypes:
         rounds = [
             measure(cases, dtype, peers, options.peers_python, options.repeats)
             for _ in range(options.rounds)
@@ -87,20 +99,24 @@ def run(options: argparse.Namespace) -> int:
         print(table(measured), end="\n\n")
         print(*verdicts(measured), sep="\n", end="\n\n", flush=True)
     finish(options.json, [vars(m) for m in runs])
-    return 0
+    return int(any("bayesdl" in m.failed or different(m) for m in runs))
 
 
-def _scaling(options: argparse.Namespace, peers: Sequence[str]) -> int:
-    dtype = "float64" if options.dtype == "both" else options.dtype
+def _scaling(
+    options: argparse.Namespace, cases: Sequence[str], dtype: str, peers: Sequence[str]
+) -> int:
     python, repeats, cores = options.peers_python, min(options.repeats, 7), options.cores
     peak = machine_peak()
-    points = scaling(("bayesdl", *peers), dtype, python, repeats, cores)
+    points = scaling(cases, ("bayesdl", *peers), dtype, python, repeats, cores)
     print(scaling_table(points, dtype, peak, cores))
+    failed = [p for p in points if p.error]
+    for p in failed:
+        print(f"{p.competitor} failed on {p.case} of {p.rows} rows: {p.error}")
     if options.plot:
         scaling_figure(points).savefig(options.plot)
         print(f"plot in {options.plot}")
     finish(options.json, [vars(p) for p in points])
-    return 0
+    return int(any(p.competitor == "bayesdl" for p in failed))
 
 
 def measure(
@@ -185,6 +201,7 @@ def verdicts(measured: Measured) -> list[str]:
     ratios = [ratio_to_fastest(measured, case) for case in measured.cases]
     known = [r for r in ratios if r is not None]
     lines = [f"{name} failed: {why}" for name, why in measured.failed.items()]
+    lines += [f"DIFFERENT results: {case}" for case in different(measured)]
     if known:
         least = measured.cases[ratios.index(min(known))]
         lines.append(
@@ -202,9 +219,17 @@ def ratio_to_fastest(measured: Measured, case: str) -> float | None:
     return None if ours is None or not known else min(known) / ours
 
 
+def different(measured: Measured) -> list[str]:
+    """The cases of which two libraries do not compute the same."""
+    allowed = TOLERANCE[measured.dtype]
+    return [case for case in measured.cases if not agreement(measured, case) <= allowed]
+
+
 def agreement(measured: Measured, case: str) -> float:
     """Largest relative difference of gradients, and of log densities up to a constant."""
     replies = [r[case] for r in measured.found.values() if case in r]
+    if not replies:
+        return 0.0
     first = np.array(replies[0]["gradient"])
     worst = 0.0
     for other in replies[1:]:

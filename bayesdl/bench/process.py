@@ -17,7 +17,6 @@ import numpy as np
 
 from bayesdl._base.dataclass import dataclass
 from bayesdl._base.errors import ArgumentError, BayesdlError
-from bayesdl._base.source import user_source
 
 SCRIPTS = Path(__file__).parent / "peers"
 # How many threads: libraries read these when they are loaded, so a process must be born with them.
@@ -166,7 +165,6 @@ def installed(python: str, names: Sequence[str]) -> list[str]:
             "the interpreter for the peers does not run.",
             facts=[("--peers-python", python)],
             fix="give the path of a Python with the peers: pip install 'bayesdl[bench]'.",
-            where=user_source(),
             code="A109",
         ) from None
     return list(json.loads(run.stdout))

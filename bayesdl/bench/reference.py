@@ -15,7 +15,6 @@ import numpy as np
 
 from bayesdl._base.dataclass import dataclass
 from bayesdl._base.errors import ArgumentError
-from bayesdl._base.source import user_source
 from bayesdl.criticism import convergence
 
 from .posteriors import POSTERIORS
@@ -75,7 +74,6 @@ def read(data: str | Path, name: str) -> Reference:
             f"there are no reference draws of {name!r}.",
             facts=[("looked for", str(folder / "reference.json"))],
             fix="give the folder that holds posteriordb/: bayesdl bench posteriors --data DIR.",
-            where=user_source(),
             code="A113",
         )
     model, arguments = POSTERIORS[name](json.loads((folder / "data.json").read_text()))

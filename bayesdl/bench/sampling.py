@@ -18,11 +18,11 @@ from bayesdl._base.dataclass import dataclass
 from bayesdl.criticism.convergence import ess_bulk, ess_mean, rhat
 from bayesdl.criticism.table import Table
 
+from .asked import PEERS_HELP, chosen, chosen_peers, require_least, require_writable
 from .coldstart import CACHE
 from .models import CASES
 from .peers.densities import HIDDEN, network_output
-from .process import installed
-from .report import chosen, finish, geometric_mean
+from .report import finish, geometric_mean
 from .samplers import SAMPLERS, sampling_of
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
@@ -93,7 +93,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--draws", type=int, default=1000)
     parser.add_argument("--tune", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=1, help="runs for each figure, a median")
-    parser.add_argument("--peers", default=",".join(SAMPLERS), help="names joined by commas")
+    parser.add_argument("--peers", default=",".join(SAMPLERS), help=PEERS_HELP)
     parser.add_argument("--peers-python", default=sys.executable, help="interpreter with the peers")
     parser.add_argument("--json", help="write all figures to this file")
 
@@ -101,9 +101,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Measure, print, and write what was asked for."""
     begin = time.perf_counter()
-    peers = installed(options.peers_python, [p for p in options.peers.split(",") if p])
+    require_least(options, draws=4, tune=0, rounds=1)
+    require_writable(options, "json")
+    cases, peers = chosen(options.models, CASES, "bench model"), chosen_peers(options, SAMPLERS)
     everything: list[Sampled] = []
-    for case in chosen(options.models, CASES):
+    for case in cases:
         length = NETWORK if case in HIDDEN else {"draws": options.draws, "tune": options.tune}
         able = [p for p in peers if case not in HIDDEN or p in NETWORK_PEERS]
         found, failed = compared(case, able, options.peers_python, options.rounds, length)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -30,17 +31,20 @@ class Point:
     ----------
     case, competitor : str
     rows : int
-    microseconds : float
-        Of one log density and gradient; NaN if the process failed.
+    microseconds : float or None
+        Of one log density and gradient; None if the process failed.
     memory_mb : float or None
         Peak while running, above what the process held before, data and code included.
+    error : str
+        Why it failed; empty if it did not.
     """
 
     case: str
     competitor: str
     rows: int
-    microseconds: float
+    microseconds: float | None
     memory_mb: float | None
+    error: str = ""
 
 
 def gradients_of(
@@ -74,17 +78,22 @@ def gradients_of(
 
 
 def scaling(
-    competitors: Sequence[str], dtype: str, python: str, repeats: int, cores: int = 1
+    cases: Sequence[str],
+    competitors: Sequence[str],
+    dtype: str,
+    python: str,
+    repeats: int,
+    cores: int = 1,
 ) -> list[Point]:
     """Time every competitor for every number of rows, each in a process of its own."""
     points = []
-    for case, sizes in ROWS.items():
-        for rows in sizes:
+    for case in cases:
+        for rows in ROWS[case]:
             for name in competitors:
                 reply = gradients_of(name, [case], dtype, python, repeats, rows, cores)
                 found = reply.found.get(case, {})
-                cost, memory = found.get("microseconds", float("nan")), found.get("memory_mb")
-                points.append(Point(case, name, rows, cost, memory))
+                cost, memory = found.get("microseconds"), found.get("memory_mb")
+                points.append(Point(case, name, rows, cost, memory, reply.error))
     return points
 
 
@@ -103,12 +112,12 @@ def scaling_table(
                 p.rows,
                 p.competitor,
                 p.microseconds,
-                1e3 * p.microseconds / p.rows,
-                p.microseconds / least,
+                _over(p.microseconds, 1e-3 * p.rows),
+                _over(p.microseconds, least),
                 1e3 * least / p.rows,
                 size / p.rows,
                 bandwidth / 1e9,
-                p.microseconds / ours[p.case, p.rows],
+                _over(p.microseconds, ours.get((p.case, p.rows))),
                 p.memory_mb,
             ]
         )
@@ -131,7 +140,8 @@ def scaling_figure(points: Sequence[Point]) -> Figure:
     for axes, case in zip(figure.subplots(1, len(cases), squeeze=False)[0], cases, strict=True):
         for name in dict.fromkeys(p.competitor for p in points):
             own = [p for p in points if p.case == case and p.competitor == name]
-            costs = [1e3 * p.microseconds / p.rows for p in own]
+            # A point without a cost leaves a gap.
+            costs = [1e3 * (p.microseconds or math.nan) / p.rows for p in own]
             axes.semilogx([p.rows for p in own], costs, marker="o", label=name)
         axes.set_title(CASES[case].title, loc="left", fontsize=10)
         axes.set_xlabel("rows")
@@ -140,3 +150,7 @@ def scaling_figure(points: Sequence[Point]) -> Figure:
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(frameon=False, fontsize=8)
     return figure
+
+
+def _over(cost: float | None, other: float | None) -> float | None:
+    return None if cost is None or other is None else cost / other

@@ -11,9 +11,17 @@ from typing import Any
 from bayesdl._base.dataclass import dataclass
 from bayesdl.criticism.table import Table
 
+from .asked import (
+    PEERS_HELP,
+    chosen,
+    chosen_dtypes,
+    chosen_peers,
+    require_least,
+    require_writable,
+)
 from .peers.training_nets import BATCH, METHODS, NETS, PASS_ROWS, PASSES
-from .process import Reply, installed, run_script, threads
-from .report import chosen, finish, geometric_mean
+from .process import Reply, run_script, threads
+from .report import finish, geometric_mean
 
 PEERS = ("jax", "numpyro", "torch")
 # Largest relative difference of the first negative log likelihood of one net in two libraries.
@@ -58,24 +66,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cores", type=int, default=1, help="of each process")
     parser.add_argument("--repeats", type=int, default=5, help="loops for each figure")
     parser.add_argument("--seconds", type=float, default=0.3, help="length of a loop")
-    parser.add_argument("--peers", default=",".join(PEERS), help="names joined by commas")
+    parser.add_argument("--peers", default=",".join(PEERS), help=PEERS_HELP)
     parser.add_argument("--peers-python", default=sys.executable, help="interpreter with the peers")
     parser.add_argument("--json", help="write all figures to this file")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Measure, print, and write what was asked for."""
-    nets, methods = chosen(options.nets, NETS), chosen(options.methods, METHODS)
+    """Measure, print, and write what was asked for; 1 if something failed that must not."""
+    require_least(options, repeats=1, cores=1, seconds=0.001)
+    require_writable(options, "json")
+    dtypes = chosen_dtypes(options, ("float32", "float64"))
+    nets = chosen(options.nets, NETS, "net of this bench")
+    methods = chosen(options.methods, METHODS, "method of this bench")
     cases = tuple(f"{method}/{net}" for method in methods for net in nets)
-    peers = installed(options.peers_python, [p for p in options.peers.split(",") if p])
-    runs = []
-    for dtype in ("float32", "float64") if options.dtype == "both" else (options.dtype,):
+    peers, runs = chosen_peers(options, PEERS), []
+    for dtype in dtypes:
         trained = measure(cases, dtype, peers, options)
         runs.append(trained)
         print(table(trained), end="\n\n")
         print(*verdicts(trained), sep="\n", end="\n\n", flush=True)
     finish(options.json, [vars(t) for t in runs])
-    return 0
+    return int(any("bayesdl" in t.failed or different(t) for t in runs))
 
 
 def measure(
@@ -127,6 +138,7 @@ def table(trained: Trained) -> Table:
 def verdicts(trained: Trained) -> list[str]:
     """Lines under the table."""
     lines = [f"{name} failed: {why}" for name, why in trained.failed.items()]
+    lines += [f"DIFFERENT nets: {case}" for case in different(trained)]
     ratios = {case: ratio_to_fastest(trained, case) for case in trained.cases}
     known = {case: r for case, r in ratios.items() if r is not None}
     if known:
@@ -149,6 +161,12 @@ def ratio_to_fastest(trained: Trained, case: str) -> float | None:
     others = [_rate(trained, n, case) for n in trained.found if n != "bayesdl"]
     known = [r for r in others if r is not None]
     return None if ours is None or not known else ours / max(known)
+
+
+def different(trained: Trained) -> list[str]:
+    """The cases of which two libraries do not begin with the same likelihood."""
+    allowed = TOLERANCE[trained.dtype]
+    return [case for case in trained.cases if not agreement(trained, case) <= allowed]
 
 
 def agreement(trained: Trained, case: str) -> float:

@@ -17,11 +17,10 @@ from typing import Any
 import numpy as np
 
 from bayesdl._base.errors import ArgumentError
-from bayesdl._base.source import user_source
 from bayesdl.criticism.table import Table
 from bayesdl.infer.machine import usable_cores
 
-from .report import chosen
+from .asked import chosen, require_least, require_picture, require_writable
 from .uci_dropout import Protocol
 from .uci_nuts import Sampled
 from .uci_sets import SETS, count_splits, read_split
@@ -54,10 +53,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run what the file does not hold yet, and print one table a set."""
+    require_least(options, cores=1, epochs=1)
+    require_writable(options, "json", "plot")
+    require_picture(options.plot)
+    sets, methods = chosen(options.sets, SETS, "set"), chosen(options.methods, METHODS, "method")
     done = read(options.json)
     everything: list[Record] = []
-    for name in chosen(options.sets, SETS):
-        for method in chosen(options.methods, METHODS):
+    for name in sets:
+        for method in methods:
             with _without_verdicts():
                 everything += _splits(name, method, options, done)
         print(table(name, [r for r in everything if r["set"] == name]), end="\n\n", flush=True)
@@ -80,10 +83,17 @@ def _without_verdicts() -> Iterator[None]:
 
 
 def read(file: str | None) -> list[Record]:
-    """The records of a file of lines; none if there is no file."""
+    """The records of a file of lines; none if there is no file.
+
+    A process that is killed while it writes leaves half a line, without its end: that one is cut
+    off, and its split is run again. All others must be whole.
+    """
     if file is None or not Path(file).exists():
         return []
-    return [json.loads(line) for line in Path(file).read_text().splitlines() if line]
+    whole, end, torn = Path(file).read_text().rpartition("\n")
+    if torn:
+        Path(file).write_text(whole + end)
+    return [json.loads(line) for line in whole.splitlines() if line]
 
 
 def _splits(
@@ -125,8 +135,7 @@ def _range(text: str, count: int) -> range:
             "--splits must be two numbers with a colon between them.",
             facts=[("given", text)],
             fix="for example --splits 0:5.",
-            where=user_source(),
-            code="A110",
+            code="A122",
         )
     return range(count)[int(first or 0) : int(end or count)]
 

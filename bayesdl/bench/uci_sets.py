@@ -9,7 +9,6 @@ import numpy as np
 
 from bayesdl._base.dataclass import dataclass
 from bayesdl._base.errors import ArgumentError
-from bayesdl._base.source import user_source
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 Row = tuple[float, float | None]
@@ -201,7 +200,6 @@ def _stored(folder: str | Path, name: str) -> Any:
             f"the data of {name} are not there.",
             facts=[("file", path)],
             fix="name their folder with --data: one .npz file a set, with X, y, train and test.",
-            where=user_source(),
             code="A109",
         )
     return np.load(path)

@@ -1,4 +1,4 @@
-"""The command line: demo, bench, dump, doctor, cache."""
+"""The command line: demo, bench, dump, explain, doctor, cache."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from bayesdl._base.errors import BayesdlError
 
-from . import bench, cache, demo, doctor, dump
+from . import bench, cache, demo, doctor, dump, explain
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -18,6 +18,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     demo.add_arguments(verbs.add_parser("demo", help="a network by three methods on real data"))
     dump.add_arguments(verbs.add_parser("dump", help="print a model's Program after each stage"))
     bench.add_arguments(verbs.add_parser("bench", help="timings beside other libraries"))
+    explain.add_arguments(
+        verbs.add_parser("explain", help="print what there is to read on an error or a check")
+    )
     verbs.add_parser("doctor", help="print versions, CPU, BLAS, threads, cache")
     cache.add_arguments(verbs.add_parser("cache", help="list or empty the folder of compiled code"))
     options = parser.parse_args(arguments)
@@ -37,4 +40,6 @@ def _run(options: argparse.Namespace) -> int:
         return cache.run(options)
     if options.verb == "dump":
         return dump.run(options)
+    if options.verb == "explain":
+        return explain.run(options)
     return demo.run(options)

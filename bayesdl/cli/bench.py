@@ -5,7 +5,16 @@ from __future__ import annotations
 import argparse
 from types import ModuleType
 
-from bayesdl.bench import accuracy, coldstart, compiling, gradients, sampling, training, uci
+from bayesdl.bench import (
+    accuracy,
+    coldstart,
+    compiling,
+    gradients,
+    longrun,
+    sampling,
+    training,
+    uci,
+)
 
 # Each has `add_arguments(parser)` and `run(options)`; its first docstring line is its help.
 BENCHES: dict[str, ModuleType] = {
@@ -14,6 +23,7 @@ BENCHES: dict[str, ModuleType] = {
     "compile": compiling,
     "sampling": sampling,
     "posteriors": accuracy,
+    "longrun": longrun,
     "training": training,
     "uci": uci,
 }

@@ -6,8 +6,8 @@ import argparse
 import time
 
 from bayesdl._base.memory import size_text
-from bayesdl.lower.llvm.cache import store
-from bayesdl.lower.llvm.native import Native
+from bayesdl._base.store import Store
+from bayesdl.lower.llvm.cache import read, store
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,25 +16,37 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """List, empty or name the folder."""
+    """List, empty or name the folder; 1 if it could not be emptied."""
     found = store()
     if found is None:
         print("the cache is off (BAYESDL_CACHE=off)")
     elif options.action == "path":
         print(found.folder)
     elif options.action == "clear":
-        print(f"{found.clear()} compiled Programs removed from {found.folder}")
+        return _clear(found)
     else:
-        entries = found.entries()
-        for entry in entries:
-            content = found.get(entry.key, touch=False)
-            if content is None:
-                continue
-            native = Native.from_bytes(content)
-            hours = (time.time() - entry.used) / 3600
-            saved = f"{native.seconds:7.2f} s to make"
-            size = size_text(entry.size)
-            print(f"{entry.key[:12]}  {size:>9}  {saved}  used {hours:6.1f} h ago  {native.name}")
-        total = size_text(sum(e.size for e in entries))
-        print(f"{len(entries)} compiled Programs, {total} of {size_text(found.limit)}")
+        _list(found)
     return 0
+
+
+def _clear(found: Store) -> int:
+    print(f"{found.clear()} compiled Programs removed from {found.folder}")
+    left = found.entries()
+    if left:
+        print(f"{len(left)} could not be removed")
+    return int(bool(left))
+
+
+def _list(found: Store) -> None:
+    """Print what can be read; what cannot be is removed."""
+    sizes = []
+    for entry in found.entries():
+        native = read(found, entry.key, touch=False)
+        if native is None:
+            continue
+        hours = (time.time() - entry.used) / 3600
+        saved, size = f"{native.seconds:7.2f} s to make", size_text(entry.size)
+        print(f"{entry.key[:12]}  {size:>9}  {saved}  used {hours:6.1f} h ago  {native.name}")
+        sizes.append(entry.size)
+    total = size_text(sum(sizes))
+    print(f"{len(sizes)} compiled Programs, {total} of {size_text(found.limit)}")

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from bayesdl.infer.store import Lazy
+from bayesdl.infer.lazy import Lazy
 
 # Bytes that are read at once, and numbers of these that are looked at together. Each read goes
 # through the whole store, so the first are many.

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 
 from bayesdl._base.errors import ShapeError
 from bayesdl._base.source import user_source
-from bayesdl.infer.store import Lazy
+from bayesdl.infer.lazy import Lazy
 
 from . import _blocks
 from ._checks import Floats, probability, real_array

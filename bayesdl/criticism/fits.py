@@ -21,13 +21,13 @@ from bayesdl.infer.account import Fitted
 from bayesdl.infer.draws import Draws, Moment
 from bayesdl.infer.handle import Handle
 from bayesdl.infer.keep import GROUPS, MOMENTS, PREDICTIVE
+from bayesdl.infer.progress import say
 from bayesdl.infer.store import Opened, opened
 from bayesdl.model import as_model
 
 from .posterior import Arrays, Posterior
 
 P = ParamSpec("P")
-LOG = logging.getLogger("bayesdl")
 
 
 def _posterior(run: Callable[P, Fitted]) -> Callable[P, Posterior]:
@@ -49,8 +49,7 @@ def _posterior(run: Callable[P, Fitted]) -> Callable[P, Posterior]:
 
 def _with_posterior(error: RunError) -> RunError:
     if isinstance(error.posterior, Fitted):
-        # What failed may be the disk: nothing more is written to it.
-        error.posterior = _of_fitted(replace(error.posterior, store=None))
+        error.posterior = _of_fitted(error.posterior)
     return error
 
 
@@ -81,19 +80,35 @@ def _of_fitted(fitted: Fitted) -> Posterior:
         reference=storage.model_reference(density.model.function),
         learned=fitted.learned,
     )
-    judged = _judged(found)
+    # A run that was stopped in its warm-up has none to judge.
+    judged = _judged(found, fitted.shown) if draws.count else found
     if fitted.store is not None:
-        judged.complete(fitted.store)
+        _complete(judged, fitted.store)
     return judged
 
 
-def _judged(posterior: Posterior) -> Posterior:
-    """The same with its verdict among the attributes, and in the log: a block or a line."""
+def _complete(posterior: Posterior, store: Path) -> None:
+    try:
+        posterior.complete(store)
+    except OSError as error:
+        failed = RunError(
+            "the draws are on disk, but what belongs to them could not be written there.",
+            facts=[("cause", f"{type(error).__name__}: {error}"), ("store", store)],
+            fix="save this error's `posterior` elsewhere; load(folder, model=...) has the draws.",
+            where=user_source(),
+            code="S120",
+        )
+        failed.posterior = posterior
+        raise failed from error
+
+
+def _judged(posterior: Posterior, shown: bool) -> Posterior:
+    """The same with its verdict among the attributes, and said: a block or a line."""
     verdict = posterior.verdict()
     if verdict.fine:
-        LOG.info("%s", verdict.line())
+        say(verdict.line(), shown=shown)
     else:
-        LOG.warning("%s needs attention:\n%s", posterior, verdict)
+        say(f"{posterior} needs attention:\n{verdict}", logging.WARNING, shown=shown)
     attrs = {**posterior.draws.attrs, **verdict.attrs()}
     posterior.draws = replace(posterior.draws, attrs=attrs)
     return posterior
@@ -182,8 +197,9 @@ def _unfinished(found: Opened, about: Mapping[str, Any], model: Any) -> Posterio
     """What a process left that was killed while it drew."""
     draws = Draws(found.values, found.stats, {"unfinished": True})
     warn_user(
-        f"the run in this folder did not end: {draws.count} draws of each of its {draws.chains} "
-        "chains are whole, and are what there is. Predictions need the model and its arguments."
+        f"the run in this folder did not end: {draws.count} draws each of {draws.chains} of its "
+        f"{found.begun} chains are whole, and are what there is. Predictions need the model and "
+        "its arguments."
     )
     return Posterior(
         draws,

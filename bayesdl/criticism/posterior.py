@@ -17,7 +17,7 @@ from bayesdl.export.functions import Functions, Prepared
 from bayesdl.infer.draws import Draws, Moment
 from bayesdl.infer.each import EachDraw
 from bayesdl.infer.keep import MOMENTS
-from bayesdl.infer.store import Lazy
+from bayesdl.infer.lazy import Lazy
 from bayesdl.infer.vi.fitted import FittedGuide, SavedGuide
 from bayesdl.ir.types import ArrayType
 from bayesdl.ops import random
@@ -181,8 +181,7 @@ class Posterior:
         weights = tuple(attrs.get("weights", ()))
         settings = attrs.get("settings", {})
         if self.draws.moments:
-            depth = settings.get("max_treedepth")
-            return of_moments(self.draws.moments, self.draws.stats, max_treedepth=depth)
+            return of_moments(self.draws.moments, self.draws.stats, limits=settings)
         factor = self._from_disk()
         seen = self.thin(factor) if factor > 1 else self
         return of_chains(
@@ -190,7 +189,7 @@ class Posterior:
             self.draws.stats,
             predictions=seen._means() if weights and self.functions else None,
             weights=weights,
-            max_treedepth=settings.get("max_treedepth"),
+            limits=settings,
             thinned=factor,
         )
 

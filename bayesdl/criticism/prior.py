@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from bayesdl._base.errors import ArgumentError
+from bayesdl._base.memory import require_memory
 from bayesdl._base.source import user_source
 from bayesdl.export.arviz import to_arviz, to_datatree
 from bayesdl.infer.each import EachDraw
@@ -42,6 +43,8 @@ def prior_predictive(
         If draws is not positive, or the model does not take these arguments.
     ClosedFormError
         If a prior cannot be drawn from, as a flat one.
+    CapacityError
+        If the draws would not fit in memory.
 
     Examples
     --------
@@ -63,6 +66,9 @@ def prior_predictive(
         )
     simulate = simulator(model, data, dtype=dtype)
     first = simulate.describe(np.asarray(random.key(random_seed)))
+    # They are computed in pieces, which are there until all are joined.
+    whole = draws * first.size
+    require_memory(f"a prior predictive of {draws} draws", {"draws": whole, "pieces": whole}, {})
     keys = np.asarray(random.split(random.key(random_seed), draws))
     found = EachDraw(lambda key, *arrays: simulate(key, *arrays), dtype)(keys, simulate.data)
     groups: dict[str, dict[str, Any]] = {"prior": {}, "prior_predictive": {}}

@@ -13,15 +13,33 @@ from bayesdl.infer.draws import Moment
 from . import convergence
 from ._apart import Apart, apart
 from ._layers import LayerLine, layers
+from ._parts import parts
 from .summary import KHAT_LIMIT
 
 Arrays = Mapping[str, np.ndarray[Any, Any]]
 LARGEST_RHAT = 1.01
 LEAST_ESS_PER_CHAIN = 100
 LEAST_BFMI = 0.3
+# Part of the trajectories that a limit may end early.
+MOST_CUT_OFF = 0.01
+UNKNOWN = "not judged: how far these draws are from the posterior is not known"
 MARKS = {True: "ok", False: "!!"}
-# What there is to read on each check; the anchor is a heading's.
-PAGE = "docs/guide/verdict.md"
+# Prints what there is to read on a check, by its heading in docs/guide/verdict.md.
+EXPLAIN = "bayesdl explain"
+# Of limits that end trajectories: what reaches them, what to do, and the heading to read.
+LIMITS = {
+    "max_treedepth": (
+        "trees reached the depth limit",
+        "slow, not wrong: rescale or decorrelate parameters, or raise max_treedepth",
+        "tree-depth",
+    ),
+    "max_steps": (
+        "trajectories reached the step limit",
+        "slow, not wrong: rescale or decorrelate parameters, raise max_steps, or ask for a shorter "
+        "path_length",
+        "steps",
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -39,7 +57,7 @@ class Finding:
     advice : str
         What to do where it is not fine.
     heading : str
-        Of the section in `PAGE`.
+        Of the section that `EXPLAIN` prints.
     """
 
     name: str
@@ -50,7 +68,7 @@ class Finding:
     heading: str
 
     def __str__(self) -> str:
-        more = "" if self.fine else f"\n      {self.advice}\n      {PAGE}#{self.heading}"
+        more = "" if self.fine else f"\n      {self.advice}\n      more: {EXPLAIN} {self.heading}"
         return f"{MARKS[self.fine]}  {self.says}{more}"
 
 
@@ -93,10 +111,11 @@ class Verdict:
 
     def line(self) -> str:
         """All findings in one line, for a run that is fine."""
-        return "; ".join(f.says.partition(";")[0] for f in self.findings)
+        listed = "; ".join(f.says.partition(";")[0] for f in self.findings)
+        return f"{MARKS[True]}  {listed}" if listed else UNKNOWN
 
     def __str__(self) -> str:
-        lines = []
+        lines = [] if self.findings else [UNKNOWN]
         for f in self.findings:
             lines.append(str(f))
             if f.name == "divergences":
@@ -111,7 +130,7 @@ def of_chains(
     *,
     predictions: Arrays | None = None,
     weights: tuple[str, ...] = (),
-    max_treedepth: int | None = None,
+    limits: Mapping[str, Any] | None = None,
     thinned: int = 1,
 ) -> Verdict:
     """Judge the draws of Markov chains.
@@ -127,8 +146,8 @@ def of_chains(
     weights : tuple of str
         Sites that are weights of a network: these are exchangeable, so that chains may differ in
         them and agree in everything that matters. They are not judged if predictions are given.
-    max_treedepth : int, optional
-        That of the run.
+    limits : mapping of str to int, optional
+        ``max_treedepth`` or ``max_steps`` of the run, where the user gave one.
     thinned : int, default 1
         The values are those of one draw in so many of the statistics.
 
@@ -151,8 +170,10 @@ def of_chains(
     ok  no divergences
     """
     judged = {n: v for n, v in values.items() if predictions is None or n not in weights}
-    judged.update({f"prediction of {n}": v for n, v in (predictions or {}).items()})
-    findings = [*_mixing(judged), *_hamiltonian(stats, max_treedepth)]
+    predicted = {f"prediction of {n}": v for n, v in (predictions or {}).items()}
+    judged.update(predicted)
+    counts = {n: _not_finite(v) for n, v in {**values, **predicted}.items()}
+    findings = [*_mixing(judged), *_non_finite(counts), *_hamiltonian(stats, limits or {})]
     return Verdict(
         tuple(findings),
         apart(values, stats["diverging"][:, ::thinned]) if "diverging" in stats else (),
@@ -162,20 +183,22 @@ def of_chains(
 
 
 def of_moments(
-    moments: Mapping[str, Moment], stats: Arrays, *, max_treedepth: int | None = None
+    moments: Mapping[str, Moment], stats: Arrays, *, limits: Mapping[str, Any] | None = None
 ) -> Verdict:
     """Judge Markov chains whose draws were not kept, by R-hat without ranks and batch means.
 
     Parameters
     ----------
     moments : mapping of site name to Moment
-    stats, max_treedepth
+    stats, limits
         As for `of_chains`.
     """
     chains = len(next(iter(stats.values())))
     rhat = _worst({n: m.r_hat for n, m in moments.items()}, np.nanmax)
     ess = _worst({n: m.ess for n, m in moments.items()}, np.nanmin)
-    findings = [*_agreement(rhat, ess, chains), *_hamiltonian(stats, max_treedepth)]
+    counts = {n: _not_finite(np.asarray(m.mean) + np.asarray(m.sd)) for n, m in moments.items()}
+    findings = [*_agreement(rhat, ess, chains), *_non_finite(counts)]
+    findings += _hamiltonian(stats, limits or {})
     return Verdict(tuple(findings), energies=_energies(stats))
 
 
@@ -284,49 +307,67 @@ def _agreement(
     ]
 
 
-def _hamiltonian(stats: Arrays, max_treedepth: int | None) -> list[Finding]:
-    found = []
-    if "diverging" in stats:
-        count = int(np.sum(stats["diverging"]))
-        total = np.size(stats["diverging"])
-        found.append(
-            Finding(
-                "divergences",
-                f"{count} of {total} draws diverged" if count else "no divergences",
-                count,
-                count == 0,
-                "the posterior has a place too narrow for the step: write the model non-centred "
-                "(theta = mu + tau * z), or raise target_accept to 0.95",
-                "divergences",
-            )
+def _not_finite(draws: Any) -> int:
+    """How many numbers are NaN or infinite."""
+    return sum(int(np.size(part) - np.isfinite(part).sum()) for part in parts(draws))
+
+
+def _non_finite(counts: Mapping[str, int]) -> list[Finding]:
+    """The sites with numbers that are none, which R-hat and ESS pass over; nothing if all are."""
+    bad = {name: count for name, count in counts.items() if count}
+    if not bad:
+        return []
+    where = ", ".join(f"{name}: {count}" for name, count in bad.items())
+    return [
+        Finding(
+            "non_finite",
+            f"numbers that are NaN or infinite ({where})",
+            sum(bad.values()),
+            False,
+            "none of what is computed from them can be trusted: rescale what overflows, and look "
+            "at the draws in which it happened",
+            "non-finite-draws",
         )
-    if "reached_max_treedepth" in stats:
-        share = float(np.mean(stats["reached_max_treedepth"]))
-        limit = "" if max_treedepth is None else f" of {max_treedepth}"
-        found.append(
-            Finding(
-                "reached_max_treedepth",
-                f"{share:.1%} of trees reached the depth limit{limit}",
-                share,
-                share <= 0.01,
-                "slow, not wrong: rescale or decorrelate parameters, or raise max_treedepth",
-                "tree-depth",
-            )
-        )
-    if "energy" in stats:
-        each = convergence.bfmi(stats["energy"])
-        least = float(np.min(each))
-        found.append(
-            Finding(
-                "bfmi_min",
-                f"E-BFMI at least {least:.2f} (chain {np.argmin(each)}); {LEAST_BFMI} is the limit",
-                least,
-                not least < LEAST_BFMI,
-                "energies mix slowly, as with heavy tails: reparametrise scales",
-                "e-bfmi",
-            )
-        )
-    return found
+    ]
+
+
+def _hamiltonian(stats: Arrays, limits: Mapping[str, Any]) -> list[Finding]:
+    found = [_divergences(stats["diverging"])] if "diverging" in stats else []
+    for setting in LIMITS:
+        reached = stats.get(f"reached_{setting}")
+        found += [] if reached is None else [_cut_off(reached, setting, limits.get(setting))]
+    return [*found, _energy(stats["energy"])] if "energy" in stats else found
+
+
+def _divergences(diverging: np.ndarray[Any, Any]) -> Finding:
+    count = int(np.sum(diverging))
+    return Finding(
+        "divergences",
+        f"{count} of {np.size(diverging)} draws diverged" if count else "no divergences",
+        count,
+        count == 0,
+        "the posterior has a place too narrow for the step: write the model non-centred "
+        "(theta = mu + tau * z), or raise target_accept to 0.95",
+        "divergences",
+    )
+
+
+def _cut_off(reached: np.ndarray[Any, Any], setting: str, limit: int | None) -> Finding:
+    """Trajectories that a limit ended before their time."""
+    what, advice, heading = LIMITS[setting]
+    share = float(np.mean(reached))
+    says = f"{share:.1%} of {what}" + ("" if limit is None else f" of {limit}")
+    return Finding(f"reached_{setting}", says, share, share <= MOST_CUT_OFF, advice, heading)
+
+
+def _energy(energy: np.ndarray[Any, Any]) -> Finding:
+    each = convergence.bfmi(energy)
+    least, chain = float(np.min(each)), np.argmin(each)
+    says = f"E-BFMI at least {least:.2f} (chain {chain}); {LEAST_BFMI} is the limit"
+    if np.isnan(least):
+        says = f"E-BFMI is not defined (chain {chain}): energies do not vary, or are not finite"
+    advice = "energies mix slowly, as with heavy tails: reparametrise scales"
+    return Finding("bfmi_min", says, least, least >= LEAST_BFMI, advice, "e-bfmi")
 
 
 def _worst(values: Mapping[str, Any], extreme: Any) -> tuple[float, str]:

@@ -97,7 +97,7 @@ def _labelled(
     names = [*[None] * (rest - len(known)), *known]
     axes = [*front, *(d or f"{name}_dim_{i}" for i, d in enumerate(names))]
     labels = {
-        axis: _labels(coords[axis]) if len(coords.get(axis, ())) == n else np.arange(n)
+        axis: _labels(coords[axis]) if axis in coords and len(coords[axis]) == n else np.arange(n)
         for axis, n in zip(axes, value.shape, strict=True)
     }
     return xarray.DataArray(value, dims=axes, coords=labels)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 
 from bayesdl._base.dataclass import dataclass
 from bayesdl._base.errors import RunError, SampleError
+from bayesdl._base.memory import size_text
 from bayesdl._base.source import user_source, warn_user
 from bayesdl.model.arguments import frame
 from bayesdl.model.density import Density
@@ -24,7 +26,9 @@ from .kept import Kept
 from .kernel import Kernel
 from .machine import peak_megabytes
 from .methods import KERNELS
+from .progress import say
 from .run import Compiled, Run
+from .starts import Starts
 
 
 @dataclass(frozen=True)
@@ -40,9 +44,11 @@ class Fitted:
     kept : Kept
         What was kept of each draw.
     store : path, optional
-        Folder that the draws are in.
+        Folder of a run that has ended, to which what belongs to its draws is to be added.
     learned : optional
         What the method found beyond draws: of a guide of the user's own, a `FittedGuide`.
+    shown : bool, default False
+        Whether what is said of it is to be on the screen.
     """
 
     density: Density
@@ -50,6 +56,7 @@ class Fitted:
     kept: Kept
     store: Path | None = None
     learned: Any = None
+    shown: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,6 +76,8 @@ class Account:
     sequence : SeedSequence
     asked : (int, int, int, int)
         Chains, warm-up, draws, threads.
+    shown : bool
+        Whether what is said of the run is on the screen.
     """
 
     kernel: Kernel
@@ -81,11 +90,35 @@ class Account:
     told: dict[str, Any]
     sequence: np.random.SeedSequence
     asked: tuple[int, int, int, int]
+    shown: bool
 
     @property
     def density(self) -> Density:
         """The model and its data."""
         return self.kept.density
+
+    def begin(self, need: int, start: Starts) -> None:
+        """Say what is about to be done, how many bytes it takes, and what became of the starts."""
+        chains, tune, draws, threads = self.asked
+        executor = self.hosting.executor
+        where = f"on {_many(threads, 'thread')}" if executor is None else "on an executor"
+        steps = (
+            f"{tune} + {draws} draws"
+            if self.kernel.markov
+            else f"up to {tune} steps, {draws} draws"
+        )
+        thin = self.told["thin"]
+        every = f", 1 of {thin} kept," if thin > 1 else ""
+        numbers = _many(sum(t.size for t in self.kept.types.values()), "number")
+        what = f", moments of {numbers}" if self.kept.moments else f"{every} of {numbers}"
+        place = "in memory" if self.hosting.store is None else "on disk"
+        line = f"{_many(chains, 'chain')} {where}, {steps}{what}: {size_text(need)} {place}"
+        again = sum(start.retries)
+        tried = f"; {_many(again, 'start')} without a finite density, tried again" if again else ""
+        say(line + tried, shown=self.shown)
+        missed = start.says(self.told["init"])
+        if missed:
+            say(missed, logging.WARNING, shown=self.shown)
 
     def look(self, result: Run) -> Fitted:
         """What there is, at any time."""
@@ -95,13 +128,12 @@ class Account:
         found = Draws(result.values, result.stats, attrs)
         if self.kept.moments:
             found = replace(found, values={}, moments=result.values)
-        places = result.warmup_positions
-        if places is not None and places.shape[1]:
+        places = _saved_warmup(result)
+        if places is not None:
             warmup = self.kept.of_chains(places)
             found = replace(found, warmup=warmup, warmup_stats=result.warmup)
-        folder = self.hosting.store
-        path = None if folder is None else Path(folder)
-        return Fitted(self.density, found, self.kept, path, self.kernel.learned(result.states[0]))
+        learned = self.kernel.learned(result.states[0])
+        return Fitted(self.density, found, self.kept, learned=learned)
 
     def finish(self, result: Run) -> Fitted:
         """The same at the end, or what went wrong."""
@@ -110,7 +142,17 @@ class Account:
             raise _stopped(result, self.look, self.hosting) from result.failure
         if result.interrupted:
             _say_what_is_left(result, self.asked[:3])
-        return self.look(result)
+        store = None if self.hosting.store is None else Path(self.hosting.store)
+        return replace(self.look(result), store=store, shown=self.shown)
+
+
+def _many(count: int, noun: str) -> str:
+    """A number of things.
+
+    >>> _many(1, "chain"), _many(4, "chain")
+    ('1 chain', '4 chains')
+    """
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _stopped(result: Run, look: Callable[[Run], Fitted], hosting: Hosting) -> RunError:
@@ -130,8 +172,15 @@ def _stopped(result: Run, look: Callable[[Run], Fitted], hosting: Hosting) -> Ru
         where=user_source(),
         code="S120",
     )
-    error.posterior = look(result) if count else None
+    something = count or _saved_warmup(result) is not None
+    error.posterior = look(result) if something else None
     return error
+
+
+def _saved_warmup(result: Run) -> np.ndarray[Any, Any] | None:
+    """Positions of the warm-up, if there are any."""
+    places = result.warmup_positions
+    return places if places is not None and places.shape[1] else None
 
 
 def _say_what_is_left(result: Run, asked: tuple[int, int, int]) -> None:
@@ -144,6 +193,13 @@ def _say_what_is_left(result: Run, asked: tuple[int, int, int]) -> None:
             "the whole run would begin with these."
         )
         return
+    places = _saved_warmup(result)
+    if places is not None:
+        warn_user(
+            f"stopped by hand in the warm-up: {kept} of {chains} chains are kept, "
+            f"{places.shape[1]} of {tune} iterations of the warm-up each, and no draws."
+        )
+        return
     done = ", ".join(str(n) for n in result.iterations)
     raise SampleError(
         "the run was stopped in its warm-up, before the first draw: there is nothing to return.",
@@ -151,7 +207,7 @@ def _say_what_is_left(result: Run, asked: tuple[int, int, int]) -> None:
             ("warm-up", f"{done} of {tune} iterations, by chain"),
             ("lost", f"{result.seconds:.1f} s of sampling"),
         ],
-        fix="let it run past its warm-up, or give a smaller tune.",
+        fix="let it run past its warm-up, or save_warmup=True keeps that.",
         where=user_source(),
         code="S103",
     )

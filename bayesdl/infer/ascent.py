@@ -13,6 +13,7 @@ from bayesdl._base.dataclass import dataclass
 from bayesdl.model.density import Density
 
 from .climb import Climb, climb
+from .executors import one_blas_thread
 from .handle import Gate
 from .optim.lbfgs import LBFGS
 from .run import Run
@@ -68,8 +69,9 @@ class Ascent:
         self._begin, self._totals = time.perf_counter(), [steps + self.draws] * len(starts)
         both = compiled_gradient(self.density, gradient_program(self.density))
         try:
-            for start in starts:
-                climb(both, start, steps, self.lbfgs, self._watch)
+            with one_blas_thread():
+                for start in starts:
+                    climb(both, start, steps, self.lbfgs, self._watch)
         except KeyboardInterrupt:
             self.interrupted = True
         self.seconds = time.perf_counter() - self._begin

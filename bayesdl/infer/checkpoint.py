@@ -1,4 +1,4 @@
-"""A run on disk: what each chain did since the last write, and where it stands, file after file."""
+"""A run on disk: what its chains did, file after file, and where all of them stand."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -22,16 +23,19 @@ from .keep import Keeper
 EVERY_SECONDS = 2.0
 # A write that takes longer than one over this, in seconds, makes those after it rarer.
 PAUSE = 5.0
-RUN = "run.json"
+# States are written whole each time: larger ones than these bytes make the writes rarer as well.
+STATE_BYTES = 10_000_000
+RUN, STATE, KEEPER = "run.json", "state.npz", "keeper."
 
 
 class Checkpoint:
     """A folder that a run can be taken up from after its process has died at any moment.
 
-    Its files are whole or absent, and none is ever changed: each holds the state of all chains, and
-    their reports since the file before it. Where the keeper of the draws has a state of its own, as
-    one has whose draws are on the disk already, that stands in a file beside the last of them, and
-    the reports have no positions.
+    Each of its files is whole or absent. Those with numbers hold what all chains reported since the
+    one before. Where the chains stand is in one file that is replaced, and says which number it
+    goes with: a file beyond is of a process that died between the two, and is written again. Where
+    the keeper of the draws has a state of its own, as one has whose draws are on the disk already,
+    that stands there too, and the reports have no positions.
 
     Parameters
     ----------
@@ -63,7 +67,10 @@ class Checkpoint:
             write_whole(str(self.folder / RUN), json.dumps(dict(identity), indent=1).encode())
         else:
             self._refuse_another_run(known, identity)
-        self._count = len(self._files())
+        # A process that died while it wrote left these.
+        for part in self.folder.glob("*.part"):
+            part.unlink(missing_ok=True)
+        self._count = 0
 
     def restore(
         self,
@@ -82,19 +89,46 @@ class Checkpoint:
         keep : callable
             Gets the reports of each chain, in order.
         """
-        beside = self._beside(self._count)
-        if beside.is_file():
-            keeper.resume(_loaded(beside))
-        for path in self._files():
-            for i, (chain, (here, reports)) in enumerate(
-                zip(chains, self._read(path, len(chains)), strict=True)
-            ):
-                chain.absorb(here, reports)
+        state = self._state()
+        if state is None:
+            return
+        own = {n.removeprefix(KEEPER): a for n, a in state.items() if n.startswith(KEEPER)}
+        if own:
+            keeper.resume(own)
+        self._count = int(state["number"])
+        ends = [_snapshot(i, state) for i in range(len(chains))]
+        for number in range(1, self._count + 1):
+            arrays = _loaded(self._file(number))
+            for i, chain in enumerate(chains):
+                reports = _unpacked(i, arrays)
+                chain.absorb(ends[i], reports)
                 keep(i, reports)
 
-    def note(self, chain: int, reports: Sequence[Report]) -> None:
-        """Remember what a chain did, for the next write."""
-        self._new.setdefault(chain, []).extend(reports)
+    def _state(self) -> dict[str, Array] | None:
+        """Where the chains stood at the last write; None before the first.
+
+        Raises
+        ------
+        ArgumentError
+            If a file is missing that was written before it, or it is missing itself.
+        """
+        numbers = {int(p.stem) for p in self.folder.glob("[0-9]" * 8 + ".npz")}
+        path = self.folder / STATE
+        if not path.is_file():
+            # A process may have ended between its first two files.
+            if max(numbers, default=1) > 1:
+                raise _damaged(self.folder, STATE)
+            return None
+        state = _loaded(path)
+        for number in range(1, int(state["number"]) + 1):
+            if number not in numbers:
+                raise _damaged(self.folder, self._file(number).name)
+        return state
+
+    def note(self, chain: int, reports: Sequence[Report], *, with_draws: bool) -> None:
+        """Remember what a chain did, for the next write; draws, if nobody else keeps them."""
+        known = self._new.setdefault(chain, [])
+        known.extend(reports if with_draws else _without_draws(reports))
 
     def write(self, chains: Sequence[Chain], keeper: Keeper, *, now: bool = False) -> None:
         """Write, if the last time was long enough ago or it must be now, and there is news.
@@ -108,40 +142,24 @@ class Checkpoint:
         begin = time.monotonic()
         if not self._new or not (now or begin >= self._next):
             return
-        state, whole = keeper.state(), keeper.replayed
-        arrays: dict[str, Array] = {}
+        reports: dict[str, Array] = {}
+        for i in range(len(chains)):
+            reports.update(_packed(i, self._new.get(i, [])))
+        number = self._count + 1
+        _write(self._file(number), reports)
+        state = {f"{KEEPER}{name}": array for name, array in keeper.state().items()}
         for i, chain in enumerate(chains):
             here = chain.here
-            arrays[f"{i}.at"] = np.array([here.at, here.tune, here.size])
-            arrays.update({f"{i}.leaf.{j}": leaf for j, leaf in enumerate(here.leaves)})
-            reports = self._new.get(i, [])
-            arrays.update(_packed(i, reports if whole else _without_draws(reports)))
-        number = self._count + 1
-        if state:
-            _write(self._beside(number), state)
-        _write(self.folder / f"{number:08d}.npz", arrays)
-        self._beside(self._count).unlink(missing_ok=True)
+            state[f"{i}.at"] = np.array([here.at, here.tune, here.size])
+            state.update({f"{i}.leaf.{j}": leaf for j, leaf in enumerate(here.leaves)})
+        _write(self.folder / STATE, {"number": np.array(number), **state})
         self._count, self._new = number, {}
-        end = time.monotonic()
-        self._next = end + self.every * max(1.0, PAUSE * (end - begin))
+        end, size = time.monotonic(), sum(a.nbytes for a in state.values())
+        self._next = end + self.every * max(1.0, PAUSE * (end - begin), size / STATE_BYTES)
 
-    def _beside(self, number: int) -> Path:
-        """The file of the keeper's state."""
-        return self.folder / f"kept-{number:08d}.npz"
-
-    def _files(self) -> list[Path]:
-        return sorted(self.folder.glob("[0-9]" * 8 + ".npz"))
-
-    @staticmethod
-    def _read(path: Path, chains: int) -> list[tuple[Snapshot, list[Report]]]:
-        arrays = _loaded(path)
-        outcomes = []
-        for i in range(chains):
-            at, tune, size = (int(n) for n in arrays[f"{i}.at"])
-            count = sum(name.startswith(f"{i}.leaf.") for name in arrays)
-            leaves = tuple(arrays[f"{i}.leaf.{j}"] for j in range(count))
-            outcomes.append((Snapshot(leaves, at, tune, size), _unpacked(i, arrays)))
-        return outcomes
+    def _file(self, number: int) -> Path:
+        """The file of some of the reports."""
+        return self.folder / f"{number:08d}.npz"
 
     def _refuse_other_files(self) -> None:
         found = [p.name for p in self.folder.iterdir() if not p.name.endswith(".part")]
@@ -174,7 +192,10 @@ def recorded(path: Any) -> dict[str, str] | None:
     file = Path(path) / RUN
     if not file.is_file():
         return None
-    found: dict[str, str] = json.loads(file.read_text())
+    try:
+        found: dict[str, str] = json.loads(file.read_text())
+    except ValueError as error:
+        raise _damaged(file.parent, RUN, f"{RUN}: {error}") from error
     return found
 
 
@@ -185,13 +206,37 @@ def _write(path: Path, arrays: Mapping[str, Array]) -> None:
 
 
 def _loaded(path: Path) -> dict[str, Array]:
-    with np.load(path, allow_pickle=False) as found:
-        return {name: found[name] for name in found.files}
+    try:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as found:
+            return {name: found[name] for name in found.files}
+    except (ValueError, EOFError, BadZipFile) as error:
+        raise _damaged(path.parent, path.name, f"{path.name}: {error}") from error
+
+
+def _damaged(folder: Path, name: str, cause: str = "it is not there") -> ArgumentError:
+    return ArgumentError(
+        f"the checkpoint cannot be taken up: its file {name} is missing or damaged.",
+        facts=[("folder", folder), ("file", cause)],
+        fix="bring the file back, or name another folder to begin again.",
+        where=user_source(),
+        code="E124",
+    )
+
+
+def _snapshot(i: int, state: Mapping[str, Array]) -> Snapshot:
+    at, tune, size = (int(n) for n in state[f"{i}.at"])
+    count = sum(name.startswith(f"{i}.leaf.") for name in state)
+    return Snapshot(tuple(state[f"{i}.leaf.{j}"] for j in range(count)), at, tune, size)
 
 
 def _without_draws(reports: Sequence[Report]) -> list[Report]:
     """Without the positions of draws: whoever keeps these has them."""
-    return [r if r.drawn is None else replace(r, positions=r.positions[:0]) for r in reports]
+    # A copy: a view would hold all of them.
+    none = [r.positions[:0].copy() for r in reports]
+    return [
+        r if r.drawn is None else replace(r, positions=n)
+        for r, n in zip(reports, none, strict=True)
+    ]
 
 
 def _packed(i: int, reports: Sequence[Report]) -> dict[str, Array]:

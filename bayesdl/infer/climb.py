@@ -12,7 +12,6 @@ import numpy as np
 
 from bayesdl._base.dataclass import dataclass
 
-from .executors import one_blas_thread
 from .optim.lbfgs import LBFGS
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
@@ -21,8 +20,14 @@ Gradient = Callable[[Floats], tuple[float, Floats]]
 STEPS, DRAWS = 200, 10
 """Most steps of the climb to a start; draws per ELBO."""
 TO_A_START = LBFGS(memory=6)
+ENOUGH = 1e-3
+"""A climb has ended when one from its end gains less, in nats."""
 WORST = 1e100
 """What the optimiser is told where there is no finite density."""
+STRIDE, RISE = 2.0, 2.0
+"""A move along one coordinate, and the nats that it gains at no mode; in a scale, a factor e²."""
+UNRESOLVED = 0.1
+"""Nats from one number to the next, by the slope, that there are where no mode can be told."""
 
 
 @dataclass(frozen=True)
@@ -94,13 +99,15 @@ def climb(
 ) -> Climb:
     """Climb by L-BFGS until the gradient is small, nothing is gained any more, or steps run out.
 
+    Where the optimiser ends before that, it is begun anew.
+
     Parameters
     ----------
     value_and_grad : callable
         Log density and its gradient.
     start : array, shape (dim,)
     steps : int
-        Most of them.
+        Most of them in all.
     lbfgs : LBFGS
     watch : callable
         Gets where it stands at the start and after each step; what it raises ends the climb.
@@ -132,12 +139,20 @@ def climb(
             raise StopIteration
 
     # Both of its own tests are off: they know neither the scale of the density nor its rounding.
-    options = {"maxiter": steps, "maxfun": 20 * steps, "maxcor": lbfgs.memory, "ftol": 0, "gtol": 0}
-    # Its vectors are short: threads of BLAS would take longer to meet than to compute.
-    with one_blas_thread():
+    options = {"maxcor": lbfgs.memory, "ftol": 0, "gtol": 0}
+    gain = np.inf
+    # Beside places without a density the optimiser may take a short step for its last.
+    while not last.converged and last.steps < steps and gain > ENOUGH:
+        before, left = last, steps - last.steps
         import_module("scipy.optimize").minimize(
-            fall, last.position, jac=True, method="L-BFGS-B", callback=onward, options=options
+            fall,
+            last.position,
+            jac=True,
+            method="L-BFGS-B",
+            callback=onward,
+            options={**options, "maxiter": left, "maxfun": 20 * left},
         )
+        gain = last.value - before.value
     return last
 
 
@@ -145,6 +160,42 @@ def _seen(value_and_grad: Gradient, position: Floats, lbfgs: LBFGS) -> Climb:
     value, gradient = value_and_grad(position)
     limit = lbfgs.tolerance * max(1.0, abs(float(value)))
     return Climb(position.copy(), np.asarray(gradient, dtype=float), float(value), 0, limit)
+
+
+def still_rising(value_and_grad: Gradient, end: Floats, dtype: Any = np.float64) -> int | None:
+    """The coordinate along which the density still rises most where a climb has ended, or None.
+
+    Parameters
+    ----------
+    value_and_grad : callable
+    end : array, shape (dim,)
+    dtype : dtype, default float64
+        In which the density is computed.
+
+    Notes
+    -----
+    An unbounded density rises for ever, as a scale falls to zero, while steps become so short that
+    the optimiser takes them for the end of its way, or even the next number of the dtype is too far
+    for one. Only coordinates whose slope would gain enough are tried: along the others the density
+    would have to turn upwards first.
+
+    Examples
+    --------
+    >>> normal, slope = lambda x: (-0.5 * x @ x, -x), lambda x: (3.0 * x[1], np.array([0.0, 3.0]))
+    >>> still_rising(normal, np.zeros(2)), still_rising(slope, np.zeros(2))
+    (None, 1)
+    """
+    here, gradient = value_and_grad(end)
+    strides = np.sign(gradient) * np.maximum(STRIDE, 1e-6 * np.abs(end))
+    unresolved = np.abs(gradient) * np.spacing(np.abs(end).astype(dtype)) >= UNRESOLVED
+    gains = np.where(unresolved, RISE, 0.0)
+    for i in np.flatnonzero(np.abs(gradient) * STRIDE >= RISE):
+        there = end.copy()
+        there[i] += strides[i]
+        value = value_and_grad(there)[0]
+        gains[i] = max(gains[i], value - here if np.isfinite(value) else 0.0)
+    most = int(np.argmax(gains))
+    return most if gains[most] >= RISE else None
 
 
 def pathfinder(path: Sequence[Climb], value_and_grad: Gradient, rng: np.random.Generator) -> Floats:

@@ -27,7 +27,7 @@ from .kept import Kept, kept_of
 from .kernel import Kernel
 from .machine import usable_cores
 from .moments import Moments, bytes_of
-from .progress import progress
+from .progress import on_screen, progress, unfailing
 from .run import Host, Run, begin_kernel, run
 from .starts import starting_positions
 from .store import Store
@@ -71,24 +71,27 @@ def fit(
     random_seed : int, SeedSequence or Generator, optional
     init : {"jitter", "prior", "map", "pathfinder"}, default "jitter"
         Where each chain starts: near zero, the best of five; at a draw from the prior; at the mode;
-        at a draw from a normal approximation found on the way to the mode.
+        at a draw from a normal approximation found on the way to the mode. A climb that finds no
+        mode is told of, and its chain starts where the climb began.
     initvals : mapping of site name to value, optional
-        Sites at which all chains start from these values.
+        Sites at which all chains, or their climbs, start from these values.
     progressbar : bool, "text" or callable, default True
+        Whether progress is shown, with a line before the run and the verdict after it. These go
+        to the log (the logger ``bayesdl``) too, and with False or a function there alone.
     dtype : dtype, optional
         float32 for a network by a method that optimises; float64 for all else.
     **options
         Of the run: ``checkpoint``, a folder that is written every two seconds and from which the
         same call goes on; ``store``, a zarr folder to which draws go while they are drawn, read
-        lazily afterwards; ``max_memory``, bytes of draws in memory at most; ``keep``, names of the
-        sites whose values are wanted, or "predictive": what predictions of the fitted data need,
-        and no weights, or "moments": means and variances, and no draws; ``save_warmup=True``, the
-        warm-up's values too; ``executor``, any ``concurrent.futures.Executor`` in the place of
+        lazily afterwards; ``max_memory`` and ``max_disk``, bytes of draws at most; ``keep``, names
+        of the sites whose values are wanted, or "predictive": what predictions of the fitted data
+        need, and no weights, or "moments": means and variances, and no draws; ``save_warmup=True``,
+        the warm-up's values too; ``executor``, any ``concurrent.futures.Executor`` in the place of
         threads; ``blocking=False`` for a handle with ``inspect pause resume abort wait``.
         The method's own: ``target_accept``, ``metric`` (nuts, hmc: "diag", "low_rank" or
         "dense"), ``dense`` (names of sites whose covariance is learnt beside a diagonal metric,
-        those in one tuple together), ``max_treedepth`` (nuts), ``path_length`` (hmc),
-        ``rate``, ``batch_size``, ``schedule`` and more (the dropout family: see
+        those in one tuple together), ``max_treedepth`` (nuts), ``path_length`` and ``max_steps``
+        (hmc), ``rate``, ``batch_size``, ``schedule`` and more (the dropout family: see
         `infer.deep._base.DropoutKernel`), ``guide``, ``objective``, ``optimiser`` and more (vi,
         advi: see `infer.vi.vi.VI`).
 
@@ -106,7 +109,10 @@ def fit(
     SampleError
         If no finite start is found.
     RunError
-        If the run cannot go on: a full disk, dead workers. Its ``posterior`` has what was drawn.
+        If the run cannot go on: a full disk, dead workers, any error on the way. Its ``posterior``
+        has what was drawn.
+    CapacityError
+        If the draws would not fit in memory, or on the disk of the store.
     """
     kind = method_named(method)
     check_counts(draws, tune, chains, cores, thin)
@@ -116,7 +122,6 @@ def fit(
     with kind.placing(model, data, settings):
         density = _density(kind.coarse(settings), model, data, dtype)
     kept = kept_of(density, hosting.keep)
-    shown = dict(settings)
     kernel, target = _kernel(kind, density, settings)
     sequence = seed_sequence(random_seed, hosting)
     compiling = begin_kernel(kernel, target)
@@ -124,25 +129,21 @@ def fit(
     chains = kind.default_chains if chains is None else chains
     starts, chain_keys = sequence.spawn(2)
     jitter = 1.0 if kind.markov else 0.1
-    start = starting_positions(
-        density, chains, np.random.default_rng(starts), initvals, jitter, init
-    )
+    rng = np.random.default_rng(starts)
+    start = starting_positions(density, chains, rng, initvals, jitter, init)
     keys = chain_keys.generate_state(2 * chains, np.uint32).reshape(chains, 2)
     lengths = {"chains": chains, "tune": tune, "draws": draws, "thin": thin}
     compiled = compiling()
-    show = progress(progressbar, f"{method}: {chains} × ({tune} + {draws})")
+    show = unfailing(progress(progressbar, f"{method}: {chains} × ({tune} + {draws})"))
     call: dict[str, str] = {}
     # Its digests of data and Program take time that only a checkpoint is worth.
     if hosting.checkpoint is not None:
-        said = {"method": method, **lengths, **shown}
+        said = {"method": method, **lengths, **settings}
         call = identity(compiled, target.data, start.positions, keys, said)
         call["entropy"] = str(sequence.entropy)
         call.update(hosting.what_it_writes())
     shape = chains, -(-draws // thin)
-    more = tune if hosting.save_warmup else 0
-    per_draw = _bytes(compiled.block) + (0 if kept.moments else kept.bytes)
-    besides = bytes_of(kept.types, kept.judged) if kept.moments else 0
-    hosting.require_room(per_draw, (chains, shape[1] + more), besides)
+    need = _require_room(hosting, kept, compiled.block, shape, tune)
     checkpoint = hosting.open_checkpoint(call)
     keeper = _keeper(hosting, kept, compiled.block, shape, call)
 
@@ -161,9 +162,9 @@ def fit(
         return ascent.told(found)
 
     told = {"thin": thin, "init": init, **start.attrs}
-    account = Account(
-        kernel, target, compiled, kept, hosting, method, settings, told, sequence, asked
-    )
+    parts = kernel, target, compiled, kept, hosting, method, settings, told, sequence, asked
+    account = Account(*parts, shown=on_screen(progressbar))
+    account.begin(need, start)
     if not hosting.blocking:
         handle: Any = Handle(go, account.finish, account.look)
         return handle  # type: ignore[no-any-return]
@@ -189,9 +190,34 @@ def _kernel(
             where=user_source(),
             code="S104",
         )
+    if density.sites.points and kind.markov:
+        raise _points_refused(kind, density)
     if "dense" in settings:
         settings = {**settings, "dense": coordinate_blocks(density, settings["dense"])}
     return kind.prepared(density, settings)
+
+
+def _points_refused(kind: type[Kernel], density: Density) -> SampleError:
+    points = density.sites.points
+    first = next(iter(points.values()))
+    layer = f" of layer {first.layer!r}" if first.layer else ""
+    return SampleError(
+        f'{kind.name} cannot draw parameter "{first.name}"{layer}: without a prior it has no '
+        "posterior.",
+        facts=[("without a prior", ", ".join(points))],
+        fix='give each a prior, or fit them to a point, method="vi".',
+        where=first.source or user_source(),
+        code="S109",
+    )
+
+
+def _require_room(
+    hosting: Hosting, kept: Kept, block: Block, shape: tuple[int, int], tune: int
+) -> int:
+    """How many bytes the draws will take; refused if there is no room for them."""
+    per_draw = _bytes(block) + (0 if kept.moments else kept.bytes)
+    besides = bytes_of(kept.types, kept.judged) if kept.moments else 0
+    return hosting.require_room(per_draw, shape, tune if hosting.save_warmup else 0, besides)
 
 
 def _bytes(block: Block) -> int:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import logging
+import os
+import shutil
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import fields
 from hashlib import blake2b
+from numbers import Real
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,8 +27,6 @@ from .keep import MOMENTS
 from .run import Compiled
 from .store import require_zarr
 
-LOG = logging.getLogger("bayesdl")
-
 
 @dataclass(frozen=True)
 class Hosting:
@@ -39,6 +40,8 @@ class Hosting:
         Folder to which draws go while they are drawn, and from which they are read lazily.
     max_memory : float, optional
         Bytes of draws to be held in memory at most; half of what is free if not given.
+    max_disk : float, optional
+        Bytes of draws to be put in the store at most; what is free there if not given.
     executor : concurrent.futures.Executor or callable that gives one, optional
     blocking : bool, default True
         Whether `fit` returns when the run has ended, or a handle of it at once.
@@ -53,6 +56,7 @@ class Hosting:
     checkpoint: Any = None
     store: Any = None
     max_memory: float | None = None
+    max_disk: float | None = None
     executor: Any = None
     blocking: bool = True
     keep: Any = "all"
@@ -67,11 +71,17 @@ class Hosting:
                 where=user_source(),
                 code="A108",
             )
+        for name in ("max_memory", "max_disk"):
+            _check_bytes(name, getattr(self, name))
         if self.store is not None:
             require_zarr()
+        for name in ("checkpoint", "store"):
+            _check_folder(name, getattr(self, name))
 
-    def require_room(self, per_draw: int, shape: tuple[int, int], besides: int = 0) -> None:
-        """Say how large the draws will be, and refuse what memory will not hold.
+    def require_room(
+        self, per_draw: int, shape: tuple[int, int], warmup: int = 0, besides: int = 0
+    ) -> int:
+        """How many bytes the draws will take; refuses what memory or disk will not hold.
 
         Parameters
         ----------
@@ -79,6 +89,8 @@ class Hosting:
             Bytes of values and statistics.
         shape : (int, int)
             Chains, and draws that each keeps.
+        warmup : int
+            Iterations of the warm-up that each keeps, in memory.
         besides : int
             Bytes of what is kept of each chain but not of each draw.
 
@@ -86,24 +98,54 @@ class Hosting:
         ------
         CapacityError
         """
-        need, free = shape[0] * (per_draw * shape[1] + besides), free_memory()
-        where = "on disk" if self.store is not None else "in memory"
-        LOG.info("%d × %d draws of %s: %s %s", *shape, size_text(per_draw), size_text(need), where)
+        chains, draws = shape
+        if self.store is None:
+            draws, stored = draws + warmup, 0
+            held = chains * (per_draw * draws + besides)
+        else:
+            held, stored = chains * (per_draw * warmup + besides), chains * per_draw * draws
+        sizes = [
+            ("a draw", size_text(per_draw)),
+            *([("a chain's moments", size_text(besides))] if besides else []),
+        ]
+        if stored:
+            self._require_disk(stored, [*sizes, ("chains × draws", f"{chains} × {draws}")])
+            draws = warmup
+        self._require_memory(held, [*sizes, ("chains × draws", f"{chains} × {draws}")])
+        return stored or held
+
+    def _require_memory(self, need: int, sizes: list[tuple[str, str]]) -> None:
+        free = free_memory()
         limit = self.max_memory if self.max_memory is not None else free and free / 2
-        if self.store is not None or limit is None or need <= limit:
+        if limit is None or need <= limit:
             return
         raise CapacityError(
             "the draws would not fit in memory.",
-            facts=[
-                ("a draw", size_text(per_draw)),
-                *([("a chain's moments", size_text(besides))] if besides else []),
-                ("chains × draws", f"{shape[0]} × {shape[1]}"),
-                ("all", size_text(need)),
-                ("limit", size_text(int(limit))),
-            ],
+            facts=[*sizes, ("all", size_text(need)), ("limit", size_text(int(limit)))],
             fix="thin=10 keeps a tenth; store=folder puts all on disk; max_memory=bytes allows it.",
             where=user_source(),
             code="S121",
+        )
+
+    def _require_disk(self, need: int, sizes: list[tuple[str, str]]) -> None:
+        folder = Path(self.store)
+        # A run that goes on has some of them there already.
+        there = sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
+        free = shutil.disk_usage(_first_there(folder)).free
+        limit = self.max_disk if self.max_disk is not None else free + there
+        if need <= limit:
+            return
+        raise CapacityError(
+            "the draws would not fit on the disk.",
+            facts=[
+                *sizes,
+                ("all", size_text(need)),
+                ("free", size_text(free)),
+                ("limit", size_text(int(limit))),
+            ],
+            fix="thin=10 keeps a tenth; keep=[names] keeps fewer sites; max_disk=bytes allows it.",
+            where=user_source(),
+            code="S122",
         )
 
     def what_it_writes(self) -> dict[str, str]:
@@ -119,6 +161,50 @@ class Hosting:
     def open_checkpoint(self, identity: Mapping[str, str]) -> Checkpoint | None:
         """The folder of the checkpoint, if one is wanted."""
         return None if self.checkpoint is None else Checkpoint(self.checkpoint, identity)
+
+
+def _check_bytes(name: str, value: Any) -> None:
+    known = isinstance(value, Real) and not isinstance(value, bool) and float(value) > 0.0
+    if value is not None and not known:
+        raise ArgumentError(
+            f"{name} must be a number of bytes above 0.",
+            facts=[("given", repr(value))],
+            fix=f"for example {name}=16e9.",
+            where=user_source(),
+            code="A108",
+        )
+
+
+def _check_folder(name: str, path: Any) -> None:
+    """Refuse what can be no folder, before anything is computed."""
+    if path is None:
+        return
+    if not isinstance(path, str | os.PathLike) or not str(path):
+        raise ArgumentError(
+            f"{name} must be the name of a folder.",
+            facts=[("given", repr(path))],
+            fix=f'for example {name}="run".',
+            where=user_source(),
+            code="A108",
+        )
+    there = _first_there(Path(path))
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        raise ArgumentError(
+            f"the folder of {name} cannot be made.",
+            facts=[
+                ("path", path),
+                (str(there), "cannot be written to" if there.is_dir() else "is a file"),
+            ],
+            fix="name another folder.",
+            where=user_source(),
+            code="E102",
+        )
+
+
+def _first_there(path: Path) -> Path:
+    """The path, or the first of the folders above it that is there."""
+    whole = path.absolute()
+    return next((p for p in (whole, *whole.parents) if p.exists()), whole)
 
 
 def split(options: Mapping[str, Any]) -> tuple[Hosting, dict[str, Any]]:

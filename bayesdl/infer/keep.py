@@ -54,6 +54,19 @@ class Keeper(Protocol):
         """Values and statistics, shape (chains, count, …), of the first draws of some chains."""
         ...
 
+    def end(self, chains: Sequence[int], count: int, *, broken: bool) -> None:
+        """The run has come to its end.
+
+        Parameters
+        ----------
+        chains : sequence of int
+        count : int
+            What counts of the draws: the first of some chains.
+        broken : bool
+            Whether something stopped the run, so that it is not whole.
+        """
+        ...
+
     def state(self) -> dict[str, Array]:
         """What `resume` needs besides the draws that are given once more."""
         ...
@@ -103,6 +116,9 @@ class Positions:
             for name, none in self._no_stats.items()
         }
         return {"position": np.stack(positions)}, stats
+
+    def end(self, chains: Sequence[int], count: int, *, broken: bool) -> None:
+        """Nothing: the draws stay in memory."""
 
     def state(self) -> dict[str, Array]:
         """Nothing: it keeps the draws as they are given."""
@@ -188,12 +204,20 @@ class Columns:
         )
         return values, stats
 
+    def end(self, chains: Sequence[int], count: int, *, broken: bool) -> None:
+        """Nothing: the draws stay in memory."""
+
     def state(self) -> dict[str, Array]:
         """Nothing: values follow from positions."""
         return {}
 
     def resume(self, state: Mapping[str, Array]) -> None:
         """Nothing was needed."""
+
+
+def common_length(drawn: Sequence[int]) -> int:
+    """The length to cut chains to; those that are shorter lag too far behind to be waited for."""
+    return min(n for n in drawn if 2 * n >= max(drawn))
 
 
 def chosen_names(keep: Any, names: Sequence[str]) -> list[str]:

@@ -64,13 +64,15 @@ class Moments:
 
     def append(self, chain: int, first: int, positions: Array, stats: Mapping[str, Array]) -> None:
         """Take draws of a chain; of a run that goes on, statistics alone."""
-        count = max(map(len, (positions, *stats.values())))
-        self._columns.append(chain, first, np.empty((count, 0)), stats)
         self._parts[chain].append(positions)
         self._waiting[chain] += len(positions)
-        room = BUFFER_BYTES // max(positions[:1].nbytes, 1)
-        if self._waiting[chain] >= max(room, LEAST_BUFFER):
-            self._flush(chain)
+        count = max(map(len, (positions, *stats.values())))
+        try:
+            self._columns.append(chain, first, np.empty((count, 0)), stats)
+        finally:
+            room = BUFFER_BYTES // max(positions[:1].nbytes, 1)
+            if self._waiting[chain] >= max(room, LEAST_BUFFER):
+                self._flush(chain)
 
     def _flush(self, chain: int) -> None:
         if not self._waiting[chain]:
@@ -118,6 +120,10 @@ class Moments:
         batches = self._sums[name][chains][:, :full] / self._length
         r_hat, ess = _mixing(batches, self._length, means, squares, seen)
         return Moment(mean, np.sqrt(variance), r_hat, ess)
+
+    def end(self, chains: Sequence[int], count: int, *, broken: bool) -> None:
+        """Bring the statistics to where they stay."""
+        self._columns.end(chains, count, broken=broken)
 
     def state(self) -> dict[str, Array]:
         """All but the statistics, where these are in memory."""

@@ -1,7 +1,8 @@
-"""Progress records, shown as suits the place: a table or bar, a notebook's block, or lines."""
+"""What a run shows: progress as suits the place, and what is said before and after it."""
 
 from __future__ import annotations
 
+import logging
 import shutil
 import sys
 import time
@@ -11,9 +12,11 @@ from importlib.util import find_spec
 from typing import Any
 
 from bayesdl._base.errors import ArgumentError
+from bayesdl._base.source import warn_user
 
 # With more chains than these, a table has one row for all.
 MOST_ROWS = 8
+LOG = logging.getLogger("bayesdl")
 Record = dict[str, Any]
 
 
@@ -46,6 +49,61 @@ def progress(choice: Any, label: str) -> Callable[[Record], None]:
     if not sys.stderr.isatty():
         return _Lines(label)
     return _Bar(label) if find_spec("rich") is None else _Rich(label)
+
+
+def unfailing(display: Callable[[Record], None]) -> Callable[[Record], None]:
+    """The same until it fails, which is told once: what is seen of a run is not worth its draws."""
+    failed = False
+
+    def show(record: Record) -> None:
+        nonlocal failed
+        if failed:
+            return
+        try:
+            display(record)
+        except Exception as error:
+            failed = True
+            warn_user(
+                "the progress display failed, and is switched off; the run goes on. "
+                f"{type(error).__name__}: {error}"
+            )
+
+    return show
+
+
+def on_screen(choice: Any) -> bool:
+    """Whether a run with this choice of progress shows itself; a function is its own screen."""
+    return choice is not False and not callable(choice)
+
+
+def say(text: str, level: int = logging.INFO, *, shown: bool) -> None:
+    """Say something of a run in the log, and on the screen where its progress is shown.
+
+    Parameters
+    ----------
+    text : str
+    level : int, default logging.INFO
+    shown : bool
+        What `on_screen` says of the run.
+    """
+    heard = LOG.isEnabledFor(level) and LOG.hasHandlers()
+    # With no handler at all, Python prints warnings by itself: they would be there twice.
+    if heard or not shown:
+        LOG.log(level, "%s", text)
+    if shown and not (heard and _log_is_on_screen(level)):
+        print(text, file=sys.stderr, flush=True)
+
+
+def _log_is_on_screen(level: int) -> bool:
+    """Whether one of the handlers that the user gave to the log prints it."""
+    logger: logging.Logger | None = LOG
+    while logger is not None:
+        for handler in logger.handlers:
+            stream = getattr(handler, "stream", None)
+            if stream in (sys.stderr, sys.stdout) and level >= handler.level:
+                return True
+        logger = logger.parent if logger.propagate else None
+    return False
 
 
 def _in_notebook() -> bool:

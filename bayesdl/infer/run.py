@@ -11,7 +11,7 @@ from concurrent.futures import (
     Future,
     wait,
 )
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from dataclasses import field
 from typing import Any
 
@@ -20,16 +20,17 @@ import numpy as np
 from bayesdl import pipeline
 from bayesdl._base.collector import uncollected
 from bayesdl._base.dataclass import dataclass
+from bayesdl._base.interrupts import interrupts_held
 from bayesdl._base.tree import unflatten
 from bayesdl.lower.executable import Executable
 
 from .block import Block, Target, build_block
-from .chain import Chain, Report, jobs
+from .chain import Chain, Report, Snapshot, jobs
 from .checkpoint import Checkpoint
 from .climb import Climb
 from .executors import Workers, one_blas_thread, workers
 from .handle import Gate
-from .keep import Keeper, Positions
+from .keep import Keeper, Positions, common_length
 from .kernel import Kernel
 from .machine import usable_cores
 
@@ -81,7 +82,7 @@ class Run:
     seconds : float
         Wall time.
     failure : exception, optional
-        What stopped it: a disk that took no more, a worker that died too often.
+        What stopped it: a disk that took no more, a worker that died too often, or any other.
     warmup_positions : array, shape (chains, warm-up iterations, dim), optional
         Where they are saved.
     latest : tuple of array, shape (n, dim)
@@ -235,6 +236,7 @@ def run(
     if interrupted and not kernel.markov:
         with one_blas_thread(blas):
             walk.draw_from_here()
+    walk.end()
     return walk.collected(interrupted, time.perf_counter() - begin)
 
 
@@ -273,10 +275,14 @@ class Walk:
                     self.host.gate.pass_through()
             except KeyboardInterrupt:
                 interrupted = True
-            except (OSError, LostWorkerError) as error:
-                self.failure = error
+            except Exception as error:
+                self._failed(error)
             self._take_rest()
         return interrupted
+
+    def _failed(self, error: Exception) -> None:
+        """The run ends, with what it has drawn; what went wrong first is told."""
+        self.failure = self.failure or error
 
     def _send(self, workers: Workers, i: int, whole: bool = False) -> None:
         chain = self.chains[i]
@@ -290,16 +296,19 @@ class Walk:
 
     def _take_finished(self, workers: Workers) -> None:
         for future in wait(self._waiting, return_when=FIRST_COMPLETED).done:
-            i = self._waiting.pop(future)
-            outcome = self._outcome(workers, i, future)
-            if outcome is None:
-                self._send(workers, i, whole=True)
-                continue
-            with self.host.gate.turn:
-                self.chains[i].absorb(*outcome)
-                # The chain goes on before its draws are put away.
-                self._send(workers, i)
-                self._put_away(i, outcome[1])
+            with interrupts_held():
+                i = self._waiting.pop(future)
+                outcome = self._outcome(workers, i, future)
+                if outcome is None:
+                    self._send(workers, i, whole=True)
+                    continue
+                with self.host.gate.turn:
+                    self.chains[i].absorb(*outcome)
+                    try:
+                        # The chain goes on before its draws are put away.
+                        self._send(workers, i)
+                    finally:
+                        self._put_away(i, outcome[1])
 
     def _outcome(self, workers: Workers, i: int, future: Future[Any]) -> Any:
         """What a task gave; None if it is to be sent again."""
@@ -319,21 +328,33 @@ class Walk:
 
     def _take_rest(self) -> None:
         """What the blocks in flight give, and a last checkpoint."""
+        for future in wait(self._waiting).done:
+            i, found = self._waiting[future], None
+            if not future.cancelled() and future.exception() is None:
+                found = future.result()
+            if isinstance(found, tuple):
+                with self.host.gate.turn:
+                    self._attempt(self._take, i, *found)
+        if self.host.checkpoint is not None:
+            self._attempt(self.host.checkpoint.write, self.chains, self.keeper, now=True)
+
+    def _take(self, i: int, here: Snapshot, reports: Sequence[Report]) -> None:
+        self.chains[i].absorb(here, reports)
+        self._note(i, reports)
+        self._keep(i, reports)
+
+    def _attempt(self, step: Callable[..., None], *args: Any, **settings: Any) -> None:
+        """Do what is still to be done, also where a step before it failed."""
         try:
-            for future in wait(self._waiting).done:
-                i, found = self._waiting[future], None
-                if not future.cancelled() and future.exception() is None:
-                    found = future.result()
-                if isinstance(found, tuple):
-                    with self.host.gate.turn:
-                        self.chains[i].absorb(*found)
-                        self._note(i, found[1])
-                        with suppress(OSError):
-                            self._keep(i, found[1])
-            if self.host.checkpoint is not None:
-                self.host.checkpoint.write(self.chains, self.keeper, now=True)
-        except OSError as error:
-            self.failure = self.failure or error
+            step(*args, **settings)
+        except Exception as error:
+            self._failed(error)
+
+    def end(self) -> None:
+        """The keeper brings its draws to where they stay."""
+        with self.host.gate.turn:
+            chosen, count = self._chosen()
+            self._attempt(self.keeper.end, chosen, count, broken=self.failure is not None)
 
     def _put_away(self, i: int, reports: Sequence[Report]) -> None:
         self._note(i, reports)
@@ -343,7 +364,7 @@ class Walk:
 
     def _note(self, i: int, reports: Sequence[Report]) -> None:
         if self.host.checkpoint is not None:
-            self.host.checkpoint.note(i, reports)
+            self.host.checkpoint.note(i, reports, with_draws=self.keeper.replayed)
 
     def _keep(self, i: int, reports: Sequence[Report]) -> None:
         thin = self.chains[i].job.thin
@@ -357,6 +378,9 @@ class Walk:
 
     def draw_from_here(self) -> None:
         """End an optimisation where it stands, and make the draws."""
+        self._attempt(self._draw)
+
+    def _draw(self) -> None:
         for i, chain in enumerate(self.chains):
             if chain.here.at < chain.here.tune:
                 chain.end_warmup()
@@ -382,9 +406,7 @@ class Walk:
     def collected(self, interrupted: bool, seconds: float) -> Run:
         """The draws so far, chains cut to one length."""
         chains = self.chains
-        counts = [self.keeper.count(i) for i in range(len(chains))]
-        kept = common_length(counts)
-        chosen = [i for i, count in enumerate(counts) if count >= kept]
+        chosen, kept = self._chosen()
         values, stats = self.keeper.collect(chosen, kept)
         warmups = [chains[i].warmup() for i in chosen]
         least = min(min(c.here.at, c.here.tune) for c in (chains[i] for i in chosen))
@@ -405,14 +427,26 @@ class Walk:
             tuple(chains[i].job.key for i in chosen),
         )
 
+    def _count(self, i: int) -> int:
+        try:
+            return self.keeper.count(i)
+        except Exception as error:
+            # Positions whose values cannot be computed are no draws.
+            self._failed(error)
+            return 0
+
+    def _chosen(self) -> tuple[list[int], int]:
+        """The chains that count, and how many draws of each."""
+        counts = [self._count(i) for i in range(len(self.chains))]
+        lengths, kept = counts, common_length(counts)
+        if not kept and self.host.save_warmup:
+            lengths = [min(c.here.at, c.here.tune) for c in self.chains]
+        least = common_length(lengths)
+        return [i for i, n in enumerate(lengths) if n >= least], kept
+
 
 def _kept(report: Report, thin: int) -> tuple[int, Array, dict[str, Array]]:
     """Index of the first kept draw of a block, and positions and statistics of those kept."""
     drawn = report.drawn or 0
     stats = {name: column[-drawn % thin :: thin] for name, column in report.info.items()}
     return -(-drawn // thin), report.positions, stats
-
-
-def common_length(drawn: list[int]) -> int:
-    """The length to cut chains to; those that are shorter lag too far behind to be waited for."""
-    return min(n for n in drawn if 2 * n >= max(drawn))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 
 from bayesdl._base.dataclass import dataclass
 from bayesdl._base.errors import ArgumentError, did_you_mean
+from bayesdl._base.memory import require_memory
 from bayesdl._base.source import user_source
 from bayesdl.ir.program import Program
 from bayesdl.ir.types import ArrayType
@@ -23,10 +23,10 @@ from bayesdl.pipeline import compile
 from bayesdl.tracing import trace
 from bayesdl.transform.derived import value_and_grad
 
-from .climb import Climb, Gradient, climb, pathfinder
-from .culprit import not_finite
+from .climb import Climb, Gradient, climb, pathfinder, still_rising
+from .culprit import all_finite, not_finite
+from .executors import one_blas_thread
 
-LOG = logging.getLogger("bayesdl")
 TRIES = 100
 CANDIDATES = 5
 INITS = ("jitter", "prior", "map", "pathfinder")
@@ -44,30 +44,51 @@ class Starts:
         Of each chain: tries at which the density or its gradient was not finite.
     climbs : tuple of Climb
         Of each chain, where it was looked for by climbing.
+    missed : tuple of str
+        Of each chain: why it starts where its climb began; empty where it does not.
     """
 
     positions: Floats
     retries: tuple[int, ...]
     climbs: tuple[Climb, ...] = ()
+    missed: tuple[str, ...] = ()
 
     @property
     def attrs(self) -> dict[str, Any]:
         """What results say of the starts."""
-        found: dict[str, Any] = {"init_retries": list(self.retries)}
+        found: dict[str, Any] = {
+            "init_retries": list(self.retries),
+            "init_missed": [chain for chain, why in enumerate(self.missed) if why],
+        }
         if self.climbs:
+            ends = list(zip(self.climbs, self.missed, strict=True))
             found["init_gradient"] = [climb.slope for climb in self.climbs]
-            found["init_converged"] = [climb.converged for climb in self.climbs]
+            found["init_converged"] = [climb.converged and not why for climb, why in ends]
         return found
 
-    def log_unfinished(self) -> None:
-        """Say which chains start on the way to the mode."""
-        for chain, one in enumerate(self.climbs):
-            if not one.converged:
-                LOG.warning(
-                    'init="map": chain %d starts below the mode: after %d steps the largest entry '
-                    "of the gradient is %.3g, and %.3g would be the mode",
-                    *(chain, one.steps, one.slope, one.limit),
-                )
+    def says(self, init: str) -> str:
+        """What there is to say of chains that do not start as they were asked to, in a line."""
+        parts = []
+        missed = [chain for chain, why in enumerate(self.missed) if why]
+        if missed:
+            parts.append(
+                f"climbs of chains {_listed(missed)} ended {self.missed[missed[0]]}; "
+                "these chains start where the climbs began"
+            )
+        ends = [] if init != "map" else list(enumerate(self.climbs))
+        below = {chain: one for chain, one in ends if not (one.converged or self.missed[chain])}
+        if below:
+            worst = max(below.values(), key=lambda one: one.slope / one.limit)
+            parts.append(
+                f"chains {_listed(below)} start below the mode: after {worst.steps} steps the "
+                f"largest entry of a gradient is {worst.slope:.3g}, and {worst.limit:.3g} would be "
+                "the mode"
+            )
+        return f"init={init!r}: {'; '.join(parts)}" if parts else ""
+
+
+def _listed(chains: Iterable[int]) -> str:
+    return ", ".join(map(str, chains))
 
 
 def starting_positions(
@@ -90,14 +111,16 @@ def starting_positions(
     chains : int
     rng : numpy.random.Generator
     initvals : mapping of site name to value, optional
-        Sites to start from these values; the others start at random.
+        Sites to start from these values; the others start at random, but for parameters that have
+        a start of their own.
     jitter : float, default 1.0
         Chains that are to be compared start apart. An optimisation starts near zero: from a large
         scale of the noise, a network's weights would decay before they are learned.
     init : {"jitter", "prior", "map", "pathfinder"}
         As above; a draw from the prior; the mode that L-BFGS reaches from a start as above, or
-        where it stands after 200 steps, of which the log warns; a draw from the best normal
-        approximation that it meets on the way.
+        where it stands after 200 steps; a draw from the best normal approximation that it meets on
+        the way. Both begin at `initvals` where these are given; a chain whose climb ends at no
+        mode, or at nothing finite, starts where it began.
 
     Returns
     -------
@@ -107,6 +130,8 @@ def starting_positions(
     ------
     ArgumentError
         For an init that there is not, or a prior that cannot be drawn from.
+    CapacityError
+        If they do not fit in memory.
     SampleError
         If no finite position is found in 100 tries: a row per site, and the first operation that is
         not finite.
@@ -122,23 +147,24 @@ def starting_positions(
     LeCun, Bottou, Orr & Müller (1998), Efficient BackProp, section 4.6.
     """
     _check_init(init)
+    position = density.dim * density.dtype.itemsize
+    require_memory(
+        f"looking for starts of {density.dim} numbers",
+        {"starts": chains * position, "candidates": CANDIDATES * position, "gradient": position},
+        {"data": sum(a.nbytes for a in density.data)},
+    )
     program = gradient_program(density)
     value = replace(program, outputs=program.outputs[:1], memo={})
     value = replace(value, equations=tuple(live_equations(value)))
     scale = _scales(density, jitter)
+    told = {n: s.start for n, s in density.sites.points.items() if s.start is not None}
+    told.update(initvals or {})
     candidate = _prior(density) if init == "prior" else _uniform(density, scale)
     enough = 1 if init == "prior" else CANDIDATES
-    found = [
-        _start(density, (value, program), rng, candidate, enough, initvals or {})
-        for _ in range(chains)
-    ]
-    positions = [position for position, _ in found]
-    climbs: tuple[Climb, ...] = ()
+    found = [_start(density, (value, program), rng, candidate, enough, told) for _ in range(chains)]
+    starts = Starts(np.array([place for place, _ in found]), tuple(again for _, again in found))
     if init in ("map", "pathfinder"):
-        positions, climbs = _climbed(density, program, positions, rng, init)
-    starts = Starts(np.array(positions), tuple(retries for _, retries in found), climbs)
-    if init == "map":
-        starts.log_unfinished()
+        return _climbed(density, program, starts, rng, init)
     return starts
 
 
@@ -216,17 +242,42 @@ def _prior(density: Density) -> Callable[[np.random.Generator], Floats]:
 
 
 def _climbed(
-    density: Density, program: Program, starts: list[Floats], rng: np.random.Generator, init: str
-) -> tuple[list[Floats], tuple[Climb, ...]]:
-    """Ends of climbs, or draws from along them, and the climbs."""
-    both, found, ends = compiled_gradient(density, program), [], []
-    for start in starts:
-        path: list[Climb] = []
-        ends.append(climb(both, start, watch=path.append))
-        place = ends[-1].position if init == "map" else pathfinder(path, both, rng)
-        finite = np.isfinite(both(place)[0])
-        found.append(place.astype(density.dtype) if finite else start)
-    return found, tuple(ends)
+    density: Density,
+    program: Program,
+    starts: Starts,
+    rng: np.random.Generator,
+    init: str,
+) -> Starts:
+    """Where climbs from the starts lead, and why some lead nowhere."""
+    both, positions, climbs, missed = compiled_gradient(density, program), [], [], []
+    # The optimiser's products are so small that threads would do nothing but wait for each other.
+    with one_blas_thread():
+        for start in starts.positions:
+            path: list[Climb] = []
+            climbs.append(climb(both, start, watch=path.append))
+            end = path[-1].position if init == "map" else pathfinder(path, both, rng)
+            why = "" if all_finite(both(end)) else "at no finite log density"
+            if init == "map" and not why:
+                coordinate = still_rising(both, end, density.dtype)
+                why = "" if coordinate is None else _rising(density, end, coordinate)
+            positions.append(start if why else end.astype(density.dtype))
+            missed.append(why)
+    return Starts(np.array(positions), starts.retries, tuple(climbs), tuple(missed))
+
+
+def _rising(density: Density, end: Floats, coordinate: int) -> str:
+    """Where a climb did not end, in the user's words."""
+    latent = density.sites.latent.values()
+    site = next(s for s in latent if s.slice.start <= coordinate < s.slice.stop)
+    value = np.ravel(density.constrain(end.astype(density.dtype), *density.data)[site.name])
+    shown = np.array2string(value[:3], precision=1) if value.size > 1 else f"{float(value[0]):.1g}"
+    return f"at no mode: the log density still rises where {site.name} = {shown}"
+
+
+def gradient_program(density: Density) -> Program:
+    """The log density and its gradient at a position, as a Program."""
+    kind = ArrayType((density.dim,), density.dtype)
+    return trace(value_and_grad(density.function), kind, *density.data, name="start").program
 
 
 def compiled_gradient(density: Density, program: Program) -> Gradient:
@@ -246,12 +297,6 @@ def compiled_gradient(density: Density, program: Program) -> Gradient:
         return float(value), np.asarray(gradient, dtype=float)
 
     return both
-
-
-def gradient_program(density: Density) -> Program:
-    """The log density and its gradient at a position, as a Program."""
-    kind = ArrayType((density.dim,), density.dtype)
-    return trace(value_and_grad(density.function), kind, *density.data, name="start").program
 
 
 def _scales(density: Density, jitter: float) -> np.ndarray[Any, Any]:

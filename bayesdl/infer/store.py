@@ -1,8 +1,10 @@
-"""Draws that go to disk while they are drawn, and arrays that are read when asked for."""
+"""Draws that go to disk while they are drawn."""
 
 from __future__ import annotations
 
-import math
+import errno
+import json
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from importlib import import_module
@@ -14,98 +16,23 @@ import numpy as np
 
 from bayesdl._base.dataclass import dataclass
 from bayesdl._base.errors import ArgumentError
+from bayesdl._base.files import write_whole
 from bayesdl._base.source import user_source
 from bayesdl.ir.types import ArrayType
 
-from .keep import GROUPS, Columns
+from .keep import GROUPS, Columns, common_length
+from .lazy import Lazy
 
 CHUNK_BYTES = 8_000_000
-READ_BYTES = 32_000_000
 # Each chunk of a site takes a millisecond or two, of whatever size: long runs have longer ones.
 CHUNK_DRAWS, MOST_DRAWS, CHUNKS = 5000, 20_000, 16
+# Draws that fill no chunk go to the disk after so many seconds. Their chunk is written again then,
+# if it is small or has grown by a SHARE: a byte of a large one is written ten times at most.
+FLUSH_SECONDS, PART_BYTES, SHARE = 10.0, 1_000_000, 8
 RUN, CHAINS, DRAWS = "bayesdl_run", "bayesdl_chains", "bayesdl_draws"
 ABOUT, PROGRESS = "bayesdl_about", "bayesdl_progress"
+METADATA = ".zmetadata"
 Array = np.ndarray[Any, Any]
-
-
-class Lazy:
-    """An array on disk, of which a part is read when that part is asked for.
-
-    Parameters
-    ----------
-    source : zarr.Array, shape (all chains, all draws, *shape)
-    chains : sequence of int
-        Those that count.
-    count : int
-        Draws of each.
-    """
-
-    def __init__(self, source: Any, chains: Sequence[int], count: int) -> None:
-        self._source, self._chains = source, list(chains)
-        self.shape: tuple[int, ...] = (len(self._chains), count, *source.shape[2:])
-        self.dtype: np.dtype[Any] = np.dtype(source.dtype)
-        self.ndim = len(self.shape)
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def __getitem__(self, key: Any) -> Array:
-        first, second, *rest = (*(key if isinstance(key, tuple) else (key,)), slice(None))
-        rest = rest[: self.ndim - 2]
-        forward = isinstance(second, slice) and (second.step is None or second.step > 0)
-        if (
-            not forward
-            or not isinstance(first, slice | int | np.integer)
-            or any(not isinstance(k, slice | int | np.integer) for k in rest)
-        ):
-            found: Array = np.asarray(self)[key]
-            return found
-        draws = slice(*second.indices(self.shape[1]))
-        parts = [self._read(c, draws, rest) for c in np.atleast_1d(self._chains[first])]
-        return np.stack(parts) if isinstance(first, slice) else parts[0]
-
-    def columns(self, start: int, stop: int) -> Array:
-        """Some of the elements of each draw, counted in order: shape (chains, draws, n)."""
-        found = np.empty((*self.shape[:2], stop - start), self.dtype)
-        for i, chain in enumerate(self._chains):
-            for at in range(0, self.shape[1], self._piece):
-                piece = np.asarray(self._source[chain, at : min(at + self._piece, self.shape[1])])
-                flat = piece.reshape(len(piece), -1)
-                found[i, at : at + len(piece)] = flat[:, start:stop]
-        return found
-
-    def _read(self, chain: int, draws: slice, rest: Sequence[Any]) -> Array:
-        # Zarr reads what lies between two of every n-th as well: piece by piece, that stays small.
-        chosen = [np.empty((0, *self.shape[2:]), self.dtype)[(slice(None), *rest)]]
-        for start in range(draws.start, draws.stop, self._piece):
-            first = start + (draws.start - start) % draws.step
-            stop = min(start + self._piece, draws.stop)
-            if first < stop:
-                piece = np.asarray(self._source[(int(chain), slice(first, stop))])
-                # A copy: a view would hold the whole piece.
-                chosen.append(np.array(piece[:: draws.step][(slice(None), *rest)]))
-        return np.concatenate(chosen)
-
-    @property
-    def _piece(self) -> int:
-        """Draws that are read at once: some chunks."""
-        chunk = max(int(self._source.chunks[1]), 1)
-        size = chunk * math.prod(self.shape[2:]) * self.dtype.itemsize
-        return chunk * max(READ_BYTES // max(size, 1), 1)
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        return np.asarray(self[:], dtype)
-
-    @property
-    def size(self) -> int:
-        """Number of elements."""
-        return math.prod(self.shape)
-
-    def __getattr__(self, name: str) -> Any:
-        # All else that an array can do, it does when it has been read.
-        if name.startswith("_"):
-            raise AttributeError(name)
-        return getattr(np.asarray(self), name)
 
 
 class Store(Columns):
@@ -140,66 +67,127 @@ class Store(Columns):
         about: Mapping[str, Any],
     ) -> None:
         Columns.__init__(self, values, {}, {}, shape, 1)
-        self.path = Path(path)
+        self.path, self._run, self._gone = Path(path), run, False
         self._root = _made(self.path, run, about)
         biggest = sum(t.size * t.dtype.itemsize for t in types.values())
         wanted = max(CHUNK_DRAWS, min(shape[1] // CHUNKS, MOST_DRAWS))
         self.chunk = int(min(shape[1], wanted, max(1, CHUNK_BYTES // max(biggest, 1))))
-        self._fresh = False
-        if PROGRESS not in self._root:
-            _created(self._root, PROGRESS, shape[:1], shape[:1], np.dtype(np.int64), (PROGRESS,))
-        self._progress = self._root[PROGRESS]
         for group, kinds in zip(GROUPS, (types, stats), strict=True):
             folder = self._root.require_group(group)
             self._arrays[group] = {n: self._array(folder, n, t) for n, t in kinds.items()}
+        self._bytes = sum(t.size * t.dtype.itemsize for t in (*types.values(), *stats.values()))
+        # Draws of each chain that the disk has and tells of, in part of a chunk too.
+        self._told = _progress(self._root, self.path, shape[0])
+        self._due = [time.monotonic() + FLUSH_SECONDS] * shape[0]
 
     def _array(self, folder: Any, name: str, kind: ArrayType) -> Any:
         if name in folder:
             return folder[name]
-        self._fresh = True
         chunks = 1, self.chunk, *kind.shape
         axes = "chain", "draw", *(f"{name}_dim_{i}" for i in range(len(kind.shape)))
         return _created(folder, name, (*self._shape, *kind.shape), chunks, kind.dtype, axes)
 
     def append(self, chain: int, first: int, positions: Array, stats: Mapping[str, Array]) -> None:
-        """Take draws of a chain; whole chunks of them go to the disk.
+        """Take draws of a chain; whole chunks of them go to the disk, and all after some seconds.
 
         Raises
         ------
         OSError
-            If the disk takes no more. The draws stay in memory, and are tried again.
+            If the disk takes no more, or the folder is gone. The draws stay in memory, and are
+            tried again.
         """
         # Those of a run that goes on are here already.
         if first >= self._stored[chain] + self._waiting[chain]:
             Columns.append(self, chain, first, positions, stats)
+            if time.monotonic() >= self._due[chain]:
+                self._write_part(chain)
 
-    def _flush(self, chain: int, whole_chunks: bool = True) -> None:
+    def _flush(self, chain: int) -> None:
+        """Whole chunks go to the disk, and leave the memory."""
         positions, stats = self._joined(chain)
-        stop = len(positions)
-        if whole_chunks:
-            stop -= stop % self.chunk
-        self._put(
-            chain, self._stored[chain], positions[:stop], {n: s[:stop] for n, s in stats.items()}
-        )
-        if whole_chunks:
-            self._stored[chain] += stop
-            self._buffers[chain] = [(positions[stop:], {n: s[stop:] for n, s in stats.items()})]
-            self._waiting[chain] -= stop
-            self._progress[:] = self._stored
+        whole = len(positions) - len(positions) % self.chunk
+        self._write(chain, positions, stats, whole)
+        self._stored[chain] += whole
+        self._waiting[chain] -= whole
+        self._buffers[chain] = [(positions[whole:], {n: s[whole:] for n, s in stats.items()})]
+
+    def _write_part(self, chain: int) -> None:
+        """What waits goes to the disk too, where that writes little again."""
+        part = max(self._told[chain] - self._stored[chain], 0)
+        new = self._waiting[chain] - part
+        if new > 0 and (part * self._bytes <= PART_BYTES or new * SHARE >= part):
+            self._write(chain, *self._joined(chain), self._waiting[chain])
+
+    def _write(self, chain: int, positions: Array, stats: Mapping[str, Array], count: int) -> None:
+        """The first of the draws that wait."""
+        self._require_there()
+        first = {name: column[:count] for name, column in stats.items()}
+        self._put(chain, self._stored[chain], positions[:count], first)
+        self._told[chain] = max(self._told[chain], self._stored[chain] + count)
+        _tell(self.path, self._told)
+        self._due[chain] = time.monotonic() + FLUSH_SECONDS
+
+    def _require_there(self) -> None:
+        """Zarr would make a folder that is gone anew, without a word."""
+        arrays = [self.path / g / n / ".zarray" for g, found in self._arrays.items() for n in found]
+        with suppress(OSError, ValueError):
+            marks = json.loads((self.path / ".zattrs").read_bytes())
+            if marks.get(RUN) == self._run and all(array.is_file() for array in arrays):
+                return
+        self._gone = True
+        raise FileNotFoundError(errno.ENOENT, "the folder of the store is gone", str(self.path))
 
     def count(self, chain: int) -> int:
-        """Number of draws of a chain that are on the disk, or can be brought there."""
-        with suppress(OSError):
-            if self._waiting[chain]:
-                self._flush(chain, whole_chunks=False)
-            return self._stored[chain] + self._waiting[chain]
-        return self._stored[chain]
+        """Number of draws of a chain, on the disk and in memory."""
+        return self._waiting[chain] + (0 if self._gone else self._stored[chain])
 
     def collect(self, chains: Sequence[int], count: int) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Values and statistics of the first draws of some chains, read when asked for."""
-        with suppress(OSError):
+        """Values and statistics of the first draws of some chains.
+
+        Those on disk are read when asked for; of a folder that is gone, there are those in memory.
+        """
+        last = {}
+        for chain in chains:
+            start, stop = self._told[chain] - self._stored[chain], count - self._stored[chain]
+            if self._gone:
+                start, stop = 0, count
+            if start < stop:
+                last[chain] = self._in_memory(chain, start, stop)
+        values, stats = (
+            {n: self._whole(a, chains, count, {c: p[i][n] for c, p in last.items()}) for n, a in g}
+            for i, g in enumerate(sorted(arrays.items()) for arrays in self._arrays.values())
+        )
+        return values, stats
+
+    def _in_memory(self, chain: int, start: int, stop: int) -> tuple[Mapping[str, Array], ...]:
+        """Values and statistics of some of the draws that wait."""
+        positions, stats = self._joined(chain)
+        values = {n: np.asarray(v) for n, v in self._values(positions[start:stop]).items()}
+        return values, {name: column[start:stop] for name, column in stats.items()}
+
+    def _whole(
+        self, array: Any, chains: Sequence[int], count: int, last: Mapping[int, Array]
+    ) -> Any:
+        """One site's draws, or a column of statistics."""
+        if not self._gone:
+            return Lazy(array, chains, count, last)
+        nothing = np.empty((0, *array.shape[2:]), array.dtype)
+        return np.stack([last.get(c, nothing) for c in chains])
+
+    def end(self, chains: Sequence[int], count: int, *, broken: bool) -> None:
+        """Bring the rest to the disk, and write down which draws count, if the run is whole.
+
+        Raises
+        ------
+        OSError
+            If the disk takes no more, or the folder is gone. The draws stay in memory.
+        """
+        self._require_there()
+        for chain in range(self._shape[0]):
+            if self._told[chain] < self._stored[chain] + self._waiting[chain]:
+                self._write(chain, *self._joined(chain), self._waiting[chain])
+        if not broken:
             self._root.attrs.update({CHAINS: list(chains), DRAWS: count})
-        return _lazy(self._root, chains, count)
 
     def state(self) -> dict[str, Array]:
         """How many draws are on the disk, and those that are not there yet."""
@@ -219,7 +207,7 @@ class Store(Columns):
         ArgumentError
             If the draws that should be on the disk are gone.
         """
-        if self._fresh and state["stored"].any():
+        if np.any(state["stored"] > self._told):
             raise ArgumentError(
                 "the draws of this checkpoint are not in the store.",
                 facts=[("store", self.path), ("draws", ", ".join(map(str, state["stored"])))],
@@ -244,19 +232,22 @@ class Opened:
     Parameters
     ----------
     values, stats : dict of name to Lazy
+    begun : int
+        Number of chains of the run; those that had written far less than others are left out.
     unfinished : dict of str to value, optional
         Of a run that did not end: what it told of itself beforehand.
     """
 
     values: dict[str, Any]
     stats: dict[str, Any]
+    begun: int
     unfinished: dict[str, Any] | None = None
 
 
 def opened(path: Any) -> Opened:
     """Values and statistics of the run in a folder, read when asked for.
 
-    Of a run that did not end, those that all its chains had written.
+    Of a run that did not end, those that its chains had written, cut to one length as `run` does.
 
     Raises
     ------
@@ -272,19 +263,22 @@ def opened(path: Any) -> Opened:
             where=user_source(),
             code="E103",
         )
-    if DRAWS in root.attrs:
-        return Opened(*_lazy(root, root.attrs[CHAINS], int(root.attrs[DRAWS])))
+    # What belongs to the draws is written behind them, and the metadata of all of it last.
+    if DRAWS in root.attrs and (Path(path) / METADATA).is_file():
+        chains = root.attrs[CHAINS]
+        return Opened(*_lazy(root, chains, int(root.attrs[DRAWS])), len(chains))
     stored = np.asarray(root[PROGRESS][:]).tolist() if PROGRESS in root else [0]
-    if min(stored) == 0:
+    if max(stored) == 0:
         raise ArgumentError(
-            "the run in this folder ended before all its chains had written draws.",
+            "the run in this folder ended before any of its chains had written draws.",
             facts=[("path", path), ("draws", ", ".join(map(str, stored)))],
             fix="run it again, with checkpoint=folder if it may be killed.",
             where=user_source(),
             code="E123",
         )
-    found = _lazy(root, range(len(stored)), min(stored))
-    return Opened(*found, dict(root.attrs[ABOUT]))
+    count = common_length(stored)
+    chains = [i for i, n in enumerate(stored) if n >= count]
+    return Opened(*_lazy(root, chains, count), len(stored), dict(root.attrs[ABOUT]))
 
 
 def _lazy(root: Any, chains: Sequence[int], count: int) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -295,6 +289,21 @@ def _lazy(root: Any, chains: Sequence[int], count: int) -> tuple[dict[str, Any],
     return values, stats
 
 
+def _progress(root: Any, path: Path, chains: int) -> list[int]:
+    """How many draws of each chain the disk has; none, where a run begins."""
+    if PROGRESS not in root:
+        kind, plain = np.dtype("<i8"), {"compressors": None}
+        _created(root, PROGRESS, (chains,), (chains,), kind, (PROGRESS,), **plain)
+        write_whole(str(path / PROGRESS / "0"), bytes(8 * chains))
+    return [int(n) for n in np.asarray(root[PROGRESS][:])]
+
+
+def _tell(path: Path, told: Sequence[int]) -> None:
+    # In place: a disk that is full takes no new file, and a new folder is not made.
+    with open(path / PROGRESS / "0", "r+b") as file:
+        file.write(np.array(told, "<i8").tobytes())
+
+
 def _created(
     folder: Any,
     name: str,
@@ -302,6 +311,7 @@ def _created(
     chunks: tuple[int, ...],
     dtype: np.dtype[Any],
     axes: Sequence[str],
+    **options: Any,
 ) -> Any:
     return folder.create_array(
         name,
@@ -310,13 +320,14 @@ def _created(
         dtype=dtype,
         fill_value=np.nan if dtype.kind == "f" else 0,
         attributes={"_ARRAY_DIMENSIONS": list(axes)},
+        **options,
     )
 
 
 def _group(path: Any) -> Any:
     """The group that a run began in a folder; None if there is none."""
     with suppress(FileNotFoundError, ValueError):
-        root = _zarr().open_group(str(path), mode="r")
+        root = _zarr().open_group(str(path), mode="r", use_consolidated=False)
         return root if RUN in root.attrs else None
     return None
 
@@ -336,8 +347,10 @@ def _made(path: Path, run: str, about: Mapping[str, Any]) -> Any:
                 where=user_source(),
                 code="E101",
             )
-    root = zarr.open_group(str(path), mode="a", zarr_format=2)
-    root.attrs.update({RUN: run, ABOUT: dict(about)})
+    root = zarr.open_group(str(path), mode="a", zarr_format=2, use_consolidated=False)
+    # A run that goes on has not ended, whatever was written when it was stopped.
+    (path / METADATA).unlink(missing_ok=True)
+    root.attrs.put({RUN: run, ABOUT: dict(about)})
     return root
 
 

@@ -138,7 +138,7 @@ def _rates(density: Density, layers: Sequence[str]) -> dict[str, float]:
         if statement.rate is not None:
             _refuse_idle(waiting, layers)
             waiting = statement
-        elif waiting is not None and waiting.rate is not None and statement.product is None:
+        elif waiting is not None and waiting.rate is not None and statement.value is not None:
             found[owner(statement.name, layers)] = waiting.rate
             waiting = None
     _refuse_idle(waiting, layers)
@@ -160,8 +160,8 @@ def dropped_weights(density: Density, single: bool = False) -> tuple[Weights, ..
     """The weights of the layers whose units are dropped, in the order of the position.
 
     Those of the layers that follow an `nn.Dropout`; where there is none, those of all layers that
-    more than one unit enters, or of all if `single`: to drop a single one would be to drop all
-    that the layer reads.
+    have priors and that more than one unit enters, or of all with priors if `single`: to drop a
+    single one would be to drop all that the layer reads.
 
     Raises
     ------
@@ -172,12 +172,14 @@ def dropped_weights(density: Density, single: bool = False) -> tuple[Weights, ..
     rates = _rates(density, layers_of(weights))
     if rates:
         return tuple(replace(w, rate=rates[w.layer]) for w in weights if w.layer in rates)
-    several = tuple(w for w in weights if w.units > 1 or single)
+    several = tuple(
+        w for w in weights if (w.units > 1 or single) and not density.sites[w.site].point
+    )
     if not several:
         raise ModelError(
-            "there is nothing to drop: a single unit enters each layer.",
+            "there is nothing to drop: a single unit enters each layer that has a prior.",
             facts=[("layers", ", ".join(layers_of(weights)))],
-            fix="put nn.Dropout before a layer, or add a hidden layer.",
+            fix="put nn.Dropout before a layer, give one a prior, or add a hidden layer.",
             where=user_source(),
             code="S105",
         )

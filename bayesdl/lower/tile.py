@@ -20,16 +20,16 @@ from bayesdl.ir.walk import live_equations, programs_in, substitute
 
 from .rows import SHARES, Region, read_region
 
-# A loop over blocks pays where the values between would not stay in the second cache; a block is
-# meant to stay in the first, in a number of rows that kernels like. Where those would not even stay
-# in the second, as with images, each row is many rows to the kernels, and a block has fewer.
-CACHE, BLOCK = 640 * 1024, 96 * 1024
+# A loop over blocks pays where the values between would not stay in the first cache; a block is
+# meant to stay there, in a number of rows that kernels like. Where those would not even stay in the
+# second, as with images, each row is many rows to the kernels, and a block has fewer.
+CACHE, BLOCK = 128 * 1024, 32 * 1024
 FEWEST, MOST, UNIT, LARGE = 32, 512, 8, 256 * 1024
 # Where a row is only multiplied by vectors, memory decides: a block is as much as a processor can
 # ask for at once, in a number of rows that registers are filled with, and of rows that are not too
 # long for that. Data below NEAR stay in the last cache, which needs no asking: blocks are longer.
 TURN, SHORT_ROW, COLUMNS, LANES = 2048, 1024, 8, 4
-NEAR, LONG_TURN = 8 * 1024 * 1024, 10240
+NEAR, LONG_TURN = 8 * 1024 * 1024, 20480
 # From so many blocks for each share on, the rows are dealt out, and threads may take the shares in
 # any order: their sums are added in one order, so no bit depends on it.
 BLOCKS_OF_SHARE = 8

@@ -56,6 +56,43 @@ def observed_values(
     return values
 
 
+def indices_in_range(
+    builder: Builder, statements: Sequence[Statement], data: Sequence[Any]
+) -> None:
+    """Refuse indices that data determine and that name no category; arguments as above.
+
+    Raises
+    ------
+    SupportError
+        If one is below 0 or at least the number of categories.
+    """
+    program = builder.build("indices", [builder.lift(s.entering) for s in statements])
+    for statement, found in zip(statements, _known(program, data), strict=True):
+        if found is not None:
+            check_indices(statement, np.asarray(found))
+
+
+def check_indices(statement: Statement, found: np.ndarray[Any, Any]) -> None:
+    """Refuse indices of which one names no category."""
+    size = statement.size
+    assert size is not None
+    outside = (found < 0) | (found >= size)
+    if not outside.any():
+        return
+    extreme = ("largest", found.max()) if found.max() >= size else ("smallest", found.min())
+    raise SupportError(
+        f"layer {statement.name!r} got indices that it has no entries for.",
+        facts=[
+            (f"{extreme[0]} index", int(extreme[1])),
+            ("size", f"{size}: indices run from 0 to {size - 1}"),
+            ("outside", f"{int(outside.sum())} of {found.size}"),
+        ],
+        fix=f"give it {int(found.max()) + 1} categories, or number those of the data from 0.",
+        where=statement.source,
+        code="M106",
+    )
+
+
 def _known(program: Program, data: Sequence[Any]) -> list[Any]:
     """The outputs that follow from the first inputs alone; None for the others."""
     values: dict[Var, Any] = dict(zip(program.inputs, data, strict=False))

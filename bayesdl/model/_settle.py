@@ -35,6 +35,14 @@ def settle(statement: Statement) -> None:
         statement.value = _fitted(statement)
     elif statement.supply is not None:
         statement.value = statement.supply(statement)
+    elif statement.point:
+        raise SiteError(
+            f'parameter "{statement.name}" has no value, and no prior to draw one from.',
+            facts=[("shape", (*statement.law.batch_shape, *statement.law.event_shape))],
+            fix="give it a prior, or a value by bayesdl.substitute({...}); fits find one.",
+            where=statement.source,
+            code="M109",
+        )
     elif statement.key is not None:
         statement.value = statement.law.sample(statement.key)
     else:

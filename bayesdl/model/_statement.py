@@ -70,6 +70,12 @@ class Statement:
         The units of that product, masks and all.
     once : bool
         Whether each weight enters a row's sums once.
+    size : int or None
+        Of a units statement without a value, how many categories `entering` may name.
+    point : bool
+        Whether a sample statement is a parameter without a prior.
+    start : float, Array or None
+        Where methods start a parameter.
 
     Attributes
     ----------
@@ -105,6 +111,9 @@ class Statement:
     product: Callable[[Any, Any], Any] | None = None
     entering: Any = None
     once: bool = True
+    size: int | None = None
+    point: bool = False
+    start: Any = None
     plates: list[PlateFrame] = field(default_factory=list)
     scale: Any = None
     mask: Any = None
@@ -124,6 +133,8 @@ class Statement:
     @property
     def summary(self) -> str:
         """The distribution, or the kind of statement, in short."""
+        if self.point:
+            return "param"
         return self.kind if self.distribution is None else repr(self.distribution)
 
     @property

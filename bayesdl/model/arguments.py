@@ -20,6 +20,7 @@ from bayesdl.ops import numpy as bnp
 from ._definition import Model
 
 _SHOWN = 5
+_LINE, _CACHED = 64, 2**24  # bytes of a cache line, and of data that may stay in a cache
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 
@@ -224,7 +225,22 @@ def _checked_array(label: str, value: Any, dtype: Any) -> np.ndarray[Any, Any]:
         raise _missing(label, array)
     with bnp.using_dtype(dtype):
         ready = bnp.asarray(array, dtype if array.dtype.kind == "f" else None)
-    return np.asarray(ready, order="C")
+    return _at_a_line(np.asarray(ready, order="C"))
+
+
+def _at_a_line(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """The same numbers from the beginning of a cache line on, where they may stay in a cache.
+
+    A register that is read across two lines takes twice the time. Large data come from memory,
+    which takes longer than either, and are not copied.
+    """
+    if array.ctypes.data % _LINE == 0 or not 0 < array.nbytes <= _CACHED:
+        return array
+    room = np.empty(array.nbytes + _LINE, np.uint8)
+    start = -room.ctypes.data % _LINE
+    found = np.ndarray(array.shape, array.dtype, room, start)
+    found[...] = array
+    return found
 
 
 def _is_masked(value: Any) -> bool:

@@ -271,7 +271,8 @@ class AtPosition(_Supplying):
         if support.is_discrete:
             return bnp.asarray(bnp.rint(part), np.int64)
         value, log_det = support.bijector.forward_and_log_det(part)
-        self.log_det[statement.name] = bnp.sum(log_det) if np.ndim(log_det) else log_det
+        if not statement.point:
+            self.log_det[statement.name] = bnp.sum(log_det) if np.ndim(log_det) else log_det
         return value
 
 

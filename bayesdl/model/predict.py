@@ -140,11 +140,14 @@ class Described:
         Labels along them.
     observed : dict of str to array
         The data of the observed sites, which are simulated nevertheless.
+    size : int
+        Bytes of one value of each of them.
     """
 
     dims: dict[str, tuple[str | None, ...]]
     coords: dict[str, list[Any]]
     observed: dict[str, np.ndarray[Any, Any]]
+    size: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,6 +186,7 @@ class PriorSimulator:
                 name: np.broadcast_to(np.asarray(value), np.shape(sites[name].value))
                 for name, value in run.data.items()
             },
+            sum(np.asarray(site.value).nbytes for site in sites.values()),
         )
 
 

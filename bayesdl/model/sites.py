@@ -17,13 +17,14 @@ from bayesdl.ops import numpy as bnp
 from bayesdl.ops._trace import building
 from bayesdl.ops.array import Array
 
-from ._checks import observed_values
+from ._checks import indices_in_range, observed_values
 from ._definition import Model, as_model
 from ._settle import plate_axes, plate_shape
 from ._stack import Handler, running, surroundings
 from ._statement import Shape, Statement, enter
 from .arguments import Arguments, read_arguments
-from .summed import Group, Summed, following, groups_of, summed
+from .grouping import following, groups_of
+from .summed import Group, Summed, summed
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,10 @@ class Site:
         Shape of its part of the position.
     offset : int
         Where that part begins; for latent sites.
+    point : bool
+        Whether it is a parameter without a prior.
+    start : float, Array or None
+        Where methods start it.
     """
 
     name: str
@@ -68,6 +73,8 @@ class Site:
     layer: str | None = None
     unconstrained_shape: Shape = ()
     offset: int = 0
+    point: bool = False
+    start: Any = None
 
     @property
     def latent(self) -> bool:
@@ -151,6 +158,11 @@ class Sites(Mapping[str, Site]):
         return {name: site for name, site in self.table.items() if site.latent}
 
     @property
+    def points(self) -> dict[str, Site]:
+        """The latent sites that are parameters without a prior."""
+        return {name: site for name, site in self.latent.items() if site.point}
+
+    @property
     def first_values(self) -> dict[str, Any]:
         """Of each discrete unknown that is summed over, one value."""
         return {n: v for group in self.groups for n, v in group.values(0).items()}
@@ -222,6 +234,7 @@ def sites_of(model: Model, arguments: Arguments, ambient: tuple[Handler, ...], d
             arguments.call(model, inputs)
         observed = [s for s in reader.statements.values() if s.kind == "sample" and s.observed]
         data = observed_values(builder, observed, arguments.arrays)
+        indices_in_range(builder, reader.indices, arguments.arrays)
         groups = groups_of(reader.summed, reader.statements, builder)
         unknown = {*reader.summed, *following(reader.summed, reader.statements, builder)}
     coords = {**arguments.coords, **model.coords}
@@ -245,6 +258,7 @@ class _Reader(Handler):
     def __init__(self) -> None:
         self.statements: dict[str, Statement] = {}
         self.summed: dict[str, Summed] = {}
+        self.indices: list[Statement] = []
 
     def before(self, statement: Statement) -> None:
         statement.supply = self.value
@@ -264,6 +278,8 @@ class _Reader(Handler):
     def after(self, statement: Statement) -> None:
         if statement.kind != "units":
             enter(self.statements, statement)
+        elif statement.size is not None:
+            self.indices.append(statement)
 
 
 def _table(statements: dict[str, Statement], unknown: set[str]) -> dict[str, Site]:
@@ -290,7 +306,7 @@ def _site(statement: Statement, offset: int, unknown: bool) -> Site:
         statement.name,
         kind,
         ArrayType(np.shape(value), value.dtype),
-        "" if law is None else repr(law),
+        "" if law is None else statement.summary,
         support,
         axis_names(statement),
         tuple((plate.name, plate.length) for plate in statement.plates),
@@ -299,6 +315,8 @@ def _site(statement: Statement, offset: int, unknown: bool) -> Site:
         statement.layer,
         shape,
         offset,
+        statement.point,
+        statement.start,
     )
 
 

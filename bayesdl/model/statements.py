@@ -6,11 +6,16 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from bayesdl._base.errors import ArgumentError, SiteError
 from bayesdl._base.source import user_source
-from bayesdl.dist import Distribution
+from bayesdl.constraints import Constraint, real
+from bayesdl.dist import Distribution, ImproperUniform
+from bayesdl.ir.builder import Handle
 from bayesdl.ops import numpy as bnp
 
+from ._checks import check_indices
 from ._stack import Handler, send
 from ._statement import PlateFrame, Shape, Statement
 
@@ -39,7 +44,7 @@ def sample(
         Names of the axes of one value, for labelled results; plates name theirs by themselves.
     sample_shape : tuple of int, optional
         Independent copies, as further batch axes in front.
-    role : {"weight", "bias"}, optional
+    role : {"weight", "bias", "scale", "table"}, optional
         What methods for networks treat the site as.
     layer : str, optional
         The layer it belongs to.
@@ -112,6 +117,80 @@ def observe(
     return sample(name, distribution, obs=value, dims=dims)
 
 
+def param(
+    name: str,
+    shape: int | Shape = (),
+    *,
+    support: Constraint = real,
+    start: Any = None,
+    dims: tuple[str, ...] | None = None,
+    role: str | None = None,
+    layer: str | None = None,
+) -> Any:
+    """A parameter: an unknown without a prior, which methods that optimise fit to a point.
+
+    Parameters
+    ----------
+    name : str
+        Unique in the model.
+    shape : int or tuple of int, default ()
+        Of one value; plates put their axes in front.
+    support : Constraint, default real
+        Where its values lie.
+    start : float or Array, optional
+        Where methods start it; near zero on the unconstrained space if not given.
+    dims : tuple of str, optional
+        Names of the axes of one value.
+    role, layer : str, optional
+        As for `sample`.
+
+    Returns
+    -------
+    Array, shape (*shape of the plates, *shape)
+
+    Raises
+    ------
+    SiteError
+        If there is no value: nothing to draw one from.
+
+    Notes
+    -----
+    Its log density is 0, change of variables included, so where it lands does not depend on the
+    coordinates. Markov chains refuse it: without a prior it has no posterior.
+
+    Examples
+    --------
+    >>> import bayesdl as bdl
+    >>> def coin(heads):
+    ...     bias = bdl.param("bias", support=bdl.constraints.unit_interval)
+    ...     bdl.sample("heads", bdl.dist.Binomial(10, bias), obs=heads)
+    >>> post = bdl.fit(coin, 3, method="vi", guide="map", init="map", tune=0, progressbar=False)
+    >>> round(float(post["bias"].mean()), 3)
+    0.3
+    """
+    source, name = user_source(), _named(name)
+    shape = (shape,) if isinstance(shape, int) else tuple(shape)
+    statement = Statement(
+        "sample",
+        name,
+        source,
+        distribution=_nothing(support, shape),
+        dims=_dims(dims),
+        role=role,
+        layer=layer,
+        point=True,
+        start=start,
+    )
+    return send(statement).value
+
+
+def _nothing(support: Constraint, shape: Shape) -> Distribution:
+    """The constant density on values of a shape, as one event."""
+    one = ImproperUniform(support, shape[len(shape) - support.event_ndim :])
+    copies = shape[: len(shape) - support.event_ndim]
+    return one.expand(copies).to_event(len(copies)) if copies else one
+
+
 def deterministic(name: str, value: Any, *, dims: tuple[str, ...] | None = None) -> Any:
     """Give a computed quantity a name, so that it is kept with the draws.
 
@@ -169,6 +248,34 @@ def drop_next(rate: float) -> None:
     rate : float
     """
     send(Statement("units", "dropout", user_source(), rate=rate))
+
+
+def indices(name: str, x: Any, size: int) -> Any:
+    """Say that whole numbers choose among categories, 0 to size − 1; data that do not are refused.
+
+    Parameters
+    ----------
+    name : str
+        Name of the layer.
+    x : Array of int
+    size : int
+        Number of categories.
+
+    Returns
+    -------
+    Array
+        The same.
+
+    Raises
+    ------
+    SupportError
+        If one of them is known, here or once the model's data are, and is none of these.
+    """
+    said = Statement("units", _named(name), user_source(), entering=x, size=size)
+    if not isinstance(x, Handle):
+        check_indices(said, np.asarray(x))
+    send(said)
+    return x
 
 
 def weighted(

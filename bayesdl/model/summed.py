@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,19 +13,25 @@ from bayesdl._base.errors import SiteError
 from bayesdl.constraints import Constraint
 from bayesdl.constraints.composed import Independent
 from bayesdl.constraints.number import Integers
-from bayesdl.ir.builder import Builder, Handle
-from bayesdl.ir.program import Var
+from bayesdl.ir.builder import Handle
 from bayesdl.ops import numpy as bnp
 from bayesdl.transform.derived import vmap
 
 from ._settle import plate_axes
 from ._stack import Handler
 from ._statement import Shape, Statement
-from .rows import Mixed, Row, RowsOf
+from .dependence import axes_of, by_plates
 
 LARGEST = 4096
 """So many combinations of values that meet in one statement are the most."""
 Values = Mapping[str, Any]
+Plates = tuple[str, ...]
+Joined = Callable[[Plates, Any, tuple[int, ...]], Any]
+
+
+def log_sum_of(level: Plates, total: Any, axes: tuple[int, ...]) -> Any:
+    """Log-sum over the unknowns of a level."""
+    return bnp.logsumexp(total, axes, keepdims=True)
 
 
 @dataclass(frozen=True)
@@ -146,8 +151,54 @@ class Group:
         base : dict of str to Statement
             Those of any one combination, whose scales are taken.
         """
-        terms = self._each(run, lambda found: self._by_plates(found, self.members))
+        terms = self._of_statements(run, lambda found: self._by_plates(found, self.members))
         *_, (_, total, _) = self._levels(terms, {n: base[n].scale for n in self.members})
+        return bnp.reshape(total, ())
+
+    def each(self, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+        """A function of values of the unknowns, and of more arrays, for all combinations at once.
+
+        Parameters
+        ----------
+        function : callable, (values, *args) -> container of arrays
+        args : tuple of containers of arrays
+
+        Returns
+        -------
+        container of arrays
+            Each with an axis of the combinations in front.
+        """
+
+        def one(index: Any, args: tuple[Any, ...]) -> Any:
+            return function(self.values(index), *args)
+
+        return vmap(one, (0, None))(np.arange(math.prod(self.sizes)), args)
+
+    def mean(self, terms: Mapping[str, Any], log_probs: Mapping[str, Any]) -> Any:
+        """The sum of terms under a law of the unknowns, rows of plates apart from each other.
+
+            Σ_z p(z) [f(z) + Σ_rows Σ_w p(w | z) g(z, w)]
+
+        Parameters
+        ----------
+        terms : dict of str to Array, shape (combinations, *plates)
+            Of the members, as `each` gives them.
+        log_probs : dict of str to Array, shape (combinations, *plates)
+            Of the unknowns, given those in fewer plates.
+
+        Returns
+        -------
+        Array, shape ()
+        """
+
+        def expected(level: Plates, total: Any, axes: tuple[int, ...]) -> Any:
+            own = [self._at(level, log_probs[u.name]) for u in self.unknowns if u.plates == level]
+            share = bnp.exp(sum(own[1:], own[0]))
+            # What cannot be counts nothing, be its terms infinite.
+            total = bnp.where(share > 0.0, total, 0.0)
+            return bnp.sum(share * total, axes, keepdims=True)
+
+        *_, (_, total, _) = self._levels(terms, {}, expected)
         return bnp.reshape(total, ())
 
     def pointwise(self, run: Run, base: Mapping[str, Statement]) -> dict[str, Any]:
@@ -162,11 +213,11 @@ class Group:
         def terms(found: Mapping[str, Statement]) -> tuple[Any, Any]:
             return self._by_plates(found, latent), {n: found[n].pointwise() for n in observed}
 
-        laws, likelihoods = self._each(run, terms)
+        laws, likelihoods = self._of_statements(run, terms)
         levels = list(self._levels(laws, {}))
         result = {}
         for name, likelihood in likelihoods.items():
-            around = {plate.name for plate in _axes(base[name]).values()}
+            around = {plate.name for plate in axes_of(base[name]).values()}
             # It does not depend on the unknowns of plates inside its own: any values will do.
             kept = tuple(slice(None if around >= set(u.plates) else 1) for u in self.unknowns)
             total = bnp.reshape(likelihood, (*self.sizes, *np.shape(likelihood)[1:]))[kept]
@@ -182,11 +233,12 @@ class Group:
         return {n: by_plates(found[n], found[n].terms(), self.members[n]) for n in names}
 
     def _levels(
-        self, terms: Mapping[str, Any], scales: Mapping[str, Any]
-    ) -> Iterator[tuple[tuple[str, ...], Any, Any]]:
+        self, terms: Mapping[str, Any], scales: Mapping[str, Any], joined: Joined = log_sum_of
+    ) -> Iterator[tuple[Plates, Any, Any]]:
         """From the deepest plates up: plates, the sum of terms, and its log-sum over the unknowns.
 
         Axes are those of the unknowns, then those of the plates. What is above them all comes last.
+        `joined` says what stands in the place of the log-sum.
         """
         levels = list(dict.fromkeys(u.plates for u in self.unknowns))
         own = [scales.get(self._first(level)) for level in levels]
@@ -194,22 +246,25 @@ class Group:
         for level, scale, after, outer in zip(
             levels, own, [*levels[1:], ()], [*own[1:], None], strict=True
         ):
-            # What stands here does not depend on the deeper unknowns: any of their values will do.
-            kept = tuple(slice(0, 1 if len(u.plates) > len(level) else None) for u in self.unknowns)
-            for name in (n for n in terms if self.members[n] == level):
-                here = bnp.reshape(terms[name], (*self.sizes, *np.shape(terms[name])[1:]))[kept]
-                total = total + _relative(here, scales.get(name), scale)
+            here = {n: t for n, t in terms.items() if self.members[n] == level}
+            for name, term in here.items():
+                total = total + _relative(self._at(level, term), scales.get(name), scale)
             axes = tuple(i for i, u in enumerate(self.unknowns) if u.plates == level)
-            summed = bnp.logsumexp(total, axes, keepdims=True)
+            summed = joined(level, total, axes)
             yield level, total, summed
             total = _relative(summed, scale, outer)
             gone = [len(self.sizes) + i for i, plate in enumerate(level) if plate not in after]
             total = bnp.sum(total, tuple(gone)) if gone else total
         yield (), total, total
 
-    def _beside(self, value: Any, plates: tuple[str, ...], other: Statement) -> Any:
+    def _at(self, level: Plates, term: Any) -> Any:
+        """Terms at a level, by the unknowns: any values will do for those that are deeper."""
+        kept = tuple(slice(0, 1 if len(u.plates) > len(level) else None) for u in self.unknowns)
+        return bnp.reshape(term, (*self.sizes, *np.shape(term)[1:]))[kept]
+
+    def _beside(self, value: Any, plates: Plates, other: Statement) -> Any:
         """Rows of plates brought to their places in the terms of a statement."""
-        axes = {p.name: a for a, p in _axes(other).items()}
+        axes = {p.name: a for a, p in axes_of(other).items()}
         first = len(self.sizes)
         order = sorted(range(len(plates)), key=lambda i: axes[plates[i]])
         moved = bnp.transpose(value, (*range(first), *(first + i for i in order)))
@@ -218,11 +273,8 @@ class Group:
         shape = tuple(next(sizes) if i - rank in mine else 1 for i in range(rank))
         return bnp.reshape(moved, (*np.shape(moved)[:first], *shape))
 
-    def _each(self, run: Run, terms: Callable[[Mapping[str, Statement]], Any]) -> Any:
-        def one(index: Any, args: tuple[Any, ...]) -> Any:
-            return terms(run.statements(self.values(index), *args))
-
-        return vmap(one, (0, None))(np.arange(math.prod(self.sizes)), run.args)
+    def _of_statements(self, run: Run, terms: Callable[[Mapping[str, Statement]], Any]) -> Any:
+        return self.each(lambda values, *args: terms(run.statements(values, *args)), run.args)
 
     def _first(self, plates: tuple[str, ...]) -> str:
         return next(u.name for u in self.unknowns if u.plates == plates)
@@ -256,167 +308,11 @@ def cannot_sum(statement: Statement, *facts: tuple[Any, ...]) -> SiteError:
     return SiteError(
         f'site "{statement.name}" is discrete and latent, and cannot be summed over.',
         facts=[("distribution", statement.summary), *facts],
-        fix="put independent ones in a plate; or observe it, or draw it in a guide of your own.",
+        fix="put independent ones in a plate, observe it, or draw it in a guide of your own: "
+        'estimator="score_function".',
         where=statement.source,
         code="M103",
     )
-
-
-def groups_of(
-    unknowns: Mapping[str, Summed], statements: Mapping[str, Statement], builder: Builder
-) -> tuple[Group, ...]:
-    """Which discrete unknowns meet, and in which statements.
-
-    Parameters
-    ----------
-    unknowns : mapping of str to Summed
-    statements : mapping of str to Statement
-        Of a run of the model on types.
-    builder : Builder
-        In which that run was traced.
-
-    Raises
-    ------
-    SiteError
-        If a statement depends on an unknown of each row, but stands outside its plate; if a row of
-        a statement is not shown to depend on that row of the unknown alone; if unknowns of
-        different plates meet; or if a scale depends on one.
-    """
-    if not unknowns:
-        return ()
-    needs = _needs(unknowns, statements, builder)
-    joined: list[set[str]] = []
-    for names in needs.values():
-        meeting = [g for g in joined if g & names]
-        joined = [*(g for g in joined if not g & names), set(names).union(*meeting)]
-    groups = tuple(_group(names, unknowns, needs, statements) for names in joined if names)
-    _refuse_mixed(groups, needs, statements, builder)
-    return groups
-
-
-def following(
-    unknowns: Mapping[str, Summed], statements: Mapping[str, Statement], builder: Builder
-) -> set[str]:
-    """The computed statements whose value follows from a discrete unknown."""
-    computed = [s for s in statements.values() if s.kind == "deterministic"]
-    asked = [builder.lift(s.value) for s in computed]
-    reach = _reach(unknowns, statements, builder)
-    return {s.name for s, a in zip(computed, asked, strict=True) if reach(a)}
-
-
-def _needs(
-    unknowns: Mapping[str, Summed], statements: Mapping[str, Statement], builder: Builder
-) -> dict[str, frozenset[str]]:
-    """The unknowns that the density of each statement depends on."""
-    counted = [s for s in statements.values() if s.kind in ("sample", "factor")]
-    asked = [builder.lift(s.log_density()) for s in counted]
-    values = [builder.lift(s.value) for s in counted]
-    scales = [builder.lift(1.0 if s.scale is None else s.scale) for s in counted]
-    reach = _reach(unknowns, statements, builder)
-    for statement, value, scale in zip(counted, values, scales, strict=True):
-        moved = reach(value) - {statement.name}
-        if moved and statement.kind == "sample" and not statement.given:
-            raise cannot_sum(statements[min(moved)], ("support that depends on it", statement.name))
-        if reach(scale):
-            scaled = statements[min(reach(scale))]
-            raise cannot_sum(scaled, ("scale that depends on it", statement.name))
-    return {s.name: reach(a) for s, a in zip(counted, asked, strict=True)}
-
-
-def _refuse_mixed(
-    groups: Sequence[Group],
-    needs: Mapping[str, frozenset[str]],
-    statements: Mapping[str, Statement],
-    builder: Builder,
-) -> None:
-    """Refuse statements whose rows are not shown to depend on the same rows of the unknowns."""
-    members = [name for group in groups for name in group.members]
-    terms = {name: builder.lift(statements[name].terms()) for name in members}
-    unknowns = [u.name for group in groups for u in group.unknowns]
-    starts = {statements[u].value.atom: _rows_of_value(statements[u]) for u in unknowns}
-    rows = RowsOf(starts, builder.equations)
-    for name in members:
-        statement, rank = statements[name], terms[name].type.ndim
-        own = {plate.name: rank + axis for axis, plate in _axes(statement).items()}
-        for (unknown, plate), place in rows.at(terms[name].atom).items():
-            if place != own[plate]:
-                raise _mixed(statements[unknown], statement, plate, place)
-
-
-def _rows_of_value(statement: Statement) -> dict[Row, int]:
-    batch = len(statement.law.batch_shape)
-    return {(statement.name, p.name): batch + a for a, p in plate_axes(statement).items()}
-
-
-def _mixed(unknown: Statement, statement: Statement, plate: str, place: int | Mixed) -> SiteError:
-    line = place.source if isinstance(place, Mixed) else statement.source
-    return SiteError(
-        f'site "{unknown.name}" is discrete and latent, and its rows are not shown to be '
-        "independent.",
-        facts=[
-            ("distribution", unknown.summary),
-            ("plate", plate),
-            (f'rows meet on the way to "{statement.name}"', line.short if line else "unknown"),
-        ],
-        note="Rows of a plate are summed over apart: each row may depend on its own alone.",
-        fix="let them not meet; or take the site out of its plate, .expand((n,)), and all "
-        "combinations are summed over.",
-        where=line or statement.source,
-        code="M125",
-    )
-
-
-def _reach(
-    unknowns: Mapping[str, Summed], statements: Mapping[str, Statement], builder: Builder
-) -> Callable[[Handle], frozenset[str]]:
-    known: dict[Var, frozenset[str]] = {
-        statements[name].value.atom: frozenset([name]) for name in unknowns
-    }
-    nothing: frozenset[str] = frozenset()
-    for equation in builder.equations:
-        inputs = [known.get(a, nothing) for a in equation.inputs if isinstance(a, Var)]
-        found = nothing.union(*inputs)
-        known.update(dict.fromkeys(equation.outputs, found) if found else {})
-    return lambda handle: known.get(handle.atom, nothing)  # type: ignore[arg-type]
-
-
-def _group(
-    names: set[str],
-    unknowns: Mapping[str, Summed],
-    needs: Mapping[str, frozenset[str]],
-    statements: Mapping[str, Statement],
-) -> Group:
-    own = sorted((u for n, u in unknowns.items() if n in names), key=lambda u: -len(u.plates))
-    first = statements[own[0].name]
-    for deep, shallow in pairwise(own):
-        if not set(shallow.plates) <= set(deep.plates):
-            raise cannot_sum(
-                statements[deep.name],
-                ("its plates", ", ".join(deep.plates)),
-                (f'plates of "{shallow.name}"', ", ".join(shallow.plates)),
-            )
-    count = math.prod(len(u.table) for u in own)
-    if count > LARGEST:
-        raise cannot_sum(first, ("with", ", ".join(sorted(names))), ("combinations", count))
-    members = {}
-    for name in (n for n, needed in needs.items() if needed & names):
-        deepest = max((unknowns[n] for n in needs[name]), key=lambda u: len(u.plates))
-        around = {plate.name for plate in _axes(statements[name]).values()}
-        if not set(deepest.plates) <= around:
-            raise cannot_sum(
-                statements[deepest.name],
-                ("its plates", ", ".join(deepest.plates)),
-                (f'"{name}" depends on it', f"plates: {', '.join(sorted(around)) or 'none'}"),
-            )
-        members[name] = _ordered(deepest.plates, own[0].plates)
-    observed = [n for n in members if statements[n].observed]
-    label = (observed or [own[0].name])[0]
-    ordered = [Summed(u.name, _ordered(u.plates, own[0].plates), u.table, u.shape) for u in own]
-    return Group(tuple(ordered), members, label)
-
-
-def _ordered(plates: Sequence[str], order: Sequence[str]) -> tuple[str, ...]:
-    return tuple(plate for plate in order if plate in plates)
 
 
 def _values(support: Constraint) -> np.ndarray[Any, Any] | None:
@@ -432,24 +328,6 @@ def _values(support: Constraint) -> np.ndarray[Any, Any] | None:
     if not np.isfinite(high).all():
         return None
     return np.arange(int(low.min()), int(high.max()) + 1)
-
-
-def _axes(statement: Statement) -> dict[int, Any]:
-    """Plates by axis of the statement's terms; a factor that has no such axis stands outside."""
-    rank = len(np.shape(statement.value)) if statement.kind == "factor" else None
-    found = plate_axes(statement)
-    return found if rank is None else {a: p for a, p in found.items() if -a <= rank}
-
-
-def by_plates(statement: Statement, terms: Any, plates: tuple[str, ...]) -> Any:
-    """Terms of a statement's batch shape, summed over all axes but those of some plates."""
-    rank = len(np.shape(terms))
-    axes = {rank + a: p.name for a, p in _axes(statement).items()}
-    others = tuple(i for i in range(rank) if axes.get(i) not in plates)
-    terms = bnp.sum(terms, others) if others else terms
-    left = [axes[i] for i in range(rank) if i not in others]
-    order = tuple(left.index(plate) for plate in plates)
-    return terms if order == tuple(range(len(order))) else bnp.transpose(terms, order)
 
 
 def _relative(total: Any, scale: Any, outer: Any) -> Any:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
-from bayesdl import dist
 from bayesdl._base.dataclass import dataclass
 from bayesdl._base.errors import ShapeError
 from bayesdl._base.source import user_source
 from bayesdl.model.statements import units
 from bayesdl.ops import numpy as bnp
 
-from ._base import Layer, Prior, layer, weight
+from ._base import Example, Layer, Prior, layer, of_biases, unit_normal, weight
 from .priors import fan_in_normal
 
 MINUS_INFINITY = -1e30
 """A score whose weight is zero; a true −∞ would make NaN of a row that sees nothing."""
+
+
+SQUARE = (4, 4)
+PROJECTIONS = {"query": SQUARE, "key": SQUARE, "value": SQUARE, "bias": (4,), "out": SQUARE}
 
 
 @layer
@@ -36,7 +39,7 @@ class MultiHeadAttention(Layer):
     causal : bool, default False
         Whether a time sees only itself and what was before.
     name : str, default "attention"
-    prior, bias_prior : Distribution, or callable from fan_in to one
+    prior, bias_prior : Distribution, callable from fan_in to one, or None
 
     Raises
     ------
@@ -52,7 +55,12 @@ class MultiHeadAttention(Layer):
     causal: bool = False
     name: str = "attention"
     prior: Prior = fan_in_normal()
-    bias_prior: Prior = dist.Normal(0.0, 1.0)
+    bias_prior: Prior = unit_normal
+
+    examples: ClassVar[tuple[Example, ...]] = (
+        Example({"heads": 2}, (3, 5, 4), (3, 5, 4), PROJECTIONS),
+        Example({"heads": 1, "causal": True}, (3, 5, 4), (3, 5, 4), PROJECTIONS),
+    )
 
     def __call__(self, x: Any) -> Any:
         x = bnp.asarray(x)
@@ -71,9 +79,8 @@ class MultiHeadAttention(Layer):
             scores = bnp.where(past, scores, MINUS_INFINITY)
         seen = bnp.matmul(bnp.softmax(scores, axis=-1), value)
         joined = bnp.reshape(bnp.moveaxis(seen, 1, 2), (rows, times, features))
-        bias = weight(
-            f"{self.name}.bias", self.bias_prior, features, (features,), "bias", self.name
-        )
+        bias_prior = of_biases(self.bias_prior, self.prior)
+        bias = weight(f"{self.name}.bias", bias_prior, features, (features,), "bias", self.name)
         return self._projected("out", joined) + bias
 
     def _projected(self, which: str, x: Any) -> Any:

@@ -5,15 +5,14 @@ from __future__ import annotations
 import math
 from typing import Any, ClassVar
 
-from bayesdl import dist
 from bayesdl._base.dataclass import dataclass
 from bayesdl._base.errors import ShapeError
 from bayesdl._base.source import user_source
-from bayesdl.model.statements import units, weighted
+from bayesdl.model.statements import weighted
 from bayesdl.ops import numpy as bnp
 from bayesdl.ops import structural
 
-from ._base import Layer, Prior, layer, weight
+from ._base import Example, Layer, Prior, layer, masked, of_biases, unit_normal, weight
 from ._windows import Padding, Sizes, each, pairs_of, spatial_of, windows
 from .priors import fan_in_normal
 
@@ -33,7 +32,7 @@ class _Conv(Layer):
     name: str = "conv"
     prior: Prior = fan_in_normal()
     bias: bool = True
-    bias_prior: Prior = dist.Normal(0.0, 1.0)
+    bias_prior: Prior = unit_normal
 
     def __call__(self, x: Any) -> Any:
         x = bnp.asarray(x)
@@ -61,8 +60,9 @@ class _Conv(Layer):
         y = weighted(self.name, x, w, product, once=False)
         if not self.bias:
             return y
+        bias_prior = of_biases(self.bias_prior, self.prior)
         return y + weight(
-            f"{self.name}.bias", self.bias_prior, fan_in, (self.fan_out,), "bias", self.name
+            f"{self.name}.bias", bias_prior, fan_in, (self.fan_out,), "bias", self.name
         )
 
     def _fan_in(self, inside: int, size: Sizes, stride: Sizes) -> int:
@@ -98,21 +98,6 @@ class _Conv(Layer):
             )
 
 
-def masked(name: str, x: Any, groups: int = 1) -> Any:
-    """Units that enter a layer; dropout drops a whole channel of a row, not single pixels.
-
-    Groups share one mask, as the first axis of the weights counts the channels of one group.
-
-    References
-    ----------
-    Tompson, Goroshin, Jain, LeCun & Bregler (2015), Efficient object localization using
-    convolutional networks, section 3.2.
-    """
-    shape = (x.shape[0], *(1,) * (x.ndim - 2), x.shape[-1] // groups)
-    mask = units(name, bnp.ones(shape, x.dtype))
-    return x * (mask if groups == 1 else bnp.concatenate([mask] * groups, axis=-1))
-
-
 @layer
 @dataclass(frozen=True)
 class Conv1d(_Conv):
@@ -122,6 +107,15 @@ class Conv1d(_Conv):
     """
 
     axes: ClassVar[int] = 1
+    examples: ClassVar[tuple[Example, ...]] = (
+        Example({"fan_out": 2}, (3, 7, 4), (3, 7, 2), {"weight": (4, 3, 2), "bias": (2,)}),
+        Example(
+            {"fan_out": 4, "kernel": 2, "stride": 2, "padding": "valid", "groups": 2},
+            (3, 7, 2),
+            (3, 3, 4),
+            {"weight": (1, 2, 4), "bias": (4,)},
+        ),
+    )
 
 
 @layer
@@ -146,7 +140,7 @@ class Conv2d(_Conv):
     name : str, default "conv"
         Prefix of the sites ``{name}.weight``, shape (channels / groups, *kernel, fan_out), and
         ``{name}.bias``, shape (fan_out,).
-    prior, bias_prior : Distribution, or callable from fan_in to one
+    prior, bias_prior : Distribution, callable from fan_in to one, or None
         Normal(0, 1/√fan_in) and Normal(0, 1) by default; fan_in counts the window.
     bias : bool, default True
 
@@ -164,6 +158,17 @@ class Conv2d(_Conv):
     """
 
     axes: ClassVar[int] = 2
+    examples: ClassVar[tuple[Example, ...]] = (
+        Example(
+            {"fan_out": 2, "bias": False}, (3, 4, 5, 2), (3, 4, 5, 2), {"weight": (2, 3, 3, 2)}
+        ),
+        Example(
+            {"fan_out": 2, "kernel": (1, 2), "dilation": 2, "padding": 1},
+            (2, 4, 4, 1),
+            (2, 6, 4, 2),
+            {"weight": (1, 1, 2, 2), "bias": (2,)},
+        ),
+    )
 
 
 @dataclass(frozen=True)
@@ -207,6 +212,17 @@ class ConvTranspose1d(_ConvTranspose):
     """
 
     axes: ClassVar[int] = 1
+    examples: ClassVar[tuple[Example, ...]] = (
+        Example(
+            {"fan_out": 2, "stride": 2}, (3, 4, 2), (3, 8, 2), {"weight": (2, 3, 2), "bias": (2,)}
+        ),
+        Example(
+            {"fan_out": 4, "groups": 2, "padding": "valid"},
+            (3, 4, 2),
+            (3, 6, 4),
+            {"weight": (1, 3, 4), "bias": (4,)},
+        ),
+    )
 
 
 @layer
@@ -241,3 +257,11 @@ class ConvTranspose2d(_ConvTranspose):
     """
 
     axes: ClassVar[int] = 2
+    examples: ClassVar[tuple[Example, ...]] = (
+        Example(
+            {"fan_out": 2, "stride": 2, "kernel": 2},
+            (3, 2, 3, 2),
+            (3, 4, 6, 2),
+            {"weight": (2, 2, 2, 2), "bias": (2,)},
+        ),
+    )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from bayesdl._base.dataclass import dataclass
 from bayesdl._base.errors import ArgumentError
 from bayesdl._base.source import user_source
 from bayesdl.model.statements import drop_next
 
-from ._base import Layer, layer
+from ._base import Example, Layer, layer
 
 
 @layer
@@ -50,6 +50,8 @@ class Dropout(Layer):
     """
 
     rate: float = 0.1
+
+    examples: ClassVar[tuple[Example, ...]] = (Example({}, (3, 4), (3, 4)),)
 
     def __post_init__(self) -> None:
         if not 0.0 < self.rate < 1.0:

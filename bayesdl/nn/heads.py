@@ -2,6 +2,7 @@
 
 Each is a function of outputs (rows, k), whose columns are what the distribution needs, as reals.
 Write ``bdl.sample("y", nn.heads.heteroscedastic(net(x)), obs=y)`` inside the plate of the rows.
+Outputs (rows, time, k) give a distribution for each time: write ``.to_event(1)`` behind the head.
 """
 
 from __future__ import annotations
@@ -130,7 +131,7 @@ def mixture_density(f: Any, components: int) -> Distribution:
     (4,)
     """
     _columns("mixture_density", f, 3 * components)
-    logits, loc, raw = (f[:, i * components : (i + 1) * components] for i in range(3))
+    logits, loc, raw = (f[..., i * components : (i + 1) * components] for i in range(3))
     return dist.Mixture(dist.Categorical(logits=logits), dist.Normal(loc, _scale(raw)))
 
 
@@ -140,7 +141,7 @@ def _scale(raw: Any) -> Any:
 
 def _columns(name: str, f: Any, count: int) -> list[Any]:
     shape = tuple(f.shape)
-    if len(shape) != 2 or shape[1] != count:
+    if len(shape) < 2 or shape[-1] != count:
         raise ShapeError(
             f"the head {name!r} needs outputs of shape (rows, {count}).",
             facts=[("outputs", shape)],
@@ -148,4 +149,4 @@ def _columns(name: str, f: Any, count: int) -> list[Any]:
             where=user_source(),
             code="T111",
         )
-    return [f[:, i] for i in range(count)]
+    return [f[..., i] for i in range(count)]

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
-from bayesdl import dist
 from bayesdl._base.dataclass import dataclass
 from bayesdl._base.errors import ArgumentError
 from bayesdl._base.source import user_source
 
-from ._base import Layer, Prior, layer
+from ._base import Example, Layer, Prior, layer, unit_normal
 from .activations import activation
 from .linear import Linear
 from .priors import fan_in_normal
@@ -31,7 +30,7 @@ class MLP(Layer):
         Size of the output.
     activation : str or callable, default "tanh"
         Of the hidden units.
-    prior, bias_prior : Distribution, or callable from fan_in to one
+    prior, bias_prior : Distribution, callable from fan_in to one, or None
         Of each weight and bias; Normal(0, 1/√fan_in) and Normal(0, 1) by default.
     name : str, default "mlp"
         Prefix of the sites.
@@ -50,8 +49,18 @@ class MLP(Layer):
     out: int = 1
     activation: str | Callable[[Any], Any] = "tanh"
     prior: Prior = fan_in_normal()
-    bias_prior: Prior = dist.Normal(0.0, 1.0)
+    bias_prior: Prior = unit_normal
     name: str = "mlp"
+
+    examples: ClassVar[tuple[Example, ...]] = (
+        Example(
+            {"hidden": (3,), "out": 2},
+            (4, 5),
+            (4, 2),
+            {"0.weight": (5, 3), "0.bias": (3,), "1.weight": (3, 2), "1.bias": (2,)},
+        ),
+        Example({"hidden": ()}, (4, 2, 5), (4, 2, 1), {"0.weight": (5, 1), "0.bias": (1,)}),
+    )
 
     def __post_init__(self) -> None:
         activation(self.activation)

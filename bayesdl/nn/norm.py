@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from bayesdl import dist
 from bayesdl._base.dataclass import dataclass
 from bayesdl.ops import numpy as bnp
 
-from ._base import Layer, Prior, layer, weight
+from ._base import Example, Layer, Prior, layer, weight
 
 
 @layer
@@ -24,7 +24,7 @@ class LayerNorm(Layer):
     ----------
     name : str, default "norm"
     epsilon : float, default 1e-5
-    scale_prior, shift_prior : Distribution, or callable from fan_in to one
+    scale_prior, shift_prior : Distribution, callable from fan_in to one, or None
         Normal(1, 0.1) and Normal(0, 0.1) by default.
 
     References
@@ -36,6 +36,11 @@ class LayerNorm(Layer):
     epsilon: float = 1e-5
     scale_prior: Prior = dist.Normal(1.0, 0.1)
     shift_prior: Prior = dist.Normal(0.0, 0.1)
+
+    examples: ClassVar[tuple[Example, ...]] = (
+        Example({}, (3, 4), (3, 4), {"scale": (4,), "shift": (4,)}),
+        Example({}, (3, 5, 2, 4), (3, 5, 2, 4), {"scale": (4,), "shift": (4,)}),
+    )
 
     def __call__(self, x: Any) -> Any:
         x = bnp.asarray(x)
@@ -61,7 +66,7 @@ class FilterResponseNorm(Layer):
     ----------
     name : str, default "norm"
     epsilon : float, default 1e-6
-    scale_prior, shift_prior : Distribution, or callable from fan_in to one
+    scale_prior, shift_prior : Distribution, callable from fan_in to one, or None
         Normal(1, 0.1) and Normal(0, 0.1) by default; the threshold has the prior of the shift.
 
     References
@@ -75,6 +80,11 @@ class FilterResponseNorm(Layer):
     epsilon: float = 1e-6
     scale_prior: Prior = dist.Normal(1.0, 0.1)
     shift_prior: Prior = dist.Normal(0.0, 0.1)
+
+    examples: ClassVar[tuple[Example, ...]] = (
+        Example({}, (3, 4), (3, 4), {"scale": (4,), "shift": (4,), "threshold": (4,)}),
+        Example({}, (3, 5, 2, 4), (3, 5, 2, 4), {"scale": (4,), "shift": (4,), "threshold": (4,)}),
+    )
 
     def __call__(self, x: Any) -> Any:
         x = bnp.asarray(x)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from bayesdl._base.dataclass import dataclass
 from bayesdl.ops import numpy as bnp
 
-from ._base import Layer, layer
+from ._base import Example, Layer, layer
 from ._windows import Padding, Sizes, each, windows
 
 
@@ -44,6 +44,11 @@ class MaxPool(_Pool):
     padding : {"valid", "same"}, int, or pairs of int, default "valid"
     """
 
+    examples: ClassVar[tuple[Example, ...]] = (
+        Example({}, (3, 4, 6, 2), (3, 2, 3, 2)),
+        Example({"size": 3, "stride": 1, "padding": "same"}, (3, 5, 2), (3, 5, 2)),
+    )
+
     def __call__(self, x: Any) -> Any:
         return self._pooled(bnp.asarray(x), bnp.max, -np.inf)
 
@@ -55,6 +60,11 @@ class AveragePool(_Pool):
 
     The parameters are those of `MaxPool`.
     """
+
+    examples: ClassVar[tuple[Example, ...]] = (
+        Example({}, (3, 4, 6, 2), (3, 2, 3, 2)),
+        Example({"size": 3, "padding": 1}, (3, 6, 2), (3, 2, 2)),
+    )
 
     def __call__(self, x: Any) -> Any:
         return self._pooled(bnp.asarray(x), bnp.mean, 0.0)

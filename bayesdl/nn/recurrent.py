@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
-from bayesdl import dist
 from bayesdl._base.dataclass import dataclass
 from bayesdl.model.statements import units
 from bayesdl.ops import numpy as bnp
 from bayesdl.tracing.flow import scan
 
-from ._base import Layer, Prior, layer, weight
+from ._base import Example, Layer, Prior, layer, of_biases, unit_normal, weight
 from .priors import fan_in_normal
 
 
@@ -30,7 +29,7 @@ class _Recurrent(Layer):
     fan_out: int
     name: str = "recurrent"
     prior: Prior = fan_in_normal()
-    bias_prior: Prior = dist.Normal(0.0, 1.0)
+    bias_prior: Prior = unit_normal
 
     def _prepared(self, x: Any, gates: int) -> tuple[Any, Any, Any]:
         """What the inputs add to the gates, the state's weights, and the mask of the state."""
@@ -40,7 +39,8 @@ class _Recurrent(Layer):
         u = weight(
             f"{self.name}.recurrent", self.prior, both, (self.fan_out, out), "weight", self.name
         )
-        b = weight(f"{self.name}.bias", self.bias_prior, both, (out,), "bias", self.name)
+        bias_prior = of_biases(self.bias_prior, self.prior)
+        b = weight(f"{self.name}.bias", bias_prior, both, (out,), "bias", self.name)
         of_input = units(f"{self.name}.weight", bnp.ones((rows, 1, fan_in), x.dtype))
         of_state = units(f"{self.name}.recurrent", bnp.ones((rows, self.fan_out), x.dtype))
         return bnp.matmul(x * of_input, w) + b, u, of_state
@@ -72,13 +72,22 @@ class GRU(_Recurrent):
     fan_out : int
         Size of the state.
     name : str, default "recurrent"
-    prior, bias_prior : Distribution, or callable from fan_in to one
+    prior, bias_prior : Distribution, callable from fan_in to one, or None
 
     References
     ----------
     Cho et al. (2014), Learning phrase representations using RNN encoder–decoder (arXiv:1406.1078),
     with the reset gate behind the product, as cuDNN computes it.
     """
+
+    examples: ClassVar[tuple[Example, ...]] = (
+        Example(
+            {"fan_out": 2},
+            (4, 3, 5),
+            (4, 3, 2),
+            {"weight": (5, 6), "recurrent": (2, 6), "bias": (6,)},
+        ),
+    )
 
     def __call__(self, x: Any) -> Any:
         x, n = bnp.asarray(x), self.fan_out
@@ -111,13 +120,22 @@ class LSTM(_Recurrent):
     fan_out : int
         Size of the state.
     name : str, default "recurrent"
-    prior, bias_prior : Distribution, or callable from fan_in to one
+    prior, bias_prior : Distribution, callable from fan_in to one, or None
 
     References
     ----------
     Hochreiter & Schmidhuber (1997), Long short-term memory; Gers, Schmidhuber & Cummins (2000),
     Learning to forget, for the gate f.
     """
+
+    examples: ClassVar[tuple[Example, ...]] = (
+        Example(
+            {"fan_out": 2},
+            (4, 3, 5),
+            (4, 3, 2),
+            {"weight": (5, 8), "recurrent": (2, 8), "bias": (8,)},
+        ),
+    )
 
     def __call__(self, x: Any) -> Any:
         x, n = bnp.asarray(x), self.fan_out

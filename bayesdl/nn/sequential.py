@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from bayesdl._base.dataclass import dataclass
 from bayesdl._base.errors import ShapeError
 from bayesdl._base.source import user_source
 from bayesdl.ops import numpy as bnp
 
-from ._base import Layer, layer
+from ._base import Example, Layer, layer
 from .activations import activation
+from .linear import Linear
 
 Part = Callable[[Any], Any] | str
 
@@ -37,6 +38,15 @@ class Sequential(Layer):
     """
 
     parts: tuple[Part, ...]
+
+    examples: ClassVar[tuple[Example, ...]] = (
+        Example(
+            {"parts": (Linear(3, "a"), "tanh", Linear(2, "b", bias=False))},
+            (4, 5),
+            (4, 2),
+            {"a.weight": (5, 3), "a.bias": (3,), "b.weight": (3, 2)},
+        ),
+    )
 
     def __call__(self, x: Any) -> Any:
         for part in self.parts:
@@ -66,6 +76,12 @@ class Residual(Layer):
 
     part: Part
 
+    examples: ClassVar[tuple[Example, ...]] = (
+        Example(
+            {"part": Linear(5, "a")}, (4, 3, 5), (4, 3, 5), {"a.weight": (5, 5), "a.bias": (5,)}
+        ),
+    )
+
     def __call__(self, x: Any) -> Any:
         x = bnp.asarray(x)
         y = activation(self.part)(x)
@@ -84,6 +100,8 @@ class Residual(Layer):
 @dataclass(frozen=True)
 class Flatten(Layer):
     """All axes of a row in one: (rows, …) → (rows, features)."""
+
+    examples: ClassVar[tuple[Example, ...]] = (Example({}, (4, 3, 2), (4, 6)),)
 
     def __call__(self, x: Any) -> Any:
         x = bnp.asarray(x)

@@ -29,6 +29,7 @@ INFO_NAMES = {
     "lp_estimate",
     "max_energy_error",
     "n_steps",
+    "reached_max_steps",
     "reached_max_treedepth",
     "step_size",
     "tree_depth",

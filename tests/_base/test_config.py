@@ -10,7 +10,7 @@ from bayesdl._base.errors import ArgumentError
 
 def test_switches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BAYESDL_CHECK", "0")
-    monkeypatch.setenv("BAYESDL_DUMP", "trace,asm")
+    monkeypatch.setenv("BAYESDL_DUMP", "trace, asm")
     monkeypatch.setenv("BAYESDL_CACHE", "/some/where")
     monkeypatch.setenv("BAYESDL_CACHE_MEGABYTES", "7")
     monkeypatch.setenv("BAYESDL_CPU", "x86-64")
@@ -23,7 +23,7 @@ def test_a_size_that_is_no_number(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BAYESDL_CACHE_MEGABYTES", "2 GB")
     with pytest.raises(ArgumentError, match="must be a whole number") as caught:
         Config.from_environment()
-    assert caught.value.code == "A111"
+    assert caught.value.code == "A120"
 
 
 @pytest.mark.parametrize(

@@ -36,3 +36,16 @@ def test_an_unknown_machine_refuses_nothing(monkeypatch: pytest.MonkeyPatch) -> 
 def test_small_wants_are_not_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "free_memory", lambda: 0)
     memory.require_memory("a call", {"outputs": memory.CAREFUL}, {})
+
+
+def test_an_array_is_refused_with_what_making_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "free_memory", lambda: 8 * 10**9)
+    memory.require_array((10**9,), 8)
+    memory.require_array((0, 10**12), 8, beside=9.0)
+    with pytest.raises(CapacityError, match=r"an array of shape \(1000, 1000001\) needs") as caught:
+        memory.require_array((1000, 1000001), 8)
+    assert caught.value.facts[0] == ("numbers", "8 GB", "to allocate")
+    with pytest.raises(CapacityError) as caught:
+        memory.require_array((10**9,), 2, beside=3.5)
+    assert caught.value.facts[1] == ("on the way", "7 GB", "to allocate")
+    assert caught.value.code == "C104"

@@ -83,6 +83,16 @@ def test_what_is_larger_than_the_store_is_not_kept(store: Store) -> None:
     assert [e.key for e in store.entries()] == ["a"]
 
 
+def test_what_is_removed_and_what_cannot_be(store: Store) -> None:
+    store.put("a", b"x")
+    assert (store.remove("a"), store.remove("a"), store.entries()) == (True, True, [])
+    store.put("b", b"x")
+    path_of(store, "stuck").mkdir()
+    assert store.remove("stuck") is False
+    assert store.clear() == 1
+    assert [e.key for e in store.entries()] == ["stuck"]
+
+
 def test_parts_of_dead_processes_are_swept(store: Store) -> None:
     store.put("a", b"x")
     old, young = (Path(store.folder, f"{n}.bdl.1.1.part") for n in ("old", "young"))

@@ -54,10 +54,25 @@ def test_command_judges(
     assert ("WRONG without a warning: standard" in text) == (shift > 0.0)
     assert "geometric mean" in text
     assert found["ratio"] == found["efficiency"] > 1.0
+    assert list(found["z"]) == [f"x {word}" for word in ("mean", "sd", "q5", "q50", "q95")]
+    assert abs(found["z"][found["at"]]) == found["worst"]
+    assert ("|z| >= 3: standard: x " in text) == (shift > 0.0)
 
 
-def one(worst: float, warned: bool, stan: float | None = None) -> Any:
-    return Judged("x", worst, "mu mean", 1.0, 0, warned, 1.0, 1e3, 10.0, stan)
+def one(
+    worst: float, warned: bool, stan: float | None = None, z: dict[str, float] | None = None
+) -> Any:
+    return Judged("x", worst, "mu mean", 1.0, 0, warned, 1.0, 1e3, 10.0, stan, z or {})
+
+
+def test_every_quantity_that_is_far_off_is_named() -> None:
+    """The farthest first, whatever its sign; NaN is far."""
+    z = {"a mean": 1.0, "a sd": 3.1, "b mean": -4.2, "b q5": float("nan"), "c q95": 2.9}
+    lines = verdict([one(4.2, False, z=z), one(1.0, False, z={"a mean": 0.1})])
+    assert lines[0].startswith("|z| >= 3: x: ")
+    assert {"a sd +3.1", "b mean -4.2", "b q5 +nan"} == set(lines[0][13:].split(", "))
+    assert lines[0].index("b mean") < lines[0].index("a sd")
+    assert lines[1] == "|z| >= 3: 3 of 6 statistics, 0.27 % by chance alone"
 
 
 def test_a_warning_excuses_and_nan_does_not() -> None:

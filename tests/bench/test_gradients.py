@@ -16,6 +16,7 @@ from bayesdl.bench.floor import floor
 from bayesdl.bench.gradients import (
     Measured,
     agreement,
+    different,
     median_of,
     ratio_to_fastest,
     table,
@@ -89,6 +90,9 @@ def test_another_gradient_is_seen() -> None:
     assert not str(table(other)).splitlines()[3].endswith("yes")
     broken = measured({"bayesdl": 1.0, "jax": 2.0}, {"jax": [1.0, math.nan]})
     assert agreement(broken, "logistic") == math.inf
+    assert [different(m) for m in (same, other, broken)] == [[], ["logistic"], ["logistic"]]
+    assert verdicts(other)[0] == "DIFFERENT results: logistic"
+    assert different(measured({})) == []
 
 
 def test_verdict_names_the_smallest_ratio() -> None:
@@ -151,21 +155,39 @@ def test_command_prints_and_writes(fakes: Path, capsys: pytest.CaptureFixture[st
     assert run["found"]["jax"]["logistic"]["microseconds"] == 8.0
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("jax", FAKE.format(cost=8.0, difference=1.1)),
+        ("bayesdl", "raise SystemExit('bayesdl is unwell')"),
+    ],
+)
+def test_what_must_not_fail_is_the_exit_status(fakes: Path, name: str, text: str) -> None:
+    (fakes / "scripts" / f"gradients_{name}.py").write_text(text)
+    assert main(["bench", "gradients", "--models", "logistic", "--peers", "jax"]) == 1
+    scaled = main(["bench", "gradients", "--scaling", "--models", "logistic", "--peers", "none"])
+    assert scaled == int(name == "bayesdl")
+
+
 def test_scaling_prints_and_draws(
     fakes: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scaling, "ROWS", {"logistic": (100, 2000)})
+    monkeypatch.setitem(scaling.ROWS, "logistic", (100, 2000))
     file = fakes / "scaling.png"
     # 180 operations a row at 2e10 a second take longer than 208 bytes at 4e10: 18 µs in all.
     row = ["9.000", "208.0", "40.00"]
     near, far = f"{2.0 / 18.0:.3f}", f"{8.0 / 18.0:.3f}"
-    asked = ["bench", "gradients", "--peers", "jax", "--plot", str(file), "--cores", "2"]
+    asked = ["bench", "gradients", "--models", "logistic", "--plot", str(file), "--cores", "2"]
     assert main(asked) == 0
     text = capsys.readouterr().out
+    assert "network_one" not in text
+    assert "torch failed on logistic of 100 rows: torch is unwell" in text
+    assert "torch failed on logistic of 2000 rows: torch is unwell" in text
     assert "against rows, float64, 2 core(s)" in text
     assert [line.split() for line in text.splitlines() if line.startswith("logistic  2000")] == [
         ["logistic", "2000", "bayesdl", "2.000", "1.00", near, *row, "1.000", "3.000"],
         ["logistic", "2000", "jax", "8.000", "4.00", far, *row, "4.000", "3.000"],
+        ["logistic", "2000", "torch", "-", "-", "-", *row, "-", "-"],
     ]
     assert file.read_bytes().startswith(b"\x89PNG")
 

@@ -12,7 +12,7 @@ import pytest
 
 from bayesdl.bench import process, training
 from bayesdl.bench.peers.training_nets import NETS
-from bayesdl.bench.training import Trained, agreement, ratio_to_fastest, table, verdicts
+from bayesdl.bench.training import Trained, agreement, different, ratio_to_fastest, table, verdicts
 from bayesdl.cli import main
 
 FAKE = """
@@ -46,6 +46,8 @@ def test_another_net_is_seen() -> None:
     assert table(other).rows[0][-1] != "yes"
     broken = trained({"bayesdl": 1.0, "jax": 2.0}, {"jax": math.nan})
     assert agreement(broken, "plain/yacht") == math.inf
+    assert [different(t) for t in (same, other, broken)] == [[], ["plain/yacht"], ["plain/yacht"]]
+    assert verdicts(other)[0] == "DIFFERENT nets: plain/yacht"
 
 
 def test_verdict_names_the_smallest_ratio() -> None:
@@ -90,6 +92,8 @@ def test_command_prints_and_writes(
     first, second = json.loads(file.read_text())["runs"]
     assert (first["dtype"], second["dtype"]) == ("float32", "float64")
     assert first["found"]["jax"]["mean_field/conv"]["steps_per_second"] == 2.0
+    (tmp_path / "training_jax.py").write_text(FAKE.format(rate=2.0, nll=1.1))
+    assert main(["bench", "training", "--nets", "yacht", "--peers", "jax"]) == 1
 
 
 @pytest.mark.slow

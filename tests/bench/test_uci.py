@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,24 @@ def test_finished_splits_are_not_run_again(
     uci.run(options)
     assert asked == [0, 1, 2]
     assert "bayesdl mc_dropout learned" in capsys.readouterr().out
+
+
+def test_a_line_that_was_half_written_is_run_again(options: argparse.Namespace) -> None:
+    """What is appended to the file afterwards stands on a line of its own."""
+    options.splits = "0:2"
+    uci.run(options)
+    file = Path(options.json)
+    first, second = file.read_text().splitlines()
+    file.write_text(f"{first}\n{second[:-7]}")
+    uci.run(options)
+    assert [r["split"] for r in uci.read(options.json)] == [0, 1]
+    assert file.read_text().startswith(first + "\n")
+
+
+def test_a_line_that_is_wrong_but_ended_is_an_error(options: argparse.Namespace) -> None:
+    Path(options.json).write_text('{"set": "yac\n{}\n')
+    with pytest.raises(json.JSONDecodeError):
+        uci.read(options.json)
 
 
 def test_tables_set_our_rows_beside_the_published_ones() -> None:

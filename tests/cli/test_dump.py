@@ -38,7 +38,7 @@ def line(x, y):
 def double(x):
     return 2.0 * x
 
-x, y = np.arange(3.0), np.ones(3)
+x, y, word = np.arange(3.0), np.ones(3), "no"
 assert __name__ != "__main__"
 """
 
@@ -66,16 +66,49 @@ def test_a_function_of_a_script(script: str, capsys: pytest.CaptureFixture[str])
     assert capsys.readouterr().out.startswith("program double(%a: f64[3]):")
 
 
+SCHOOLS = "eight_schools-eight_schools_noncentered"
+
+
 @pytest.mark.parametrize(
     ("target", "data", "message"),
     [
-        ("{}:square", ["x"], "does not define square"),
-        ("{}:line", ["x", "z"], "does not define z"),
+        ("{}:square", ["x"], "does not define 'square'"),
+        ("{}:line", ["x", "z"], "does not define 'z'"),
+        ("{}:", [], "does not define ''"),
         ("nothing", ["x.json"], "there is nothing to dump"),
+        ("garch-garch", ["x.json"], "bayesdl dump garch-garch11 data.json"),
+        (SCHOOLS, [], "there is nothing to dump"),
+        ("nowhere.py:line", ["x"], "there is no script 'nowhere.py'"),
+        ("{}:x", [], "'x' is no model, and no function of no arguments"),
+        ("{}:double", ["x", "y"], "'double' is no model, and no function of x, y"),
+        ("{}:double", ["word"], "dtype <U2 is not one of"),
+        (SCHOOLS, ["nowhere.json"], "cause  FileNotFoundError: "),
     ],
 )
 def test_what_cannot_be_dumped(
     script: str, target: str, data: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["dump", target.format(script), *data]) == 2
-    assert message in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.endswith("[A121]\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        ('{"y": [1.0]', "JSONDecodeError: "),
+        ('{"sigma": [1.0]}', "KeyError: 'y'"),
+        ("[1.0]", "TypeError: "),
+        ('{"y": ["one"], "sigma": [1.0]}', "ValueError: "),
+    ],
+)
+def test_data_of_another_kind(
+    text: str, cause: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "data.json"
+    path.write_text(text)
+    assert main(["dump", SCHOOLS, str(path)]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"ArgumentError: {path} does not hold the data of '{SCHOOLS}'.")
+    assert f"    cause  {cause}" in error

@@ -77,13 +77,25 @@ MODELS = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["nuts", "hmc"])
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize(
+    "name", [pytest.param("regression", marks=pytest.mark.ci), *list(MODELS)[1:]]
+)
 def test_posteriors_are_calibrated(name: str, method: str) -> None:
     """Ranks of truths are uniform."""
     model, data = MODELS[name]
     found = simulation_based_calibration(
         model, *data, method=method, simulations=300, tune=400, thin=6, random_seed=11
     )
+    assert found.p_value > FALSE_ALARM, found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("metric", ["low_rank", "dense"])
+def test_posteriors_are_calibrated_with_other_metrics(metric: str) -> None:
+    """Of a model whose two coefficients and scale the metric may turn."""
+    model, data = MODELS["regression"]
+    asked: dict[str, Any] = {"simulations": 300, "tune": 400, "thin": 6, "random_seed": 11}
+    found = simulation_based_calibration(model, *data, method="nuts", metric=metric, **asked)
     assert found.p_value > FALSE_ALARM, found
 
 
@@ -106,6 +118,22 @@ class Careless(HMC):
         return HMC.step(self, key, state, halved(density), phase)
 
 
+class CarelessNUTS(NUTS):
+    """Chooses among the points of a trajectory by half the log density."""
+
+    def init(self, key: Any, position: Any, density: Any) -> Any:
+        return NUTS.init(self, key, position, halved(density))
+
+    def step(self, key: Any, state: Any, density: Any, phase: Any) -> Any:
+        return NUTS.step(self, key, state, halved(density), phase)
+
+
+CARELESS: dict[str, Any] = {
+    "hmc": (Careless, {"max_steps": 30}),
+    "nuts": (CarelessNUTS, {"max_treedepth": 5}),
+}
+
+
 def halved(density: Any) -> Any:
     """Half the value beside the whole gradient."""
 
@@ -117,12 +145,14 @@ def halved(density: Any) -> Any:
 
 
 @pytest.mark.slow
-def test_biased_acceptance_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("method", CARELESS)
+def test_biased_acceptance_is_found(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Trajectories are right, decisions are not."""
-    monkeypatch.setattr(calibration, "KERNELS", {"careless": Careless})
+    kernel, settings = CARELESS[method]
+    monkeypatch.setattr(calibration, "KERNELS", {"careless": kernel})
     model, data = MODELS["regression"]
     found = simulation_based_calibration(
-        model, *data, method="careless", simulations=200, tune=200, thin=3, max_steps=30
+        model, *data, method="careless", simulations=200, tune=200, thin=3, **settings
     )
     assert found.p_value < FALSE_ALARM, found
 
@@ -139,10 +169,11 @@ def test_joint_distribution_is_left_alone(name: str, kernel: Any) -> None:
 
 
 @pytest.mark.slow
-def test_joint_distribution_shows_biased_acceptance() -> None:
+@pytest.mark.parametrize("method", CARELESS)
+def test_joint_distribution_shows_biased_acceptance(method: str) -> None:
     """The same test fails for a kernel with another invariant distribution."""
     model, data = MODELS["regression"]
-    table = joint_distribution_test(model, *data, kernel=Careless(), random_seed=5)
+    table = joint_distribution_test(model, *data, kernel=CARELESS[method][0](), random_seed=5)
     assert max(abs(float(row[3])) for row in table.rows) > 5.5, table
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from bayesdl.criticism import _parts, convergence
 from bayesdl.criticism.summary import summary
-from bayesdl.infer.store import Lazy
+from bayesdl.infer.lazy import Lazy
 
 zarr = pytest.importorskip("zarr")
 

@@ -9,7 +9,8 @@ import pytest
 
 import bayesdl as bdl
 from bayesdl import dist
-from bayesdl._base.errors import ArgumentError, ClosedFormError
+from bayesdl._base import memory
+from bayesdl._base.errors import ArgumentError, CapacityError, ClosedFormError
 
 
 @bdl.model(coords={"school": ["a", "b", "c"]})
@@ -63,3 +64,12 @@ def test_what_cannot_be_drawn_is_refused() -> None:
         bdl.prior_predictive(schools, np.zeros(3), draws=0)
     with pytest.raises(ClosedFormError):
         bdl.prior_predictive(lambda: bdl.sample("a", dist.Flat()), draws=2)
+
+
+def test_more_draws_than_fit_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A draw has five numbers: mu, twice, and three rows of y."""
+    monkeypatch.setattr(memory, "free_memory", lambda: 10**12)
+    with pytest.raises(CapacityError) as caught:
+        bdl.prior_predictive(schools, np.zeros(3), draws=10**12)
+    assert str(caught.value).startswith("a prior predictive of 1000000000000 draws needs more")
+    assert caught.value.facts[0] == ("draws", "40000 GB", "to allocate")

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bayesdl.criticism.verdict import PAGE, of_approximation, of_chains
+from bayesdl.criticism.verdict import of_approximation, of_chains, of_moments
+from bayesdl.infer.draws import Moment
 
 GENERATOR = np.random.default_rng(8)
 GOOD = GENERATOR.normal(size=(4, 500))
@@ -98,9 +99,54 @@ def test_energies_that_mix_slowly() -> None:
 def test_deep_trees() -> None:
     """More than one in a hundred at the limit."""
     stats = {"reached_max_treedepth": GENERATOR.uniform(size=(4, 500)) < 0.2}
-    found = of_chains({"mu": GOOD}, stats, max_treedepth=10)
+    found = of_chains({"mu": GOOD}, stats, limits={"max_treedepth": 10})
     assert bad(found) == ["reached_max_treedepth"]
-    assert "limit of 10" in str(found)
+    assert "% of trees reached the depth limit of 10\n" in str(found)
+
+
+def test_trajectories_that_are_cut_off() -> None:
+    """More than one in a hundred; the limit is named where the user gave it."""
+    stats = {"reached_max_steps": np.arange(2000).reshape(4, 500) < 21}
+    found = of_chains({"mu": GOOD}, stats, limits={"max_steps": 7})
+    assert bad(found) == ["reached_max_steps"]
+    assert "1.1% of trajectories reached the step limit of 7\n" in str(found)
+    assert "raise max_steps" in str(found)
+    assert of_chains({"mu": GOOD}, {"reached_max_steps": np.zeros((4, 500), bool)}).fine
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_one_number_that_is_none_is_reported(value: float) -> None:
+    """In one element of many, whose R-hat and ESS are passed over."""
+    draws = GENERATOR.normal(size=(4, 500, 2))
+    assert of_chains({"x": draws}, QUIET).fine
+    draws[2, 7, 1] = value
+    found = of_chains({"x": draws, "mu": GOOD}, QUIET)
+    assert bad(found) == ["non_finite"]
+    assert found.attrs()["non_finite"] == 1
+    assert "NaN or infinite (x: 1)" in str(found)
+
+
+def test_weights_that_are_no_numbers_are_reported_beside_predictions() -> None:
+    weights = GOOD.copy()
+    weights[0, 0] = np.nan
+    found = of_chains({"w": weights}, QUIET, predictions={"y": GOOD}, weights=("w",))
+    assert bad(found) == ["non_finite"]
+
+
+def test_moments_that_are_no_numbers_are_reported() -> None:
+    fine = Moment(np.zeros(2), np.ones(2), np.ones(2), np.full(2, 2000.0))
+    none = Moment(np.array([0.0, np.nan]), np.ones(2), np.ones(2), np.full(2, 2000.0))
+    assert of_moments({"x": fine}, QUIET).fine
+    assert bad(of_moments({"x": none}, QUIET)) == ["non_finite"]
+
+
+def test_energies_that_say_nothing_are_not_fine() -> None:
+    """One chain's does not vary, so that its E-BFMI is no number."""
+    energy = QUIET["energy"].copy()
+    energy[3] = 1.0
+    found = of_chains({"mu": GOOD}, {"energy": energy})
+    assert bad(found) == ["bfmi_min"]
+    assert "not defined (chain 3)" in str(found)
 
 
 def test_networks_are_judged_by_their_predictions() -> None:
@@ -133,23 +179,28 @@ def test_a_layer_that_does_not_vary_has_no_ranges() -> None:
 
 
 def test_each_advice_leads_to_a_heading() -> None:
-    """Every finding that can need attention names a section that exists."""
-    page = (Path(__file__).resolve().parents[2] / PAGE).read_text(encoding="utf-8")
+    """Every finding that can need attention names a section that `bayesdl explain` prints."""
+    page = Path(__file__).resolve().parents[2] / "docs" / "guide" / "verdict.md"
     headings = {
-        line[3:].lower().replace(" ", "-") for line in page.splitlines() if line.startswith("## ")
+        line[3:].lower().replace(" ", "-")
+        for line in page.read_text(encoding="utf-8").splitlines()
+        if line.startswith("## ")
     }
-    stats = {**QUIET, "reached_max_treedepth": np.ones((4, 500), bool)}
+    reached = dict.fromkeys(("reached_max_treedepth", "reached_max_steps"), np.ones((4, 500)))
+    draws = np.where(GOOD > 3.0, np.nan, GOOD)
+    chains = of_chains({"mu": draws}, {**QUIET, **reached})
     climb = {"gradient_max": 2.0, "gradient_limit": 1.0, "optimisation_steps": 3}
     lost = of_approximation(0.9, {"lp": np.array([[0.0, np.nan]])}, climb)
-    found = [*of_chains({"mu": GOOD}, stats).findings, *lost.findings]
-    assert len({f.heading for f in found}) == len(found) == 8
+    found = [*chains.findings, *lost.findings]
+    assert len({f.heading for f in found}) == len(found) == 10
     assert {f.heading for f in found} <= headings
-    assert f"{PAGE}#tree-depth" in str(of_chains({"mu": GOOD}, stats))
+    assert "\n      more: bayesdl explain tree-depth" in str(chains)
 
 
 def test_fine_runs_take_a_line() -> None:
     assert of_chains({"mu": GOOD}, QUIET).line().count("\n") == 0
     assert "no divergences; E-BFMI" in of_chains({"mu": GOOD}, QUIET).line()
+    assert of_chains({"mu": GOOD}, QUIET).line().startswith("ok  R-hat at most 1.0")
 
 
 def test_approximations_are_judged_by_khat() -> None:
@@ -157,6 +208,7 @@ def test_approximations_are_judged_by_khat() -> None:
     assert not of_approximation(0.9).fine
     assert of_approximation(0.3).fine
     assert of_approximation(None).findings == ()
+    assert "not judged" in str(of_approximation(None)) == of_approximation(None).line()
 
 
 @pytest.mark.parametrize("name", ["lp", "lp_estimate"])
@@ -186,4 +238,4 @@ def test_one_chain_cannot_be_judged() -> None:
 @pytest.mark.parametrize("draws", [np.ones((4, 500)), np.full((4, 500), np.nan)])
 def test_draws_that_do_not_vary_are_not_fine(draws: Any) -> None:
     """A stuck sampler must not pass."""
-    assert set(bad(of_chains({"mu": draws}, {}))) == {"rhat_max", "ess_min"}
+    assert {"rhat_max", "ess_min"} <= set(bad(of_chains({"mu": draws}, {})))

@@ -17,6 +17,9 @@ WITHOUT_EXAMPLE = {
     "A109": "another interpreter",
     "A110": "the command line",
     "A113": "a folder that is not there",
+    "A120": "the environment",
+    "A121": "the command line",
+    "A122": "the command line",
     "B101": "a process that fails",
     "C101": "a fault of ours",
     "C102": "a fault of ours",
@@ -26,9 +29,11 @@ WITHOUT_EXAMPLE = {
     "E106": "a damaged file",
     "E122": "a folder that was removed",
     "E123": "a process that is killed",
+    "E124": "a file that was removed",
     "S103": "Ctrl-C",
     "S120": "a full disk or dead workers",
     "S121": "more draws than memory holds",
+    "S122": "more draws than the disk holds",
 }
 
 

@@ -201,7 +201,7 @@ the value of site "y" is not an array of numbers.
 site "n" is discrete and latent, and cannot be summed over.
     distribution  Poisson(rate=0.5)
     values        not a finite set
-  Fix: put independent ones in a plate; or observe it, or draw it in a guide of your own.
+  Fix: put independent ones in a plate, observe it, or draw it in a guide of your own: estimator="score_function".
   At HERE:  n = bdl.sample("n", dist.Poisson(0.5))
   [M103]
 """,

@@ -99,6 +99,17 @@ def test_a_climb_is_shown_and_ends_where_it_is_stopped(data: Any) -> None:
     np.testing.assert_array_equal(post["s"], whole["s"])
 
 
+def test_a_display_that_fails_does_not_end_the_climb(data: Any) -> None:
+    def show(record: dict[str, Any]) -> None:
+        if record["done"] == 5:
+            raise ValueError("no such column")
+
+    with pytest.warns(RuntimeWarning, match="display failed, and is switched off") as caught:
+        post = bdl.fit(net, *data, tune=20, **LBFGS_MAP, random_seed=1, progressbar=show)
+    assert len(caught) == 1
+    assert post.draws.attrs["optimisation_steps"] == 20
+
+
 def test_in_the_background_it_is_the_same(data: Any) -> None:
     here = bdl.fit(net, *data, tune=50, **LBFGS_MAP, **QUIET)
     there: Any = bdl.fit(net, *data, tune=50, blocking=False, **LBFGS_MAP, **QUIET)

@@ -6,12 +6,14 @@ import errno
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,7 +23,11 @@ import bayesdl as bdl
 from bayesdl import dist
 from bayesdl._base.errors import ArgumentError, RunError
 from bayesdl.infer import checkpoint as folder
+from bayesdl.infer.chain import Report, Snapshot
+from bayesdl.infer.keep import Positions
+from bayesdl.ir.types import ArrayType
 
+SITE = ArrayType((500_000,), np.dtype(np.float64))
 QUIET: dict[str, Any] = {"random_seed": 7, "progressbar": False}
 
 
@@ -158,6 +164,110 @@ def test_a_disk_that_takes_no_more_loses_nothing(
     assert digest(bdl.fit(model, Y, **asked, **QUIET, checkpoint=tmp_path / "run")) == digest(whole)
 
 
+def test_a_disk_that_is_full_and_made_larger_loses_nothing(tiny: Path) -> None:
+    asked = {"draws": 2000, "tune": 50, "chains": 2, **QUIET}
+    whole = bdl.fit(model, Y, **asked)
+    with pytest.raises(RunError, match="No space left on device") as caught:
+        bdl.fit(model, Y, **asked, checkpoint=tiny / "run")
+    kept: Any = caught.value.posterior
+    count = kept["mu"].shape[1]
+    assert count > 0
+    assert all(any(np.array_equal(k, w[:count]) for w in whole["mu"]) for k in kept["mu"])
+    assert not list((tiny / "run").glob("*.part"))
+    subprocess.run(["mount", "-o", "remount,size=64m", str(tiny)], check=True)
+    assert digest(bdl.fit(model, Y, **asked, checkpoint=tiny / "run")) == digest(whole)
+
+
+def test_a_folder_that_is_removed_ends_the_run_with_its_draws(tmp_path: Path) -> None:
+    asked = {"draws": 2000, "tune": 50, "chains": 2, "random_seed": 7}
+    whole = bdl.fit(model, Y, **asked, progressbar=False)
+
+    def remove(record: dict[str, Any]) -> None:
+        if min(record["drawn"]) > 200:
+            shutil.rmtree(tmp_path / "run", ignore_errors=True)
+
+    with pytest.raises(RunError, match="No such file") as caught:
+        bdl.fit(model, Y, **asked, progressbar=remove, checkpoint=tmp_path / "run")
+    kept: Any = caught.value.posterior
+    count = kept["mu"].shape[1]
+    assert count > 200
+    assert all(any(np.array_equal(k, w[:count]) for w in whole["mu"]) for k in kept["mu"])
+
+
+def test_states_stand_in_one_file_and_reports_have_none(tmp_path: Path) -> None:
+    bdl.fit(model, Y, draws=2000, tune=50, chains=2, **QUIET, checkpoint=tmp_path / "run")
+    names = sorted(p.name for p in (tmp_path / "run").iterdir())
+    numbers = [n for n in names if n[0] == "0"]
+    assert len(numbers) > 3
+    assert set(names) - set(numbers) == {folder.RUN, folder.STATE}
+    for name in numbers:
+        with np.load(tmp_path / "run" / name) as found:
+            assert not [key for key in found.files if ".leaf." in key]
+
+
+def test_large_states_are_written_less_often(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reports do not count: each is written once."""
+    monkeypatch.setattr(folder.Checkpoint.__init__, "__defaults__", (2.0,))
+    monkeypatch.setattr(folder, "PAUSE", 0.0)
+    report = Report(0, np.zeros((10, 500_000)), {}, 1.0)
+    for size, seconds in ((1000, 2.0), (5_000_000, 8.0)):
+        found = folder.Checkpoint(tmp_path / str(size), {})
+        found.note(0, [report], with_draws=True)
+        chain: Any = SimpleNamespace(here=Snapshot((np.zeros(size),), 3, 2))
+        found.write(
+            [chain], Positions(SimpleNamespace(position_type=SITE, info_types={})), now=True
+        )
+        assert seconds - 0.5 < found._next - time.monotonic() <= seconds + 0.5
+
+
+@pytest.mark.parametrize("name", ["00000002.npz", "state.npz", "00000001.npz"])
+def test_a_file_that_is_missing_is_told_of(tmp_path: Path, name: str) -> None:
+    asked = {"draws": 2000, "tune": 50, "chains": 2, **QUIET, "checkpoint": tmp_path / "run"}
+    bdl.fit(model, Y, **asked)
+    (tmp_path / "run" / name).unlink()
+    with pytest.raises(ArgumentError, match=f"its file {name} is missing") as caught:
+        bdl.fit(model, Y, **asked)
+    assert caught.value.code == "E124"
+
+
+@pytest.mark.parametrize("name", ["00000002.npz", "state.npz", "run.json"])
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut short"])
+def test_a_file_that_is_damaged_is_told_of(tmp_path: Path, name: str, content: bytes) -> None:
+    asked = {"draws": 2000, "tune": 50, "chains": 1, **QUIET, "checkpoint": tmp_path / "run"}
+    bdl.fit(model, Y, **asked)
+    (tmp_path / "run" / name).write_bytes(content)
+    with pytest.raises(ArgumentError, match=f"its file {name} is missing or damaged"):
+        bdl.fit(model, Y, **asked)
+
+
+@pytest.mark.parametrize("last", [0, 3])
+@pytest.mark.parametrize("file", ["number", "state"])
+def test_a_process_that_ends_between_two_files_leaves_a_whole_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, last: int, file: str
+) -> None:
+    """The first write, or a later one, ends before its numbered file has a name, or its state."""
+    asked = {"draws": 2000, "tune": 50, "chains": 2, **QUIET}
+    whole = digest(bdl.fit(model, Y, **asked))
+    real, calls = folder.write_whole, []
+
+    def dies(path: str, content: bytes) -> None:
+        state = path.endswith(folder.STATE)
+        calls.append(state)
+        if calls.count(True) > last and state == (file == "state"):
+            Path(f"{path}.1.part").write_bytes(content)
+            raise SystemExit
+        real(path, content)
+
+    monkeypatch.setattr(folder, "write_whole", dies)
+    with pytest.raises(SystemExit):
+        bdl.fit(model, Y, **asked, checkpoint=tmp_path / "run")
+    monkeypatch.setattr(folder, "write_whole", real)
+    assert digest(bdl.fit(model, Y, **asked, checkpoint=tmp_path / "run")) == whole
+    assert not list((tmp_path / "run").glob("*.part"))
+
+
 def test_what_else_a_process_has_loaded_does_not_matter(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -186,12 +296,17 @@ bdl.fit(kill_model.model, kill_model.Y, **{asked!r}, progressbar=wait_for_death,
 """
 
 
+def written(path: Path) -> int:
+    """When the state was last written, in nanoseconds; 0 before the first time."""
+    return (path / folder.STATE).stat().st_mtime_ns if (path / folder.STATE).is_file() else 0
+
+
 def killed(tmp_path: Path, path: Path, seconds: float, part: float, asked: dict[str, Any]) -> int:
     """Start the run, kill it so many seconds after its first write; the iterations on the disk.
 
     Having done some part of them all, it waits to be killed.
     """
-    before = len(list(path.glob("0*.npz")))
+    before = written(path)
     text = Path(__file__).read_text().split("Y = np.linspace")[0].split("def model")[1]
     (tmp_path / "kill_model.py").write_text(
         "from typing import Any\nimport numpy as np\nimport bayesdl as bdl\n"
@@ -199,13 +314,13 @@ def killed(tmp_path: Path, path: Path, seconds: float, part: float, asked: dict[
     )
     script = SCRIPT.format(tests=str(tmp_path), path=str(path), part=part, asked=asked)
     process = subprocess.Popen([sys.executable, "-c", script])
-    while process.poll() is None and len(list(path.glob("0*.npz"))) == before:
+    while process.poll() is None and written(path) == before:
         time.sleep(0.01)
     time.sleep(seconds)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
-    with np.load(max(path.glob("0*.npz"))) as last:
-        return int(sum(last[f"{chain}.at"][0] for chain in range(asked["chains"])))
+    with np.load(path / folder.STATE) as state:
+        return int(sum(state[f"{chain}.at"][0] for chain in range(asked["chains"])))
 
 
 def _survives(tmp_path: Path, kills: int, draws: int, seed: int) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bayesdl.infer.climb import Climb, climb, pathfinder
+from bayesdl.infer.climb import Climb, climb, pathfinder, still_rising
 from bayesdl.infer.optim.lbfgs import LBFGS
 
 ROOT = np.array([[2.0, 0.0, 0.0], [1.0, 0.5, 0.0], [-3.0, 0.2, 0.1]])
@@ -109,3 +109,54 @@ def test_places_without_a_density_are_left() -> None:
 def test_a_start_at_the_mode_is_kept() -> None:
     path = path_from(MEAN)
     np.testing.assert_allclose(pathfinder(path, normal, np.random.default_rng(0)), MEAN)
+
+
+def collapsing(x: Any) -> Any:
+    """Nine normals around the tenth coordinate with scale exp(x[10]): unbounded as that falls."""
+    with np.errstate(all="ignore"):
+        z = (x[:9] - x[9]) * np.exp(-x[10])
+        inner = -z * np.exp(-x[10])
+        gradient = np.concatenate([inner, [-inner.sum() - x[9]], [z @ z - 9.0]])
+        return float(-0.5 * (z @ z + x[9] ** 2) - 9.0 * x[10]), gradient
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_density_that_rises_without_end_is_noticed(seed: int) -> None:
+    """Nine nats for each factor e of the scale, though the optimiser's last steps gain nothing."""
+    end = climb(collapsing, np.random.default_rng(seed).uniform(-1.0, 1.0, 11))
+    assert end.position[10] < -10.0
+    assert not end.converged
+    assert still_rising(collapsing, end.position) == 10
+
+
+def test_a_mode_does_not_rise() -> None:
+    """Whatever the scale of a coordinate: sds of 1e-3, 1 and 1e8, at the mode and near it."""
+    sd = np.array([1e-3, 1.0, 1e8])
+
+    def scaled(x: Any) -> Any:
+        return -0.5 * ((x / sd) ** 2).sum(), -x / sd**2
+
+    assert still_rising(scaled, np.zeros(3)) is None
+    assert still_rising(scaled, 0.5 * sd) is None
+    assert still_rising(scaled, np.array([0.0, 9.0, 0.0])) == 1
+
+
+def test_what_ends_in_nothing_finite_does_not_rise() -> None:
+    """A wall without a density beyond is an end as well."""
+
+    def wall(x: Any) -> Any:
+        return (float(9.0 * x[0]) if x[0] < 1.0 else np.nan), np.array([9.0])
+
+    assert still_rising(wall, np.array([0.5])) is None
+
+
+def test_a_place_that_the_dtype_does_not_resolve_is_no_mode() -> None:
+    """From one float32 near 0.2 to the next are 1.5e-8: more than the scale of this normal."""
+
+    def narrow(x: Any) -> Any:
+        z = (x - 0.2) / 1e-8
+        return -0.5 * float(z @ z), -z / 1e-8
+
+    end = np.array([0.2 + 1e-8])
+    assert still_rising(narrow, end, np.float32) == 0
+    assert still_rising(narrow, end) is None

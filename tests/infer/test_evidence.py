@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import bayesdl as bdl
-from bayesdl import dist, nn
+from bayesdl import constraints, dist, nn
 from bayesdl._base.errors import SampleError
 from bayesdl._base.tree import flatten
 from bayesdl.infer.evidence import evidence_bounds
@@ -128,14 +128,47 @@ def test_an_operation_of_a_guide_of_ones_own_is_named() -> None:
     assert 0.5 < error.run.values["x"].mean() < 1.0
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"estimator": "score_function", "samples": 1},
+        {"estimator": "score_function"},
+        {"estimator": "enumeration"},
+    ],
+    ids=str,
+)
+def test_what_a_guide_with_discrete_unknowns_lost_is_found(settings: dict[str, Any]) -> None:
+    """Its running baselines are of the last finite step, as all else."""
+
+    def switched(y: Any) -> None:
+        z = bdl.sample("z", dist.Bernoulli(0.3))
+        x = bdl.sample("x", dist.Normal(0.0, 1.0))
+        bdl.factor("cliff", 5.0 * x + 0.1 * z + 0.0 * np.log(2.0 - x) + 0.0 * y)
+
+    def guide(y: Any) -> None:
+        bdl.sample("z", dist.Bernoulli(bdl.param("p", support=constraints.unit_interval)))
+        bdl.sample("x", dist.Normal(bdl.param("loc"), 0.1))
+
+    error, _ = lost(switched, guide=guide, **settings)
+    rows = {row[0]: row[1:] for row in error.facts}
+    assert rows["first non-finite operation"][0] == "`log`"
+    assert "0.0 * np.log(2.0 - x)" in str(error.where)
+    assert (error.run.values["x"] < 2.0).mean() > 0.6
+    state = error.run.states[0]
+    assert all(np.isfinite(leaf).all() for leaf in flatten((state.params, state.baseline))[0])
+
+
 @pytest.mark.parametrize("estimator", ["local_reparametrised", "flipout"])
-@pytest.mark.parametrize("batch_size", [None, 8])
+@pytest.mark.parametrize(("batch_size", "point"), [(None, False), (8, False), (None, True)])
 def test_what_has_noise_in_the_sums_of_layers_is_found_too(
-    estimator: str, batch_size: int | None
+    estimator: str, batch_size: int | None, point: bool
 ) -> None:
     def net(x: Any, y: Any) -> None:
         f = nn.MLP(hidden=(5,), out=1)(x)[:, 0]
-        s = bdl.sample("s", dist.HalfNormal(1.0))
+        if point:
+            s = bdl.param("s", support=constraints.positive)
+        else:
+            s = bdl.sample("s", dist.HalfNormal(1.0))
         bdl.factor("edge", 500.0 * s + 0.0 * np.log(3.0 - s))
         with bdl.plate("rows", x.shape[0]):
             bdl.sample("y", dist.Normal(f, 1.0), obs=y)

@@ -17,6 +17,10 @@ BAD: list[dict[str, Any]] = [
     {"chains": 1.5},
     {"target_accept": 1.0},
     {"method": "nutz"},
+    *({"max_treedepth": bad} for bad in (0, -1, 2.5, True, "10")),
+    *({"method": "hmc", "path_length": bad} for bad in (0.0, -1, float("inf"), float("nan"), "1")),
+    *({"method": "hmc", "max_steps": bad} for bad in (0, -3, 2.5)),
+    *({"max_memory": bad} for bad in ("1GB", 0, -1.0, float("nan"), True)),
 ]
 QUIET: dict[str, Any] = {"random_seed": 3, "progressbar": False}
 
@@ -118,8 +122,30 @@ def test_unknown_arguments_are_answered_with_the_right_one(wrong: str, meant: st
 
 @pytest.mark.parametrize("bad", BAD)
 def test_arguments_out_of_range_are_refused_at_once(bad: dict[str, Any]) -> None:
-    with pytest.raises(ArgumentError):
+    with pytest.raises(ArgumentError) as caught:
         bdl.fit(gaussian, **bad)
+    (name,) = set(bad) - {"method"} or {"method"}
+    assert name in caught.value.headline
+    assert caught.value.fix
+
+
+def test_numbers_of_other_kinds_are_taken() -> None:
+    few: dict[str, Any] = {**QUIET, "draws": 5, "tune": 5, "chains": 1}
+    bdl.fit(gaussian, max_treedepth=np.int64(3), max_memory=np.float32(1e9), **few)
+    bdl.fit(gaussian, method="hmc", path_length=2, max_steps=np.int32(3), **few)
+
+
+def test_a_limit_of_steps_that_is_reached_is_a_statistic_and_a_verdict() -> None:
+    """Of trajectories a hundred times as long as the posterior is wide."""
+    asked: dict[str, Any] = {**QUIET, "method": "hmc", "draws": 200, "tune": 200}
+    post = bdl.fit(gaussian, path_length=100.0, max_steps=5, **asked)
+    assert post.draws.stats["reached_max_steps"].all()
+    assert (post.draws.stats["n_steps"] == 5).all()
+    assert "reached_max_steps" in post.draws.attrs["attention"]
+    assert "step limit of 5" in str(post.verdict())
+    post = bdl.fit(gaussian, **asked)
+    assert not post.draws.stats["reached_max_steps"].any()
+    assert post.verdict().attrs()["reached_max_steps"] == 0.0
 
 
 def test_nuts_refuses_a_minibatch() -> None:
@@ -130,6 +156,22 @@ def test_nuts_refuses_a_minibatch() -> None:
 
     with pytest.raises(SampleError, match="cannot run on a minibatch"):
         bdl.fit(part, np.zeros(10), **QUIET)
+
+
+@pytest.mark.parametrize("method", ["nuts", "hmc"])
+def test_markov_chains_refuse_parameters_without_a_prior(method: str) -> None:
+    """At once, with the site, the layer and what to write."""
+
+    def model(x: Any, y: Any) -> None:
+        f = nn.Linear(1, "out", prior=None)(x)[:, 0]
+        bdl.sample("y", dist.Normal(f, 1.0), obs=y)
+
+    with pytest.raises(SampleError) as caught:
+        bdl.fit(model, np.ones((3, 1)), np.zeros(3), method=method)
+    message = str(caught.value)
+    assert f"{method} cannot draw parameter \"out.weight\" of layer 'out'" in message
+    for part in ("out.weight, out.bias", 'method="vi"', 'nn.Linear(1, "out"', "[S109]"):
+        assert part in message
 
 
 def test_a_density_that_is_nowhere_finite_names_the_site_and_the_operation() -> None:

@@ -10,7 +10,8 @@ import pytest
 
 import bayesdl as bdl
 from bayesdl import dist
-from bayesdl._base.errors import ArgumentError
+from bayesdl._base.errors import ArgumentError, RunError
+from bayesdl.infer.chain import Job
 
 
 def gaussian() -> None:
@@ -79,15 +80,17 @@ def test_aborted_it_keeps_its_draws() -> None:
     assert 0 < post["x"].shape[1] < 100_000
 
 
-def test_what_goes_wrong_is_raised_by_wait() -> None:
-    def fails(record: dict[str, Any]) -> None:
+def test_what_goes_wrong_is_raised_by_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(self: Job, here: Any, limit: int) -> Any:
         raise ZeroDivisionError
 
+    monkeypatch.setattr(Job, "advance", fails)
     run: Any = bdl.fit(
-        gaussian, draws=10, tune=10, random_seed=1, progressbar=fails, blocking=False
+        gaussian, draws=10, tune=10, random_seed=1, progressbar=False, blocking=False
     )
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(RunError) as caught:
         run.wait(60.0)
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
 
 
 def test_what_is_wrong_with_the_call_is_raised_at_once() -> None:

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import io
+import logging
+import re
+import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -191,29 +196,122 @@ def test_text_is_lines_even_in_a_terminal(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_divergences_and_step_size_of_a_real_run(capsys: pytest.CaptureFixture[str]) -> None:
+    """Between the line before the run and the block of what needs attention."""
     post = bdl.fit(funnel, draws=300, tune=300, random_seed=1)
-    last = capsys.readouterr().err.splitlines()[-1]
+    first, *lines = capsys.readouterr().err.splitlines()
+    end = next(i for i, line in enumerate(lines) if line.startswith("Posterior of funnel"))
     count = int(post.draws.stats["diverging"].sum())
     assert count > 0
-    assert f"1200 draws  {count} divergences  step size 0." in last
+    assert first.startswith("4 chains on ")
+    assert f"1200 draws  {count} divergences  step size 0." in lines[end - 1]
+    assert lines[end].endswith(" needs attention:")
+    assert f"!!  {count} of 1200 draws diverged" in lines[end:]
+    assert "      more: bayesdl explain divergences" in lines[end:]
 
 
 def test_elbo_of_an_optimisation(capsys: pytest.CaptureFixture[str]) -> None:
     bdl.fit(gaussian, method="advi", tune=200, draws=10, random_seed=1)
-    lines = capsys.readouterr().err.splitlines()
+    first, *lines = capsys.readouterr().err.splitlines()
+    lines = [line for line in lines if line.startswith("advi: ")]
+    assert (
+        first == "1 chain on 1 thread, up to 200 steps, 10 draws of 1 number: 240 bytes in memory"
+    )
     assert "warm-up  ELBO" in lines[0]
     assert "10 draws  ELBO" in lines[-1]
     assert "divergences" not in lines[-1]
 
 
-def test_a_function_gets_the_records_and_false_is_silent(
-    capsys: pytest.CaptureFixture[str],
+def test_a_fine_run_has_a_line_before_it_and_its_verdict_after(
+    capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
+    """And in the log too, where somebody listens."""
+    caplog.set_level(logging.INFO, "bayesdl")
+    bdl.fit(gaussian, draws=1000, tune=500, cores=2, random_seed=1, progressbar="text")
+    lines = capsys.readouterr().err.splitlines()
+    assert re.fullmatch(
+        r"4 chains on 2 threads, 500 \+ 1000 draws of 1 number: \d+ kB in memory", lines[0]
+    )
+    assert lines[1].startswith("nuts: 4 × (500 + 1000)  ")
+    assert lines[-2].startswith("nuts: 4 × (500 + 1000)  6000/6000")
+    assert lines[-1].startswith("ok  R-hat at most 1.0")
+    assert [r.message for r in caplog.records] == [lines[0], lines[-1]]
+
+
+def test_retries_of_starts_and_what_is_kept_are_said(capsys: pytest.CaptureFixture[str]) -> None:
+    def half() -> None:
+        x = bdl.sample("x", dist.Normal(0.0, 1.0).expand((3,)).to_event(1))
+        bdl.factor("only above", bdl.numpy.log(x[0] - 0.2))
+
+    asked: dict[str, Any] = {"draws": 20, "tune": 20, "chains": 2, "random_seed": 1}
+    post = bdl.fit(half, **asked, thin=2)
+    again = sum(post.draws.attrs["init_retries"])
+    first = capsys.readouterr().err.splitlines()[0]
+    assert again > 1
+    assert ", 20 + 20 draws, 1 of 2 kept, of 3 numbers: " in first
+    assert first.endswith(f"; {again} starts without a finite density, tried again")
+    bdl.fit(gaussian, **asked, keep="moments", executor=ThreadPoolExecutor)
+    first = capsys.readouterr().err.splitlines()[0]
+    assert first.startswith("2 chains on an executor, 20 + 20 draws, moments of 1 number: ")
+
+
+def test_a_function_gets_the_records_and_false_is_silent(
+    capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """What is said goes to the log alone."""
+    caplog.set_level(logging.INFO, "bayesdl")
     seen: list[dict[str, Any]] = []
     bdl.fit(gaussian, draws=20, tune=20, chains=2, random_seed=1, progressbar=seen.append)
     bdl.fit(gaussian, draws=20, tune=20, chains=2, random_seed=1, progressbar=False)
     assert capsys.readouterr().err == ""
     assert seen[-1]["drawn"] == [20, 20]
+    assert [r.levelname for r in caplog.records] == ["INFO", "WARNING"] * 2
+    assert "needs attention" in caplog.records[1].message
+
+
+def test_a_handle_says_its_verdict_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """When it is waited for; a look at a run under way is not a verdict."""
+    run = bdl.fit(gaussian, draws=1000, tune=500, random_seed=1, blocking=False)
+    while run.running:
+        run.inspect()
+    run.inspect()
+    run.wait()
+    assert sum(line.startswith("ok  ") for line in capsys.readouterr().err.splitlines()) == 1
+
+
+SPEAKING = """if True:
+    import logging, sys
+    {setup}
+    from bayesdl.infer.progress import say
+    say("a line", shown={shown})
+    say("a block", logging.WARNING, shown={shown})
+    """
+
+
+@pytest.mark.parametrize(
+    ("setup", "shown", "printed"),
+    [
+        ("", True, ["a line", "a block"]),
+        ("", False, ["a block"]),
+        ("logging.basicConfig()", True, ["a line", "WARNING:bayesdl:a block"]),
+        (
+            "logging.basicConfig(level='INFO')",
+            True,
+            ["INFO:bayesdl:a line", "WARNING:bayesdl:a block"],
+        ),
+        ("logging.basicConfig(filename=FILE)", True, ["a line", "a block"]),
+        ("logging.getLogger('bayesdl').setLevel('ERROR')", False, []),
+    ],
+)
+def test_nothing_is_printed_twice(
+    setup: str, shown: bool, printed: list[str], tmp_path: Path
+) -> None:
+    """Whatever logging is told to do; without a word Python prints warnings."""
+    setup = setup.replace("FILE", repr(str(tmp_path / "log"))) or "pass"
+    code = SPEAKING.format(setup=setup, shown=shown)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.splitlines() == printed
+    if "filename" in setup:
+        assert (tmp_path / "log").read_text() == "WARNING:bayesdl:a block\n"
 
 
 def test_anything_else_is_refused() -> None:

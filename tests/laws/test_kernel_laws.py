@@ -13,6 +13,8 @@ from bayesdl import dist, nn
 from bayesdl.infer.deep._base import DropoutKernel
 from bayesdl.infer.methods import KERNELS
 from bayesdl.model.density import build_density
+from bayesdl.ops import _bind as interpreter
+from bayesdl.ops import numpy as bnp
 from bayesdl.testing.kernels import (
     Gaussian,
     check_block_size,
@@ -82,3 +84,40 @@ def test_leaves_a_gaussian_invariant(case: Any) -> None:
     if isinstance(kernel, DropoutKernel):
         pytest.skip("its guide is not the density")
     check_invariant(block, executable, TARGET, tune=3000, draws=20_000, seed=SEED)
+
+
+class Counted(Gaussian):
+    """A Gaussian, slightly tilted by the one arctangent of a Program, by which it is known."""
+
+    def function(self, position: Any, *rest: Any) -> Any:
+        return Gaussian.function(self, position, *rest) + 0.1 * bnp.arctan(position).sum()
+
+
+@pytest.mark.parametrize("metric", ["diag", "low_rank", "dense"])
+@pytest.mark.parametrize("method", ["nuts", "hmc"])
+def test_a_leapfrog_step_takes_one_gradient(
+    method: str, metric: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Warm-up and draws: what is evaluated beyond the steps is of the first state, and the same
+    for a short and a long run.
+
+    The interpreter runs what native code is made from; it is told to count.
+    """
+    kernel = KERNELS[method](metric=metric)
+    target = Counted(TARGET.mean, TARGET.sd)
+    block, executable = compiled(kernel, target, 5, "interpret")
+    evaluated: list[str] = []
+    compute = interpreter.compute
+
+    def counting(primitive: Any, *rest: Any) -> Any:
+        evaluated.extend(["gradient"] if primitive.name == "arctan" else [])
+        return compute(primitive, *rest)
+
+    monkeypatch.setattr(interpreter, "compute", counting)
+    beyond = []
+    for tune, draws in ((5, 1), (30, 10)):
+        evaluated.clear()
+        steps = walk(block, executable, target, tune=tune, draws=draws, seed=2).info["n_steps"]
+        beyond.append(len(evaluated) - int(steps.sum()))
+    assert 0 < beyond[0] < 60
+    assert beyond[1] == beyond[0]

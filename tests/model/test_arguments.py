@@ -36,6 +36,16 @@ def test_dtypes_become_those_of_programs() -> None:
     assert dtypes == ["int32", "bool", "float32", "float32"]
 
 
+def test_arrays_begin_at_a_cache_line_and_large_ones_are_not_copied() -> None:
+    room = np.arange(3 * 2**18 + 1, dtype=np.float64)
+    small, large = room[1:101].reshape(20, 5), np.ones(2**21 + 2)[1:]
+    (found,) = read_arguments(anything, (small,)).arrays
+    assert found.ctypes.data % 64 == 0
+    np.testing.assert_array_equal(found, small)
+    (found,) = read_arguments(anything, (large,)).arrays
+    assert np.shares_memory(found, large)
+
+
 def test_labels_of_frames_and_labelled_arrays_are_kept() -> None:
     """Column names by the argument's name, coordinates by dimension."""
     pd = pytest.importorskip("pandas")

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 import bayesdl as bdl
-from bayesdl import dist
+from bayesdl import constraints, dist
 from bayesdl._base.errors import ArgumentError, ShapeError, SiteError
+from bayesdl.model.density import build_density
 from bayesdl.model.handlers import trace_sites
 from bayesdl.model.statements import units
 from bayesdl.tracing.flow import scan
@@ -139,3 +140,36 @@ def test_threads_do_not_see_each_other() -> None:
         thread.start()
         thread.join()
     assert len(seen) == 1
+
+
+def test_a_parameter_has_no_density_whatever_its_coordinates() -> None:
+    """Neither a prior nor the change of variables; so where it lands does not depend on them."""
+
+    def model() -> None:
+        rate = bdl.param("rate", 2, support=constraints.positive)
+        corner = bdl.param("corner", (2, 3), support=constraints.simplex, dims=("row", "part"))
+        bdl.factor("f", np.log(rate).sum() + 0.0 * corner.sum())
+
+    density = build_density(model, ())
+    assert [(s.type.shape, s.point, s.distribution) for s in density.sites.latent.values()] == [
+        ((2,), True, "param"),
+        ((2, 3), True, "param"),
+    ]
+    position = np.linspace(-1.0, 1.0, density.dim)
+    values = density.constrain(position)
+    assert (values["rate"] > 0.0).all()
+    np.testing.assert_allclose(values["corner"].sum(axis=1), 1.0)
+    np.testing.assert_allclose(density.function(position), np.log(values["rate"]).sum())
+
+
+def test_a_parameter_is_given_a_value_or_has_none() -> None:
+    def model() -> Any:
+        return bdl.param("center", 2)
+
+    with pytest.raises(SiteError, match='parameter "center" has no value, and no prior') as caught:
+        bdl.seed(0)(model)()
+    assert "[M109]" in str(caught.value)
+    with bdl.substitute({"center": np.ones(2)}):
+        assert model().tolist() == [1.0, 1.0]
+    with bdl.do({"center": 3.0}):
+        assert model() == 3.0

@@ -11,7 +11,9 @@ import pytest
 import bayesdl as bdl
 from bayesdl import dist, jit, nn, vmap
 from bayesdl._base.errors import ArgumentError, ModelError
+from bayesdl.infer.deep._base import DropoutKernel
 from bayesdl.infer.deep.mc_dropout import MCDropout
+from bayesdl.infer.methods import KERNELS
 from bayesdl.infer.targets import Perturbed, dropped_weights, spread
 from bayesdl.model.density import build_density
 from bayesdl.model.handlers import thinned
@@ -23,6 +25,8 @@ X = np.random.default_rng(1).normal(size=(1, 4, 6))
 DRAWS = 100_000
 LAYERS = {
     "linear": nn.Sequential((nn.Flatten(), nn.Linear(3, "a"))),
+    # The sum over times knows whether they share a mask.
+    "linear over time": nn.Sequential((nn.Linear(3, "a"), lambda f: bnp.sum(f, axis=1))),
     "conv": nn.Conv1d(4, 3, name="a"),
     "groups": nn.Conv1d(4, 3, groups=2, name="a"),
     "transposed": nn.ConvTranspose1d(4, 3, name="a"),
@@ -100,6 +104,23 @@ def test_without_it_all_layers_are_dropped_that_several_units_enter() -> None:
     assert [(w.layer, w.rate) for w in found] == [("a", None), ("c", None)]
 
 
+def test_plain_layers_are_dropped_only_behind_it() -> None:
+    """Weights without a prior are trained; it takes an `nn.Dropout` to drop them. Seed 0."""
+    plain = nn.Linear(5, "a", prior=None)
+    common: Any = {"tune": 50, "draws": 50, "random_seed": 0, "progressbar": False}
+    methods = ("mc_dropout", "dropconnect", "concrete_dropout", "variational_dropout")
+    for method in (*methods, "sparse_variational_dropout"):
+        post = bdl.fit(network(plain, "relu", nn.Linear(1, "b")), *DATA, method=method, **common)
+        assert (post["a.weight"] == post["a.weight"][0, 0]).all()
+        assert (post["b.weight"] != post["b.weight"][0, 0]).any()
+    behind = network(nn.Dropout(0.4), plain, "relu", nn.Linear(1, "b"))
+    post = bdl.fit(behind, *DATA, method="mc_dropout", **common)
+    assert (post["a.weight"] == 0.0).any()
+    assert (post["b.weight"] == post["b.weight"][0, 0]).all()
+    with pytest.raises(ModelError, match="that has a prior"):
+        dropped_weights(build_density(network(plain, nn.Linear(1, "b", prior=None)), DATA))
+
+
 def test_it_is_the_identity_elsewhere() -> None:
     nets = [network(*drop, nn.Linear(1)) for drop in ((), (nn.Dropout(0.5),))]
     plain, dropped = (build_density(net, DATA) for net in nets)
@@ -125,3 +146,22 @@ def test_a_net_with_nothing_to_drop_is_refused() -> None:
 def test_rates_lie_between_0_and_1(rate: float) -> None:
     with pytest.raises(ArgumentError, match="between 0 and 1"):
         nn.Dropout(rate)
+
+
+@pytest.mark.parametrize("method", [n for n, k in KERNELS.items() if issubclass(k, DropoutKernel)])
+def test_every_method_drops_a_layer_over_time(method: str) -> None:
+    """The same features of a row at all its times: draws are of weights, which know no time."""
+
+    def model(x: Any, y: Any = None) -> None:
+        f = nn.Linear(1, "out")(np.tanh(nn.Linear(4, "in", prior=None)(x)))[..., 0]
+        with bdl.plate("rows", x.shape[0]):
+            bdl.sample("y", dist.Normal(f, 0.5).to_event(1), obs=y)
+
+    x = np.random.default_rng(4).normal(size=(30, 5, 2))
+    common: Any = {"tune": 600, "draws": 20, "random_seed": 0, "progressbar": False}
+    post = bdl.fit(model, x, x[..., 0], method=method, learning_rate=0.03, **common)
+    mean = post.predict(x, kind="mean")["y"][0]
+    assert mean.shape == (20, 30, 5)
+    # A rate that is learned may come to 0.
+    assert method == "concrete_dropout" or np.ptp(mean, axis=0).max() > 0.0
+    assert np.sqrt(np.mean((mean.mean(axis=0) - x[..., 0]) ** 2)) < 0.6

@@ -68,6 +68,15 @@ def test_log_probabilities_are_scipys(name: str) -> None:
     np.testing.assert_allclose(law.log_prob(values), expected, rtol=1e-10)
 
 
+def test_a_head_of_each_time() -> None:
+    outputs = RNG.normal(size=(5, 3, 6))
+    law, one = (heads.mixture_density(f, 2) for f in (outputs, outputs[:, 1]))
+    assert law.batch_shape == (5, 3)
+    found = law.log_prob(np.tile(Y[:, None], 3))
+    np.testing.assert_allclose(found[:, 1], one.log_prob(Y), rtol=1e-12)
+    assert heads.gaussian(outputs[..., :1], 0.5).batch_shape == (5, 3)
+
+
 def test_outputs_of_another_width_are_refused() -> None:
     with pytest.raises(ShapeError, match=r"\(rows, 2\)"):
         heads.heteroscedastic(F[:, :1])

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
 
-from bayesdl import dist
+import bayesdl as bdl
+from bayesdl import dist, nn
 from bayesdl._base.errors import ShapeError
 from bayesdl.model.handlers import seed, substitute, trace_sites
+from bayesdl.model.sites import read_sites
 from bayesdl.nn import Linear
+from bayesdl.ops import numpy as bnp
 from bayesdl.ops import random
 from bayesdl.tracing import trace
 
@@ -67,6 +72,43 @@ def test_it_traces() -> None:
 
     program = trace(f, X, random.key(0)).program
     assert program.output_types[0].shape == (5, 2)
+
+
+def test_it_acts_on_the_last_axis() -> None:
+    x = np.random.default_rng(2).standard_normal((2, 4, 5, 3))
+    with substitute({"linear.weight": W, "linear.bias": B}):
+        np.testing.assert_allclose(Linear(2)(x), x @ W + B, rtol=1e-14)
+
+
+def test_a_perceptron_stands_behind_attention_and_a_head_behind_every_time() -> None:
+    x = np.random.default_rng(2).standard_normal((3, 4, 6))
+    block = nn.Sequential(
+        (nn.Residual(nn.MultiHeadAttention(2)), nn.Residual(nn.MLP((5,), 6)), nn.GRU(2))
+    )
+    with seed(0):
+        f = nn.Linear(2)(block(x))
+    law = nn.heads.heteroscedastic(f).to_event(1)
+    assert (law.batch_shape, law.event_shape) == ((3,), (4,))
+
+
+def test_without_priors_it_is_plain() -> None:
+    """Its biases too, unless they are given a prior of their own."""
+
+    def points(layer: Linear) -> dict[str, bool]:
+        def model() -> None:
+            bdl.factor("f", bnp.sum(layer(X)))
+
+        return {name: site.point for name, site in read_sites(model, ()).items()}
+
+    assert points(Linear(2)) == {"linear.weight": False, "linear.bias": False}
+    assert points(Linear(2, prior=None)) == {"linear.weight": True, "linear.bias": True}
+    normal = dist.Normal(0.0, 1.0)
+    mixed = Linear(2, prior=None, bias_prior=normal)
+    assert points(mixed) == {"linear.weight": True, "linear.bias": False}
+    assert points(pickle.loads(pickle.dumps(mixed))) == points(mixed)
+    plain = Linear(2, prior=None)
+    assert points(pickle.loads(pickle.dumps(plain))) == points(plain)
+    assert points(Linear(2, bias_prior=None)) == {"linear.weight": False, "linear.bias": True}
 
 
 def test_inputs_have_two_axes() -> None:

@@ -5,12 +5,15 @@ Statistical tests use one seed each and reject at a false-alarm rate of 1e-6.
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import scipy.special
 import scipy.stats
 
-from bayesdl._base.errors import ArgumentError
+from bayesdl._base import memory
+from bayesdl._base.errors import ArgumentError, CapacityError
 from bayesdl.ir.types import ArrayType
 from bayesdl.lower.llvm import compile_program
 from bayesdl.ops import random
@@ -308,3 +311,35 @@ def test_a_stream_goes_on_with_its_next_key() -> None:
     short = random.uniform_and_key(key, 3, np.float32)[0]
     assert short.dtype == np.float32
     np.testing.assert_allclose(short, numbers, atol=2.0**-23)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda key: random.bits(key, (10**12,)),
+        lambda key: random.split(key, 10**12),
+        lambda key: random.normal(key, (10**6, 10**6)),
+        lambda key: random.gamma(key, 2.0, (10**12,)),
+        lambda key: random.permutation(key, 10**12),
+    ],
+)
+def test_more_numbers_than_fit_are_refused(call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "free_memory", lambda: 10**12)
+    with pytest.raises(CapacityError, match="an array of shape"):
+        call(random.key(0))
+
+
+def test_what_bits_take_on_the_way_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rounds hold several times as much as the words: what is refused is what is taken."""
+    count = 2 * 10**6
+    monkeypatch.setattr(memory, "CAREFUL", 0)
+    tracemalloc.start()
+    monkeypatch.setattr(memory, "free_memory", lambda: 2**60)
+    random.bits(random.key(0), (count,))
+    taken = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    monkeypatch.setattr(memory, "free_memory", lambda: int(0.97 * taken))
+    with pytest.raises(CapacityError, match="on the way"):
+        random.bits(random.key(0), (count,))
+    monkeypatch.setattr(memory, "free_memory", lambda: int(1.03 * taken))
+    random.bits(random.key(0), (count,))

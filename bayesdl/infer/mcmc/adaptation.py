@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, ClassVar, Protocol
+
+import numpy as np
 
 from bayesdl._base.dataclass import dataclass
 from bayesdl._base.errors import ArgumentError
@@ -98,6 +101,41 @@ def check_metric(metric: str, dense: tuple[tuple[int, ...], ...]) -> None:
         raise ArgumentError(
             "a coordinate is in two dense blocks.",
             fix="name each site once, sites that are to be learnt together in one tuple.",
+            where=user_source(),
+            code="A108",
+        )
+
+
+def check_count(name: str, value: Any, example: int) -> None:
+    """A whole number of at least one.
+
+    Raises
+    ------
+    ArgumentError
+    """
+    if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 1:
+        raise ArgumentError(
+            f"{name} must be a whole number of at least 1.",
+            facts=[("given", repr(value))],
+            fix=f"for example {name}={example}.",
+            where=user_source(),
+            code="A108",
+        )
+
+
+def check_positive(name: str, value: Any, example: float) -> None:
+    """A finite number above zero.
+
+    Raises
+    ------
+    ArgumentError
+    """
+    number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    if not number or not 0.0 < value < math.inf:
+        raise ArgumentError(
+            f"{name} must be a finite number above zero.",
+            facts=[("given", repr(value))],
+            fix=f"for example {name}={example}.",
             where=user_source(),
             code="A108",
         )

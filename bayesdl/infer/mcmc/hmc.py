@@ -13,7 +13,14 @@ from bayesdl.ops import random
 from bayesdl.tracing.flow import while_loop
 
 from . import adaptation
-from .adaptation import Adaptation, Learner, check_metric, learner
+from .adaptation import (
+    Adaptation,
+    Learner,
+    check_count,
+    check_metric,
+    check_positive,
+    learner,
+)
 from .integrator import Place, Point, energy, leapfrog, set_off
 
 Either = TypeVar("Either", Place, Point)
@@ -57,6 +64,7 @@ class HMCInfo:
     acceptance_rate: Any
     step_size: Any
     n_steps: Any
+    reached_max_steps: Any
     diverging: Any
     energy: Any
     energy_error: Any
@@ -89,7 +97,7 @@ class HMC(Kernel):
     target_accept : float
         Acceptance rate that the step size is adapted to.
     max_steps : int
-        Leapfrog steps that no trajectory exceeds.
+        Leapfrog steps that no trajectory exceeds; ``reached_max_steps`` tells which would have.
     metric : {"diag", "low_rank", "dense"}
     dense : tuple of tuple of int
         As for NUTS.
@@ -113,6 +121,8 @@ class HMC(Kernel):
 
     def __post_init__(self) -> None:
         check_metric(self.metric, self.dense)
+        check_positive("path_length", self.path_length, 1.5)
+        check_count("max_steps", self.max_steps, 1000)
 
     def init(self, key: Any, position: Any, density: Density) -> HamiltonianState:
         return start(key, position, density, learner(self.metric, self.dense, position.shape[0]))
@@ -122,7 +132,7 @@ class HMC(Kernel):
         epsilon = adaptation.step_size(state.adaptation, phase)
         here = depart(keys[0], state, phase)
         metric = state.adaptation.metric
-        n_steps = self._length(keys[1], epsilon)
+        n_steps, cut_off = self._length(keys[1], epsilon)
         point, place, _ = while_loop(
             lambda carry: carry[2] < n_steps,
             lambda carry: (*leapfrog(carry[0], density, epsilon, metric), carry[2] + 1),
@@ -142,16 +152,18 @@ class HMC(Kernel):
             acceptance_rate=acceptance,
             step_size=epsilon,
             n_steps=n_steps,
+            reached_max_steps=cut_off,
             diverging=error > DIVERGENCE,
             energy=bnp.where(accepted, before + error, before),
             energy_error=bnp.where(accepted, error, 0.0),
         )
         return HamiltonianState(chosen.position, chosen.value, chosen.gradient, learnt), info
 
-    def _length(self, key: Any, epsilon: Any) -> Any:
+    def _length(self, key: Any, epsilon: Any) -> tuple[Any, Any]:
+        """Steps of a trajectory, and whether they are fewer than its length asks for."""
         stretch = random.uniform(key, dtype=epsilon.dtype, low=0.8, high=1.2)
-        steps = bnp.clip(bnp.rint(self.path_length * stretch / epsilon), 1.0, float(self.max_steps))
-        return steps.astype("int64")
+        wanted, most = bnp.rint(self.path_length * stretch / epsilon), float(self.max_steps)
+        return bnp.clip(wanted, 1.0, most).astype("int64"), wanted > most
 
 
 def choose(condition: Any, first: Either, second: Either) -> Either:

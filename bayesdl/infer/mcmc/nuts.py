@@ -10,7 +10,7 @@ from bayesdl.ops import numpy as bnp
 from bayesdl.ops import random
 
 from . import adaptation
-from .adaptation import check_metric, learner
+from .adaptation import check_count, check_metric, learner
 from .hmc import HamiltonianState, depart, start
 from .integrator import energy
 from .tree import Setting, grow
@@ -77,6 +77,7 @@ class NUTS(Kernel):
 
     def __post_init__(self) -> None:
         check_metric(self.metric, self.dense)
+        check_count("max_treedepth", self.max_treedepth, 10)
 
     def init(self, key: Any, position: Any, density: Density) -> HamiltonianState:
         return start(key, position, density, learner(self.metric, self.dense, position.shape[0]))

@@ -37,6 +37,8 @@ class ClosedTarget(NoisyTarget):
         terms = part.site_log_densities(place.draw, *rows)
         statements = part.read(place.draw, rows).statements
         for name, site in part.sites.latent.items():
+            if site.point:
+                continue
             mean, sd = site.part(place.mean), site.part(place.sd)
             law = _law(site, mean, sd)
             found = None if law is None else divergence_of(law, statements[name])

@@ -13,7 +13,7 @@ from bayesdl.infer.kernel import Density
 from bayesdl.ops import numpy as bnp
 from bayesdl.ops import random
 from bayesdl.tracing.flow import scan
-from bayesdl.transform.derived import grad, vjp
+from bayesdl.transform.derived import grad, value_and_grad, vjp
 
 from .guides import Guide
 from .local import Spread
@@ -22,17 +22,13 @@ from .objectives import Renyi
 
 @dataclass(frozen=True)
 class Sampled:
-    """What one sample gives: log density and log guide at it, and a gradient by the parameters.
-
-    `score` is the slope of the log guide of what no path leads through, by the parameters.
-    """
+    """What one sample gives: log density and log guide at it, and a gradient by the parameters."""
 
     __tree__: ClassVar[bool] = True
 
     log_density: Any
     log_guide: Any
     gradient: Any
-    score: Any = ()
 
 
 @dataclass(frozen=True)
@@ -46,11 +42,14 @@ class Estimate:
     bound : Array, shape ()
         The objective, nats.
     gradient : container of arrays
+    weights : container of arrays, optional
+        What running baselines are means of; the bound if not given.
     """
 
     log_density: Any
     bound: Any
     gradient: Any
+    weights: Any = None
 
 
 def reparametrised(
@@ -119,8 +118,7 @@ def in_the_sums(
     keys = random.split(key, 2)
 
     def spread(p: Any) -> Spread:
-        draw, _ = guide.sample_and_log_prob(p, keys[0])
-        return Spread(draw, p["mean"], bnp.exp(p["log_sd"]))
+        return Spread(guide.sample_and_log_prob(p, keys[0])[0], *guide.mean_and_sd(p))
 
     place, pull = vjp(spread, params)
     value, slope = density(place, keys[1])
@@ -141,7 +139,7 @@ def with_divergences(
     """
 
     def spread(p: Any) -> Spread:
-        return Spread(guide.sample_and_log_prob(p, key)[0], p["mean"], bnp.exp(p["log_sd"]))
+        return Spread(guide.sample_and_log_prob(p, key)[0], *guide.mean_and_sd(p))
 
     place, pull = vjp(spread, params)
     bound, slope = density(place)
@@ -150,19 +148,17 @@ def with_divergences(
 
 
 def by_score(guide: Guide, params: Any, key: Any, density: Density, tempered: Any = 1.0) -> Sampled:
-    """The slope of log w along what is reparametrised, and apart from it the score of the rest.
+    """The score: the slope of log q by the parameters, where the draw is.
 
     References
     ----------
-    Ranganath, Gerrish & Blei (2014), Black box variational inference (arXiv:1401.0118); Schulman,
-    Heess, Weber & Abbeel (2015), Gradient estimation using stochastic computation graphs
-    (arXiv:1506.05254), for both in one.
+    Ranganath, Gerrish & Blei (2014), Black box variational inference, section 2
+    (arXiv:1401.0118).
     """
-    (z, log_guide, _), pull = vjp(lambda p: guide.sample_and_score(p, key), params)
-    value, slope = density(z)
-    zero, one = bnp.zeros((), z.dtype), bnp.ones((), z.dtype)
-    (path,) = pull((slope, bnp.asarray(-1.0 * tempered, z.dtype), zero))
-    return Sampled(value, log_guide, path, pull((bnp.zeros_like(z), zero, one))[0])
+    z, _ = guide.sample_and_log_prob(params, key)
+    log_guide, score = value_and_grad(lambda p: guide.log_prob(p, z))(params)
+    value, _ = density(z)
+    return Sampled(value, log_guide, score)
 
 
 def scored(each: Sampled, tempered: Any, baseline: Any) -> Any:
@@ -180,12 +176,8 @@ def scored(each: Sampled, tempered: Any, baseline: Any) -> Any:
     count = log_weights.shape[0]
     if count > 1:
         baseline = (log_weights.sum() - log_weights) / (count - 1)
-    centred = log_weights - baseline
-    return tree_map(
-        lambda path, score: path.mean(axis=0) + bnp.tensordot(centred, score, 1) / count,
-        each.gradient,
-        each.score,
-    )
+    centred = (log_weights - baseline) / count
+    return tree_map(lambda score: bnp.tensordot(centred, score, 1), each.gradient)
 
 
 def equal_shares(shares: Any, alpha: float) -> Any:
@@ -219,7 +211,7 @@ class Estimator:
     local : bool
         Whether it has a target of its own, for which the guide must be a mean-field one.
     score : bool
-        Whether samples come with scores.
+        Whether the gradients of samples are scores, to be weighted with log w.
     """
 
     of_sample: Callable[..., Sampled]
@@ -237,6 +229,8 @@ ESTIMATORS = {
     "local_reparametrised": Estimator(in_the_sums, elbo_only=True, local=True),
     "closed_form_kl": Estimator(with_divergences, elbo_only=True, local=True),
     "score_function": Estimator(by_score, elbo_only=True, score=True),
+    # Where no discrete unknown is drawn there is nothing to sum over.
+    "enumeration": Estimator(reparametrised, elbo_only=True),
     "flipout": Estimator(in_the_sums, elbo_only=True, local=True),
 }
 

@@ -192,7 +192,8 @@ def _weights(density: Density, convolved: bool) -> tuple[Weights, ...]:
         raise ModelError(
             "noise in the sums of layers needs linear layers with weights of any sign.",
             facts=[("sites", ", ".join(density.sites))],
-            fix='use nn.Linear or nn.MLP, for "flipout" nn.Conv2d too, or leave `estimator` out.',
+            fix='use nn.Linear on (rows, features), or leave `estimator` out; "flipout" takes '
+            "nn.Linear on (rows, time, features) and nn.Conv2d too.",
             where=user_source(),
             code="S105",
         )
@@ -200,5 +201,7 @@ def _weights(density: Density, convolved: bool) -> tuple[Weights, ...]:
 
 
 def _is_free(site: Site) -> bool:
-    """Whether the guide's normal distribution is that of the value itself."""
-    return site.constraint is not None and isinstance(site.constraint.bijector, Identity)
+    """Whether the value itself has a normal distribution, the guide's."""
+    if site.point or site.constraint is None:
+        return False
+    return isinstance(site.constraint.bijector, Identity)

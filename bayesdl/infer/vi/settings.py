@@ -13,7 +13,7 @@ from bayesdl.infer.optim.optimisers import OPTIMISERS
 from bayesdl.infer.optim.rates import RATES, Rate
 
 from .estimators import ESTIMATORS
-from .guides import GUIDES, Delta, Guide, MeanField, ModelGuide
+from .guides import GUIDES, BesidePoints, Delta, Guide, MeanField, ModelGuide
 from .objectives import OBJECTIVES, Renyi
 
 WHO = "variational inference"
@@ -118,6 +118,30 @@ def _check_climb(found: Mapping[str, Any]) -> None:
             )
 
 
+def estimator_of_points(guide: Guide, estimator: str, alpha: float, given: bool) -> str:
+    """The estimator, where it has a gradient by points as well: they have no path.
+
+    Parameters
+    ----------
+    guide : Guide
+        Fitted to its model.
+    estimator : str
+        Empty for the guide's own.
+    alpha : float
+        Of the objective.
+    given : bool
+        Whether the user named it. One that has no such gradient, or the wrong one, is refused then;
+        else the plain one takes its place.
+    """
+    doubled = estimator == "doubly_reparametrised" and alpha != 1.0
+    if not isinstance(guide, BesidePoints) or not (doubled or estimator == "score_function"):
+        return estimator
+    if given:
+        known = "where parameters have no prior: reparametrised"
+        raise _wrong("estimator for this model", estimator, known, 'write "reparametrised".')
+    return "reparametrised"
+
+
 def check_own(guide: ModelGuide, estimator: str, alpha: float, by_row: bool) -> None:
     """Refuse estimators that do not go with what a guide of the user's own draws.
 
@@ -133,16 +157,16 @@ def check_own(guide: ModelGuide, estimator: str, alpha: float, by_row: bool) -> 
         Whether each row has a bound of its own.
     """
     known, fix = "", "leave the estimator out."
-    draws_discrete = guide.estimator == "score_function"
-    if draws_discrete and (estimator not in ("", "score_function") or alpha != 1.0):
+    of_discrete = estimator in ("", "score_function", "enumeration") and alpha == 1.0
+    if guide.discrete and not of_discrete:
         known, fix = (
-            'score_function, objective="elbo"',
+            'score_function or enumeration, objective="elbo"',
             'leave both out: "score_function" is taken.',
         )
     elif by_row and estimator not in ("", "reparametrised"):
         known = "for bounds of rows: reparametrised"
-    elif estimator == "closed_form_kl" and guide.both[0].sites.groups:
-        known = "where discrete unknowns are summed over: reparametrised"
+    elif estimator in ("closed_form_kl", "enumeration") and guide.both[0].sites.groups:
+        known = "where the model sums over discrete unknowns: reparametrised, score_function"
     elif alpha != 1.0 and estimator == "doubly_reparametrised" and guide.points:
         known = "where unknowns are points: reparametrised"
     if known:
@@ -169,9 +193,10 @@ def check_rows(guide: Guide, alpha: float, by_row: bool, minibatched: bool) -> N
     """
     if alpha == 1.0 or by_row or not minibatched:
         return
+    asked = guide.family if isinstance(guide, BesidePoints) else guide
     raise _wrong(
         "objective for minibatches",
-        f"Renyi(alpha={alpha:g}) with guide {guide.name or 'of your own'!r}",
+        f"Renyi(alpha={alpha:g}) with guide {asked.name or 'of your own'!r}",
         "elbo; others where all that a guide of your own draws is in the plate of the rows",
         'write objective="elbo", or leave batch_size out.',
     )

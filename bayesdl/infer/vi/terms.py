@@ -7,8 +7,8 @@ from typing import Any
 from bayesdl._base.errors import ClosedFormError
 from bayesdl.dist import Distribution
 from bayesdl.dist.kl import kl_divergence
+from bayesdl.model.dependence import by_plates, scaled_terms
 from bayesdl.model.handlers import Statement
-from bayesdl.model.summed import by_plates
 from bayesdl.ops import numpy as bnp
 from bayesdl.transform.derived import vjp, vmap
 
@@ -75,11 +75,11 @@ def _gain(statement: Statement, drawn: OfGuide, closed: bool) -> Any:
     """What a statement adds to log w, of its batch shape."""
     own = drawn.statements.get(statement.name)
     if own is None:
-        return _scaled(statement, statement.terms())
+        return scaled_terms(statement)
     divergence = divergence_of(own.law, statement) if closed else None
     if divergence is not None:
         return -_scaled(statement, divergence)
-    return _scaled(statement, statement.terms()) - _scaled(own, own.terms())
+    return scaled_terms(statement) - scaled_terms(own)
 
 
 def divergence_of(law: Distribution, prior: Statement) -> Any:

@@ -36,13 +36,15 @@ from bayesdl.tracing.flow import cond
 from bayesdl.transform.derived import value_and_grad
 
 from .closed import closed_target
+from .enumeration import enumerated, estimate_by_enumeration
 from .estimators import ESTIMATORS, Estimate, estimate, keys_of
 from .fitted import FittedGuide
-from .guides import Guide, MeanField, ModelGuide
+from .guides import Delta, Guide, MeanField, ModelGuide, beside_points
 from .guides.model import discrete_in
 from .local import Spread, flipped_target, local_target
 from .objectives import Renyi
-from .settings import check_own, check_rows, read_settings
+from .scores import estimate_by_scores, first_baseline
+from .settings import check_own, check_rows, estimator_of_points, read_settings
 from .terms import estimate_by_terms, plate_of_rows
 
 TARGETS = {
@@ -68,8 +70,8 @@ class VIState:
     optimiser : container of arrays
     order : Array of uint32, shape (2,)
         Names the order of the rows in minibatches.
-    baseline : Array, shape ()
-        Running mean of the bound.
+    baseline : container of arrays
+        Running mean of the bound, or of what single scores are weighted with.
     usual : Array, shape ()
         Running mean of the gradient's squared length.
     course : Course
@@ -125,12 +127,14 @@ class VI(Kernel):
         Of the gradient: ``"reparametrised"``, ``"sticking_the_landing"``,
         ``"doubly_reparametrised"``, ``"closed_form_entropy"``, ``"score_function"`` (its baseline
         is the mean of the other samples, or of a single one the running mean),
+        ``"enumeration"`` (discrete unknowns that a guide of your own draws are summed over),
         ``"closed_form_kl"`` (for a mean-field guide or one of your own: divergences from the prior
         where they have a formula), for a mean-field guide of networks
         ``"local_reparametrised"``: rows do not share the noise of the weights of linear layers; or
         ``"flipout"``: nor do they share its signs, in convolutions too. With both the likelihood of
-        a row must not depend on others. If not given the guide's own, or the doubly
-        reparametrised one where that is for the ELBO and the objective is another.
+        a row must not depend on others. If not given the guide's own, or where that is
+        for the ELBO and the objective is another the doubly reparametrised one, or the
+        reparametrised one where parameters have no prior.
     optimiser : Optimiser or LBFGS
         ``"adam"``, ``"adamw"``, ``"sgd"``, or one with settings of its own; for one point and all
         rows ``"lbfgs"``, which climbs for at most `tune` steps until the gradient is small.
@@ -197,11 +201,17 @@ class VI(Kernel):
     @classmethod
     def prepared(cls, density: Any, settings: Mapping[str, Any]) -> tuple[Kernel, Any]:
         kernel = cls(**read_settings(settings))
-        kernel = replace(kernel, guide=kernel.guide.fitted_to(density))
+        guide, given = beside_points(kernel.guide, density), bool(settings.get("estimator"))
         alpha, minibatched = kernel.objective.alpha, kernel.batch_size is not None
+        estimator = estimator_of_points(guide, kernel.estimator, alpha, given)
+        kernel = replace(kernel, guide=guide, estimator=estimator)
+        if isinstance(kernel.guide, Delta):  # all samples of a point are one, and all estimators
+            kernel = replace(kernel, estimator="", samples=1)
         check_rows(kernel.guide, alpha, kernel._by_row, minibatched or density.minibatched)
         if isinstance(kernel.guide, ModelGuide):
             check_own(kernel.guide, kernel.estimator, alpha, kernel._by_row)
+            if kernel.estimator == "enumeration":
+                enumerated(kernel.guide)
         elif kernel._local:
             return kernel, TARGETS[kernel.estimator](density, kernel.batch_size)
         if kernel.batch_size is None and not kernel.kl_warmup:
@@ -222,10 +232,13 @@ class VI(Kernel):
         return Placed(discrete_in(guide.function, data))
 
     def init(self, key: Any, position: Any, density: Any) -> VIState:
-        params = self.guide.given(density.data).start(key, position, self.init_sd)
-        zero, course = bnp.zeros((), position.dtype), start_course(position.dtype)
+        guide, zero = self.guide.given(density.data), bnp.zeros((), position.dtype)
+        params, baseline = guide.start(key, position, self.init_sd), zero
+        if isinstance(guide, ModelGuide) and self._scores_alone:
+            baseline = first_baseline(guide, position.dtype)
         moments = self._steps.start(params) if self.climber is None else ()
-        return VIState(position, params, params, moments, key, zero, zero, course)
+        course = start_course(position.dtype)
+        return VIState(position, params, params, moments, key, baseline, zero, course)
 
     @classmethod
     def coarse(cls, settings: Mapping[str, Any]) -> bool:
@@ -268,7 +281,7 @@ class VI(Kernel):
             draw, _ = guide.sample_and_log_prob(params, key)
             if not self._own_target:
                 return draw
-            return Spread(draw, params["mean"], bnp.exp(params["log_sd"]))
+            return Spread(draw, *guide.mean_and_sd(params))
 
         for one in keys_of(key, self.samples):
             first, noise = random.split(one, 2) if self._own_target else (one, None)
@@ -295,6 +308,15 @@ class VI(Kernel):
         return own and self.objective.alpha != 1.0
 
     @property
+    def _named_estimator(self) -> str:
+        return self.estimator or self.guide.estimator
+
+    @property
+    def _scores_alone(self) -> bool:
+        """Whether no other sample is there to be a baseline."""
+        return self._named_estimator == "score_function" and self.samples == 1
+
+    @property
     def _bound_name(self) -> str:
         return "elbo" if self.batch_size is None else "elbo_estimate"
 
@@ -313,9 +335,7 @@ class VI(Kernel):
         )
         params = tree_map(lambda p, c: p + c, state.params, change)
         average = tree_map(lambda a, p: averaged(a, p, made + 1.0), state.average, state.params)
-        before = bnp.where(made == 0.0, seen.bound, state.baseline)
-        baseline = before + BASELINE_RATE * (seen.bound - before)
-        learned = (params, average, moments, baseline, usual)
+        learned = (params, average, moments, self._baseline(seen, state), usual)
         old = state.params, state.average, state.optimiser, state.baseline, state.usual
         params, average, moments, baseline, usual = either(taken, learned, old)
         course = onward(taken, state.course)
@@ -324,15 +344,30 @@ class VI(Kernel):
         )
         return moved, self._info(seen.log_density, bnp.where(taken, seen.bound, np.nan))
 
+    def _baseline(self, seen: Estimate, state: VIState) -> Any:
+        """The running mean with what was seen now, which is the mean at first."""
+
+        def moved(now: Any, so_far: Any) -> Any:
+            before = bnp.where(state.course.made == 0.0, now, so_far)
+            return before + BASELINE_RATE * (now - before)
+
+        weights = seen.bound if seen.weights is None else seen.weights
+        return tree_map(moved, weights, state.baseline)
+
     def _estimate(self, key: Any, state: VIState, density: Any, phase: Phase) -> Estimate:
         warmth = self._warmth(phase, state.position.dtype)
         guide = self.guide.given(density.data).at(Turn(state.order, phase.iteration, warmth))
         keys, tempered = keys_of(key, self.samples), 1.0 if warmth is None else warmth
-        if isinstance(guide, ModelGuide) and (self._by_row or self._local):
-            closed = self._local
-            return estimate_by_terms(self.objective, guide, state.params, keys, tempered, closed)
+        if isinstance(guide, ModelGuide):
+            params, closed = state.params, self._local
+            if self._named_estimator == "score_function":
+                return estimate_by_scores(guide, params, keys, tempered, state.baseline)
+            if self._named_estimator == "enumeration":
+                return estimate_by_enumeration(guide, params, keys, tempered)
+            if self._by_row or closed:
+                return estimate_by_terms(self.objective, guide, params, keys, tempered, closed)
         return estimate(
-            ESTIMATORS[self.estimator or self.guide.estimator],
+            ESTIMATORS[self._named_estimator],
             self.objective,
             guide,
             state.params,

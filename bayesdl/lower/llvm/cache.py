@@ -53,13 +53,34 @@ def key(program: Program, brief: bool = False) -> str | None:
 def recall(program: Program, key: str) -> NativeExecutable | None:
     """A Program's code from the disk, or None."""
     found, start = store(), time.perf_counter()
-    content = found.get(key) if found is not None else None
-    if content is None:
+    native = read(found, key) if found is not None else None
+    if native is None:
         return None
-    executable = NativeExecutable(program, Native.from_bytes(content))
+    executable = NativeExecutable(program, native)
     link = executable.timings["link"]
     executable.timings = {"recall": time.perf_counter() - start - link, "link": link}
     return executable
+
+
+def read(found: Store, key: str, touch: bool = True) -> Native | None:
+    """Code that a store keeps under a key, or None; what is in another format is removed.
+
+    Parameters
+    ----------
+    found : Store
+    key : str
+    touch : bool, default True
+        Whether this is a use of it.
+    """
+    content = found.get(key, touch)
+    if content is None:
+        return None
+    try:
+        return Native.from_bytes(content)
+    # What an earlier version has kept.
+    except ValueError:
+        found.remove(key)
+        return None
 
 
 def keep(key: str, executable: NativeExecutable) -> None:

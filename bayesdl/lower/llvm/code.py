@@ -161,8 +161,9 @@ def _math_text(name: str, itemsize: int) -> tuple[dict[str, str], dict[str, str]
     mathlib.scalar_function(module, name, ir.DoubleType() if itemsize == 8 else ir.FloatType())
     definitions: dict[str, str] = {}
     declarations: dict[str, str] = {}
-    for function in module.functions:
-        (declarations if function.is_declaration else definitions)[function.name] = str(function)
+    for name, value in module.globals.items():
+        is_declared = isinstance(value, ir.Function) and value.is_declaration
+        (declarations if is_declared else definitions)[name] = str(value)
     return definitions, declarations
 
 

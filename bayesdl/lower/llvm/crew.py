@@ -9,14 +9,11 @@ loop is left when the next loop begins, so a thread that comes late finds either
 from __future__ import annotations
 
 import threading
-from functools import cache
-from importlib import import_module
+from collections.abc import Callable
 
 import numpy as np
 
 from bayesdl.lower.rows import SHARES
-
-from .link import ENTRY, Linked
 
 # Words of a crew, each where no other thread's word lies in the same cache line.
 NEXT, DONE, FUNCTION, TABLE, DISMISSED, WORDS = 0, 8, 16, 17, 24, 32
@@ -63,9 +60,10 @@ wait:
 end:
   ret void
 }}"""
-# What every other thread of the crew does until it is dismissed.
-WORKER = f"""declare i32 @sched_yield()
-define void @{ENTRY}(ptr %crew, ptr %unused, ptr %none) nounwind {{
+WORK = "bdl_work"
+# What every other thread of the crew does until it is dismissed. It comes with the code that has
+# such loops, so that a process which finds that code on the disk has this as well.
+WORKER = f"""define void @{WORK}(ptr %crew) nounwind {{
 {_ADDRESSES}
   %dismissed = getelementptr inbounds i64, ptr %crew, i64 {DISMISSED}
   br label %look
@@ -93,6 +91,8 @@ class Crew:
     ----------
     count : int
         How many.
+    work : callable, (address) -> None
+        What each of them does, without the GIL: `WORKER` as native code.
 
     Attributes
     ----------
@@ -100,17 +100,14 @@ class Crew:
         Of its words; what native code finds at the beginning of its table of constants.
     """
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, work: Callable[[int], None]) -> None:
         memory = np.zeros(WORDS + 8, np.int64)
         start = -memory.ctypes.data % 64 // 8
         self._words = memory[start : start + WORDS]
         self._words[NEXT] = SHARES
         self.address = self._words.ctypes.data
-        # Kept: code that nobody holds is taken out of memory.
-        self._code = _worker()
         self._threads = [
-            threading.Thread(target=self._code.call, args=(self.address, None, None), daemon=True)
-            for _ in range(count)
+            threading.Thread(target=work, args=(self.address,), daemon=True) for _ in range(count)
         ]
         for thread in self._threads:
             thread.start()
@@ -120,9 +117,3 @@ class Crew:
         self._words[DISMISSED] = 1
         for thread in self._threads:
             thread.join()
-
-
-@cache
-def _worker() -> Linked:
-    code = import_module(f"{__package__}.optimise").object_code(WORKER, False)
-    return Linked([code[0]], ())

@@ -20,6 +20,7 @@ from .boxes import write_nest
 from .buffers import ALIGNMENT, Given, Plan, Seat, Slot, Storage, Target, plan
 from .chapters import chapters_of
 from .code import Code, Module, constant, value_type
+from .crew import WORKER
 from .fuse import Fusion, Nest, Products
 from .link import ENTRY
 
@@ -136,6 +137,9 @@ class Unit:
             f"define void @{ENTRY}"
             "(ptr noalias %arrays, ptr noalias %workspace, ptr noalias %constants)"
         )
+        if "share" in self.module.definitions:
+            # With the entry, which stands in one of several modules.
+            self.module.functions[-1] += f"\n{WORKER}"
         self.workspace, self.entry_loop = frame.extent, code.heaviest
 
     def function(self, program: Program, shared: Mapping[int, int]) -> tuple[str, int]:

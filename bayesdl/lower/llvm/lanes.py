@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 
 from .code import Code, value_type
+from .machine import registers
 
 DType = np.dtype[Any]
-
-VECTOR = 32  # bytes of a register that kernels are made of
 
 
 class Lanes:
@@ -28,15 +27,21 @@ class Lanes:
     ----------
     count : int
         Numbers in a full register.
+    registers : int
+        How many of these there are.
     """
 
     def __init__(self, code: Code, dtype: DType) -> None:
         self.code, self.dtype = code, dtype
-        self.count = VECTOR // dtype.itemsize
+        self.count, self.registers = registers().size // dtype.itemsize, registers().count
 
     def kind(self, width: int | None = None) -> str:
         """LLVM's type of a register of so many lanes, a full one by default."""
         return f"<{width or self.count} x {value_type(self.dtype)}>"
+
+    def share(self, part: float) -> int:
+        """So many of all registers."""
+        return int(part * self.registers)
 
     def parts(self, size: int) -> list[tuple[int, int]]:
         """(start, width) of the registers that cover an axis; the last may be narrower."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache
 from importlib import import_module
 from typing import Any
@@ -43,13 +43,23 @@ class Linked:
             for code in codes:
                 self._engine.add_object_file(llvm.ObjectFileRef.from_data(code))
             self._engine.finalize_object()
-            address = self._engine.get_function_address(ENTRY)
+        self.call = self.function(ENTRY, 3)
+
+    def function(self, name: str, arguments: int) -> Callable[..., None]:
+        """A function of the code, of so many addresses; it runs without the GIL.
+
+        It may be called for as long as this object lives.
+
+        Raises
+        ------
+        RuntimeError
+            If the code does not define it.
+        """
+        with LOCK:
+            address = self._engine.get_function_address(name)
         if not address:
-            raise RuntimeError(f"the code does not define {ENTRY}")
-        # A ctypes function releases the GIL while it runs.
-        self.call = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)(
-            address
-        )
+            raise RuntimeError(f"the code does not define {name}")
+        return ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * arguments)(address)
 
 
 @cache

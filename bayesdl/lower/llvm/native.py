@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from bayesdl._base.dataclass import dataclass
 from bayesdl.ir.program import Program
 from bayesdl.lower.executable import Array, Executable
 
-from .crew import Crew
+from .crew import WORK, Crew
 from .link import Linked
 
 
@@ -67,9 +68,17 @@ class Native:
 
     @classmethod
     def from_bytes(cls, content: bytes) -> Native:
-        """The inverse of `to_bytes`."""
+        """The inverse of `to_bytes`.
+
+        Raises
+        ------
+        ValueError
+            If another version of this class wrote it.
+        """
         at = 8 + int.from_bytes(content[:8], "little")
         head = json.loads(content[8:at])
+        if head.keys() != {f.name for f in fields(cls)}:
+            raise ValueError(f"an entry of another format: {', '.join(head)}")
         constants = []
         for dtype, shape in head["constants"]:
             count = int(np.prod(shape, dtype=np.int64))
@@ -127,7 +136,7 @@ class NativeExecutable(Executable):
         if not count or not self.native.shares or self._memory.crew is not None:
             yield
             return
-        self._memory.crew = Crew(count)
+        self._memory.crew = Crew(count, self._linked.function(WORK, 1))
         try:
             yield
         finally:

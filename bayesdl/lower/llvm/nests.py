@@ -16,13 +16,13 @@ from .code import Code, constant, value_type
 from .expression import F64, Index, Node, identity, indices_of, linear, parts_of
 from .fuse import Fusion
 from .growth import FACTORS, FEWEST, logarithm, nodes_below, split
+from .machine import registers
 from .results import BLOCK, Growth, Reduce, Store, neutral
 from .scalars import arithmetic, convert, element, extremum
 from .spaces import weight
 
 DType = np.dtype[Any]
 
-VECTOR = 32  # bytes of a register
 # A loop of up to so many vectors is written as whole vectors and a rest. A turn that costs so much,
 # in units of an addition, keeps the processor busy by itself; of cheaper ones several are done
 # at once.
@@ -270,7 +270,8 @@ class Writer:
         active = [r for r in self.reduces if self._register_depth(r) <= depth]
         totals = {r: totals.get(r, self.first[r]) for r in active}
         lanes, _ = self._lanes(depth)
-        self.narrow = lanes * F64.itemsize > VECTOR and any(r.is_widened for r in active)
+        wide = lanes * F64.itemsize > registers().size
+        self.narrow = wide and any(r.is_widened for r in active)
         size = self._block(depth, count)
         if count <= size:
             return self._summed(depth, "0", count, totals)
@@ -395,7 +396,7 @@ class Writer:
         if depth + 1 < len(self.loops) or self.group is None or not inside:
             return 1, False
         is_dear = sum(weight(n.data[0]) for n in inside) >= DEAR
-        return VECTOR // max(n.dtype.itemsize for n in inside), is_dear
+        return registers().size // max(n.dtype.itemsize for n in inside), is_dear
 
     def _loop(
         self,

@@ -7,6 +7,7 @@ from ctypes import string_at
 
 import llvmlite.binding as llvm
 from llvmlite.binding import ffi
+from llvmlite.binding.newpassmanagers import NewPassManager
 
 from .machine import target_machine, unlocked
 
@@ -15,6 +16,9 @@ ALL = 3
 
 # Above so many lines of text the last level of optimisation costs more time than it saves.
 LONG = 60_000
+
+# How a function says what a loop over several elements may call in its place.
+VARIANT = '"vector-function-abi-variant"'
 
 # What code outside of hot loops gets: it is folded, and common values are computed once.
 LIGHT = (
@@ -77,9 +81,19 @@ def _optimised(text: str, level: int) -> tuple[llvm.ModuleRef, llvm.TargetMachin
     options.loop_vectorization = options.slp_vectorization = options.loop_interleaving = True
     options.loop_unrolling = True
     builder = llvm.create_pass_builder(machine, options)
-    passes = builder.getModulePassManager() if level == ALL else _light()
-    unlocked("LLVMPY_RunNewModulePassManager")(passes, module, builder)
+    _run(builder.getModulePassManager() if level == ALL else _light(), module, builder)
+    if level == ALL and VARIANT in text:
+        _run(_written_out(), module, builder)
     return module, machine
+
+
+def _run(passes: llvm.ModulePassManager, module: llvm.ModuleRef, builder: llvm.PassBuilder) -> None:
+    """Run passes once, and free them: of a module's passes llvmlite's own `close` frees nothing."""
+    try:
+        unlocked("LLVMPY_RunNewModulePassManager")(passes, module, builder)
+    finally:
+        NewPassManager._dispose(passes)
+        passes.detach()
 
 
 def _assembled(module: llvm.ModuleRef, machine: llvm.TargetMachine) -> bytes:
@@ -92,6 +106,15 @@ def _assembled(module: llvm.ModuleRef, machine: llvm.TargetMachine) -> bytes:
         return string_at(start, size)
     finally:
         ffi.lib.LLVMPY_DisposeMemoryBuffer(buffer)
+
+
+def _written_out() -> llvm.ModulePassManager:
+    """For what the vectoriser has put in the place of calls: that is not inlined by itself."""
+    passes = llvm.create_new_module_pass_manager()
+    passes.add_always_inliner_pass()
+    passes.add_simplify_cfg_pass()
+    passes.add_instruction_combine_pass()
+    return passes
 
 
 def _light() -> llvm.ModulePassManager:

@@ -25,13 +25,14 @@ from .thin import across_rows, along_rows, both_ways
 DType = np.dtype[Any]
 I64 = np.dtype(np.int64)
 
-# Rows of a tile by its registers of columns: with operands they fill the sixteen of AVX2, and no
-# sum waits for the one before it.
-HEIGHTS = {1: 8, 2: 6, 3: 4}
-WIDEST = max(HEIGHTS)
+# Rows of a tile by its registers of columns, for so many registers of the processor: with operands
+# they fill these, and no sum waits for the one before it.
+HEIGHTS = {16: {1: 8, 2: 6, 3: 4}, 32: {1: 8, 2: 8, 3: 8, 4: 6}}
 # BLAS, which blocks for the caches, is faster where there are many multiplications, and no side is
-# short or the right operand does not stay near (docs/design/0007-products-and-row-tiles.md).
-LARGE, SHORT_SIDE, NEAR = 128**3, 160, 256 * 1024
+# short or the right operand does not stay near (docs/design/0007-products-and-row-tiles.md). Tiles
+# of wider registers read it less often (docs/design/0009-wide-registers.md).
+LARGE = 128**3
+SHORT_SIDE, NEAR = {16: 160, 32: 384}, {16: 256 * 1024, 32: 1280 * 1024}
 
 
 @emits("dot_general")
@@ -51,7 +52,8 @@ def _matrices(scope: Scope, equation: Equation) -> None:
     (x, y), dtype = _operands(scope, equation), out.type.dtype
     target = Matrix(scope.pointer(out), x.rows, y.columns, y.columns, 1, x.rows * y.columns)
     batch = out.type.size // (x.rows * y.columns)
-    blas = dtype.kind == "f" and _is_large(x, y, dtype) and _is_plain(x) and _is_plain(y)
+    blas = dtype.kind == "f" and _is_plain(x) and _is_plain(y)
+    blas = blas and _is_large(Lanes(code, dtype), x, y)
     start = scope.pointer(equation.inputs[2]) if len(equation.inputs) > 2 else None
     if blas and start is not None:
         space = batch * x.rows, y.columns
@@ -69,10 +71,13 @@ def _matrices(scope: Scope, equation: Equation) -> None:
             _plain_loops(code, a, b, c, dtype)
 
 
-def _is_large(x: Matrix, y: Matrix, dtype: DType) -> bool:
+def _is_large(lanes: Lanes, x: Matrix, y: Matrix) -> bool:
     sides = x.rows, x.columns, y.columns
-    far = y.rows * y.columns * dtype.itemsize > NEAR
-    return prod(sides) >= LARGE and (far or min(sides) >= SHORT_SIDE)
+    count = lanes.registers
+    # To be rearranged, it is read and written once more.
+    near = NEAR[count] if y.right == 1 else NEAR[count] // 2
+    far = y.rows * y.columns * lanes.dtype.itemsize > near
+    return prod(sides) >= LARGE and (far or min(sides) >= SHORT_SIDE[count])
 
 
 def _thin(scope: Scope, equations: Sequence[Equation]) -> None:
@@ -227,11 +232,12 @@ def _tiles(
     Every row of the result starts from the row at `start`, or from zeros.
     """
     lanes = Lanes(code, dtype)
+    heights = HEIGHTS[lanes.registers]
     # Where all rows fit a tile of two registers, the right operand is read only once.
-    widest = 2 if HEIGHTS[WIDEST] < c.rows <= HEIGHTS[2] else WIDEST
+    widest = 2 if heights[max(heights)] < c.rows <= heights[2] else max(heights)
     for column, width, turns in _columns(c.columns, lanes.count, widest):
         registers = -(-width // lanes.count)
-        for row, height, rounds in share(c.rows, HEIGHTS[registers]):
+        for row, height, rounds in share(c.rows, heights[registers]):
             with code.loop(turns, rolled=True) as j, code.loop(rounds, rolled=True) as i:
                 left = code.add(code.scale(i.index, height), str(row))
                 top = code.add(code.scale(j.index, width), str(column))
@@ -239,7 +245,7 @@ def _tiles(
 
 
 def _columns(size: int, lanes: int, widest: int) -> list[tuple[int, int, int]]:
-    """(start, width, count) of tiles of a few registers; none of one beside those of three.
+    """(start, width, count) of tiles of a few registers; none of one beside those of three or more.
 
     The last register of a row overlaps the one before it rather than being narrower: what both
     hold is computed twice, alike.
@@ -249,8 +255,8 @@ def _columns(size: int, lanes: int, widest: int) -> list[tuple[int, int, int]]:
     registers = -(-size // lanes)
     full, rest = divmod(registers, widest)
     runs = [widest] * full + [rest] * (rest > 0)
-    if rest == 1 and full and widest == WIDEST:
-        runs[-2:] = [2, 2]
+    if rest == 1 and full and widest > 2:
+        runs[-2:] = [widest // 2 + 1, (widest + 1) // 2]
     found, at = [], 0
     for run in runs:
         end = at + run * lanes

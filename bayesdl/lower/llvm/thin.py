@@ -9,9 +9,10 @@ from .code import Code
 from .lanes import DType, Lanes
 from .matrix import Matrix, cover
 
-TALL = 8  # rows summed at once: enough that no addition waits for the one before it
-LOW = 4  # rows at once where a result that lies in memory is updated by them
-HELD = 12  # registers of a result that stay in the processor while all rows go by
+# Shares of the registers: for the sums of so many rows at once, so that no addition waits for the
+# one before it; for rows at once by which a result that lies in memory is updated; for a result
+# that stays in the processor while all rows go by.
+TALL, LOW, HELD = 1 / 2, 1 / 4, 3 / 4
 UNROLLED = 8  # registers of a row that are written out rather than looped over
 
 Sums = list[str]
@@ -31,7 +32,7 @@ def along_rows(code: Code, m: Matrix, v: str, out: str, dtype: DType) -> None:
     dtype : dtype
     """
     lanes = Lanes(code, dtype)
-    for start, height, rounds in cover(m.rows, TALL):
+    for start, height, rounds in cover(m.rows, lanes.share(TALL)):
         with code.loop(rounds, rolled=True) as loop:
             top = code.add(code.scale(loop.index, height), str(start))
 
@@ -61,10 +62,11 @@ def across_rows(code: Code, m: Matrix, u: str, step: int, out: str, dtype: DType
     """
     lanes = Lanes(code, dtype)
     registers = ceil(m.columns / lanes.count)
-    if registers > 2 * HELD:
+    held = lanes.share(HELD)
+    if registers > 2 * held:
         both_ways(code, m, None, (u, step, out), dtype)
         return
-    share = ceil(registers / ceil(registers / HELD))
+    share = ceil(registers / ceil(registers / held))
     for start, width, rounds in cover(m.columns, share * lanes.count):
         with code.loop(rounds, rolled=True) as loop:
             left = code.add(code.scale(loop.index, width), str(start))
@@ -77,7 +79,7 @@ def _held(
     """Some columns of uᵀ M, in registers; few of them twice, for even and odd rows."""
     code, (left, width) = lanes.code, span
     parts = lanes.parts(width)
-    ways = max(1, min(TALL // len(parts), m.rows))
+    ways = max(1, min(lanes.share(TALL) // len(parts), m.rows))
     first = [(lanes.kind(w), "zeroinitializer") for _ in range(ways) for _, w in parts]
     with code.loop(m.rows // ways, first, rolled=True) as loop:
         for way in range(ways):
@@ -138,7 +140,7 @@ def both_ways(
     """
     lanes, (u, step, out) = Lanes(code, dtype), across
     code.clear(out, m.columns * dtype.itemsize)
-    for start, height, rounds in cover(m.rows, LOW):
+    for start, height, rounds in cover(m.rows, lanes.share(LOW)):
         with code.loop(rounds, rolled=True) as loop:
             top = code.add(code.scale(loop.index, height), str(start))
             us = [

@@ -17,6 +17,7 @@ from .._declare import general
 from .._programs import checked, floats, listed, pick, same_carry, solid, split, spread, step_types
 from ..structural import to_front, transpose, zeros_like
 from .calls import call
+from .residuals import cut, moving_carry
 
 # inputs: constants, carry, stacked xs. body(constants, carry, x) -> (carry, y)
 # outputs: carry, stacked ys
@@ -114,41 +115,45 @@ def _scan_vjp(
     length: int,
     reverse: bool,
 ) -> Any:
-    """Forward: the same scan, with the carry of each step kept. Backward: a scan the other way."""
+    """Forward: the same scan, with what the way back needs kept. Backward: a scan the other way."""
     k, n_out = constants + carry, len(body.outputs)
-    c_in, xs = args[:constants], args[k:]
-    types = body.input_types
-
-    def forward(*v: Any) -> Any:
-        out = listed(call(*v, program=body))
-        return [*out, *v[constants:k]]
-
-    kept = transform.trace(forward, list(types), "forward")
-    params = {"constants": constants, "carry": carry, "length": length, "reverse": reverse}
-    out = listed(scan(*args, body=kept, **params))
-    outputs, states = out[:n_out], out[n_out:]
-    live = [*active[:constants], *floats(types[constants:k]), *active[k:]]
-    out_flags = floats(body.output_types)
+    types, out_flags = body.input_types, floats(body.output_types)
+    live = moving_carry(body, active, constants, carry)
     derived = transform.vjp(body, tuple(live))
+    step = cut(derived, n_out, len(types), constants, carry)
+    params = {"constants": constants, "carry": carry, "length": length, "reverse": reverse}
+    out = listed(scan(*args, body=step.forward, **params))
+    outputs, kept = out[:n_out], [out[i] for i in step.kept]
+    # Cotangents come for the floats among the outputs, and go back for the active inputs.
     n_c, n_s = sum(live[:constants]), sum(live[constants:k])
-
-    def backward(*v: Any) -> Any:
-        c, total, ct_s, s, x, ct_y = split(v, [constants, n_c, n_s, carry, len(xs), len(v)])
-        found = listed(call(*c, *s, *x, *ct_s, *ct_y, program=derived))[n_out:]
-        dc, ds, dx = split(found, [n_c, n_s, len(found)])
-        return [*(ew.add(a, b) for a, b in zip(total, dc, strict=True)), *ds, *dx]
+    through = [i for i, f in enumerate(out_flags[:carry]) if f]
+    moved = [live[constants + i] for i in through]
 
     def pullback(cts: Any) -> Any:
-        ct_s = solid(cts[:carry], outputs[:carry], out_flags[:carry])
-        ct_y = solid(cts[carry:], outputs[carry:], out_flags[carry:])
-        totals = [zeros_like(a) for a in pick(c_in, live[:constants])]
-        operands = [*c_in, *totals, *ct_s, *states, *xs, *ct_y]
-        kinds = step_types(operands, constants + n_c + n_s)
+        arrived = pick(cts, out_flags)
+        stacked = [i for i in step.cotangents if i >= len(through) and arrived[i] is not None]
+        floating = pick(body.output_types, out_flags)
+
+        def backward(*v: Any) -> Any:
+            sizes = [len(step.constants), n_c, n_s, len(kept), len(step.xs), len(stacked)]
+            c, total, ct_s, held, x, ct_y = split(v, sizes)
+            given = dict(zip(stacked, ct_y, strict=True))
+            given.update(zip((i for i, m in enumerate(moved) if m), ct_s, strict=True))
+            ct = [given[i] if i in given else zeros_like(floating[i]) for i in step.cotangents]
+            found = listed(call(*c, *held, *x, *ct, program=step.backward))
+            dc, ds, dx = split(found, [n_c, n_s, len(found)])
+            return [*(ew.add(a, b) for a, b in zip(total, dc, strict=True)), *ds, *dx]
+
+        totals = [zeros_like(a) for a in pick(args[:constants], live[:constants])]
+        ct_s = solid(cts[:carry], outputs[:carry], live[constants:k])
+        fixed, xs = [args[i] for i in step.constants], [args[k + i] for i in step.xs]
+        operands = [*fixed, *totals, *ct_s, *kept, *xs, *(arrived[i] for i in stacked)]
+        kinds = step_types(operands, len(fixed) + n_c + n_s)
         found = listed(
             scan(
                 *operands,
                 body=transform.trace(backward, kinds, "backward"),
-                constants=constants,
+                constants=len(fixed),
                 carry=n_c + n_s,
                 length=length,
                 reverse=not reverse,

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from bayesdl._base.errors import DtypeError, ShapeError
+from bayesdl._base.memory import require_array
 from bayesdl.ir.primitive import Case
 from bayesdl.ir.types import ArrayType
 
@@ -60,6 +61,7 @@ def _dot_numpy(x: Any, y: Any, *, contract: Pairs, batch: Pairs) -> Any:
         right.shape[right.ndim - len(free_y) :],
     )
     m, n = int(np.prod(rows, dtype=int)), int(np.prod(columns, dtype=int))
+    require_array((*lead, *rows, *columns), x.itemsize)
     product = np.matmul(left.reshape((*lead, m, k)), right.reshape((*lead, k, n)))
     return product.reshape((*lead, *rows, *columns))
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from bayesdl._base.errors import ArgumentError, ShapeError
+from bayesdl._base.memory import require_array
 from bayesdl._base.source import user_source
 from bayesdl.ir.builder import Handle
 
@@ -91,6 +92,7 @@ def arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None) -> An
 @surface()
 def linspace(start: Any, stop: Any, num: int = 50) -> Any:
     """As ``numpy.linspace``."""
+    require_array((num, *np.shape(start)), 8)
     return asarray(np.linspace(start, stop, num))
 
 

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from bayesdl._base.errors import ArgumentError
+from bayesdl._base.memory import require_array
 from bayesdl._base.source import user_source
 from bayesdl.ir.primitive import Case
 from bayesdl.ir.types import ArrayType
@@ -31,6 +32,8 @@ BITS, SPLIT, FOLD, FOLDED = range(4)  # domains
 
 _MULTIPLIERS = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 _WEYL = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
+# Bytes that the rounds hold at most, for each byte of the words that come out: measured.
+_ROUNDS = 6.5
 _WORD, _HALF = np.uint64(0xFFFFFFFF), np.uint64(32)
 _U32, _U64 = np.dtype(np.uint32), np.dtype(np.uint64)
 
@@ -71,6 +74,7 @@ def _no_key(found: Any) -> ArgumentError:
 
 def _bits_numpy(key: Any, *, shape: Axes, domain: int, width: int = 64) -> Any:
     size, each = int(np.prod(shape, dtype=np.int64)), 128 // width
+    require_array((*np.shape(key)[:-1], *shape), width // 8, _ROUNDS)
     words = np.asarray(key).astype(_U64)[..., None]
     block = np.arange(-(-size // each), dtype=_U64)
     zero = np.zeros_like(block)

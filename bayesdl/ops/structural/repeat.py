@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from bayesdl._base.errors import ShapeError
+from bayesdl._base.memory import require_array
 from bayesdl.ir.primitive import Case
 from bayesdl.ir.types import ArrayType, type_of
 
@@ -59,6 +60,7 @@ iota = general(
 
 
 def _iota(shape: Axes, axis: int, dtype: Any) -> Any:
+    require_array(shape, np.dtype(dtype).itemsize)
     along = np.arange(shape[axis], dtype=dtype).reshape(
         [-1 if i == axis else 1 for i in range(len(shape))]
     )
@@ -69,6 +71,8 @@ def _iota(shape: Axes, axis: int, dtype: Any) -> Any:
 
 
 def _broadcast_numpy(x: Any, *, shape: Axes, axes: Axes) -> Any:
+    x = np.asarray(x)
+    require_array(shape, x.itemsize)
     return np.asarray(np.broadcast_to(np.expand_dims(x, axes), shape), order="C")
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from bayesdl._base.errors import ShapeError
+from bayesdl._base.memory import require_array
 from bayesdl.ir.primitive import ALL, Case
 from bayesdl.ir.types import ArrayType
 
@@ -100,7 +101,9 @@ slice_ = linear(
 
 def _pad_numpy(x: Any, *, low: Axes, high: Axes, interior: Axes) -> Any:
     x = np.asarray(x)
-    out = np.zeros(_pad_shape(x.shape, low, high, interior), x.dtype)
+    shape = _pad_shape(x.shape, low, high, interior)
+    require_array(shape, x.itemsize)
+    out = np.zeros(shape, x.dtype)
     index = tuple(
         slice(a, a + ((n - 1) * (s + 1) + 1 if n else 0), s + 1)
         for a, n, s in zip(low, x.shape, interior, strict=True)
@@ -165,10 +168,17 @@ def _split_back(ct: Any, parts: Any, axis: int) -> tuple[Any, ...]:
     return tuple(found)
 
 
+def _concatenate_numpy(parts: Any, axis: int) -> Any:
+    first = np.asarray(parts[0])
+    length = sum(np.shape(part)[axis] for part in parts)
+    require_array((*first.shape[:axis], length, *first.shape[axis + 1 :]), first.itemsize)
+    return np.concatenate(parts, axis=axis)
+
+
 concatenate = linear(
     "concatenate",
     type=_concatenate_type,
-    numpy=lambda *parts, axis: np.concatenate(parts, axis=axis),
+    numpy=lambda *parts, axis: _concatenate_numpy(parts, axis),
     transpose=lambda ct, *parts, axis: _split_back(ct, parts, axis),
     linear_in=ALL,
     batch=lambda size, args, flags, *, axis: (

@@ -55,6 +55,14 @@ def convolved(x: Any, y: Any) -> None:
         bdl.sample("y", dist.Normal(bnp.reshape(f, (12,)), 0.8), obs=y)
 
 
+def over_time(x: Any, y: Any) -> None:
+    """A linear layer at two times of a row, whose sums share the noise of its weights."""
+    h = nn.Linear(2, "a")(bnp.reshape(x, (6, 2, 2)))
+    f = nn.Sequential(("tanh", nn.Flatten(), nn.Linear(2, "b")))(h)
+    with bdl.plate("rows", 12):
+        bdl.sample("y", dist.Normal(bnp.reshape(f, (12,)), 0.8), obs=y)
+
+
 def params_of(dim: int) -> dict[str, Any]:
     rng = np.random.default_rng(5)
     return {"mean": 0.5 * rng.normal(size=dim), "log_sd": -1.0 + 0.3 * rng.normal(size=dim)}
@@ -106,7 +114,9 @@ def test_it_is_unbiased_where_the_bound_is_a_formula(name: str, samples: int) ->
         ("local_reparametrised", network),
         ("local_reparametrised", hierarchical),
         ("flipout", network),
+        ("local_reparametrised", over_time),
         ("flipout", convolved),
+        ("flipout", over_time),
     ],
 )
 def test_it_has_the_mean_of_shared_noise_in_a_network(name: str, model: Any) -> None:
@@ -145,6 +155,13 @@ def test_a_fit_with_minibatches_recovers_the_posterior_of_a_linear_model() -> No
     )
     assert (np.abs(found - mean) < 0.35 * sd).all()
     assert abs(float(np.std(post["linear.bias"])) / sd[2] - 1.0) < 0.15
+
+
+def test_sums_of_several_times_do_not_get_noise_of_their_own() -> None:
+    """Weights enter a row's sums at each time: only signs can differ from row to row."""
+    density = build_density(over_time, (X, Y))
+    assert [w.layer for w in local_target(density, None).weights] == ["b"]
+    assert [w.layer for w in flipped_target(density, None).weights] == ["a", "b"]
 
 
 def test_a_model_without_linear_layers_is_refused() -> None:

@@ -12,7 +12,8 @@ from bayesdl.ir.check import check
 from bayesdl.ir.program import Program
 from bayesdl.ir.text import from_text
 from bayesdl.lower.interpret import interpret_program
-from bayesdl.lower.llvm import compile_program
+from bayesdl.lower.llvm import compile_program, lanes, nests
+from bayesdl.lower.llvm.machine import Registers
 
 Compare = Callable[..., list[np.ndarray]]
 
@@ -43,3 +44,24 @@ def _compare(
 def same() -> Compare:
     """Compile a Program (or its text), compare with the interpreter, give the outputs."""
     return _compare
+
+
+AVX2, AVX512 = Registers(32, 16), Registers(64, 32)
+
+
+def _written_for(monkeypatch: pytest.MonkeyPatch, registers: Registers) -> Registers:
+    for module in (lanes, nests):
+        monkeypatch.setattr(module, "registers", lambda: registers)
+    return registers
+
+
+@pytest.fixture(params=[AVX2, AVX512], ids=["avx2", "avx512"])
+def registers(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Registers:
+    """Code is written for either kind of registers; LLVM cuts those that the machine lacks."""
+    return _written_for(monkeypatch, request.param)
+
+
+@pytest.fixture
+def avx2(monkeypatch: pytest.MonkeyPatch) -> Registers:
+    """Code is written for registers of 32 bytes, for tests of what is written."""
+    return _written_for(monkeypatch, AVX2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import re
 import subprocess
 import sys
 import warnings
@@ -15,12 +16,17 @@ import pytest
 
 from bayesdl import pipeline
 from bayesdl._base.config import config
+from bayesdl.bench.models import CASES
 from bayesdl.ir.primitive import PRIMITIVES, Primitive
 from bayesdl.ir.program import Equation, Program
 from bayesdl.ir.text import from_text
+from bayesdl.ir.types import ArrayType
 from bayesdl.lower.llvm import cache, lowering, machine
+from bayesdl.lower.llvm.native import Native
+from bayesdl.model.density import build_density
 from bayesdl.ops import numpy as bnp
 from bayesdl.tracing import trace
+from bayesdl.transform.derived import value_and_grad
 
 X = np.linspace(-1.0, 1.0, 40)
 TABLE = np.arange(40.0) ** 2
@@ -83,6 +89,21 @@ def test_code_made_quickly_is_another_entry(folder: Path) -> None:
     quick, best = (pipeline.compile(program(), brief=b)(X)[0] for b in (True, False))
     assert len(files(folder)) == 2
     np.testing.assert_allclose(quick, best, rtol=1e-13)
+
+
+def test_an_entry_of_another_format_is_rebuilt(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its digest is right, but a field is missing that this version has."""
+    with monkeypatch.context() as m:
+        m.setattr(Native, "to_bytes", lambda self: (2).to_bytes(8, "little") + b"{}")
+        want = pipeline.compile(program())(X)
+    (path,) = files(folder)
+    assert path.stat().st_size < 100
+    assert "optimise" in pipeline.compile(program()).timings
+    again = pipeline.compile(program())
+    assert "recall" in again.timings
+    np.testing.assert_array_equal(again(X)[0], want[0])
 
 
 @pytest.mark.parametrize("damage", ["cut", "bit", "foreign"])
@@ -216,3 +237,27 @@ def test_code_for_a_processor_without_avx(monkeypatch: pytest.MonkeyPatch) -> No
     for have, expected in zip(found, want, strict=True):
         np.testing.assert_allclose(have, expected, rtol=1e-9, atol=1e-9)
     assert "ymm" not in lowering.emitted_text(from_text(TEXT), "asm")
+
+
+# Instructions of AVX and its successors have names that begin with a v; their registers are wider.
+ENCODED = re.compile(r"^\s+v[a-z0-9]+\s.*%[xyz]mm|%[yz]mm", re.M)
+
+
+@pytest.mark.parametrize("name", ["hierarchical", "network_one"])
+def test_a_models_gradient_has_no_instruction_of_avx(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    case = CASES[name]
+    density = build_density(case.model, case.arguments(), {})
+    position = ArrayType((density.dim,), density.dtype)
+    gradient = trace(value_and_grad(density.function), position, *density.data).program
+    for _, transformation in pipeline.PASSES:
+        gradient = transformation(gradient)
+    if "+avx2" in machine.features():
+        assert len(ENCODED.findall(lowering.emitted_text(gradient, "asm"))) > 100
+    monkeypatch.setattr(config, "cpu", "x86-64")
+    if not machine.target_machine().triple.startswith("x86_64"):
+        pytest.skip("another kind of processor")
+    text = lowering.emitted_text(gradient, "asm")
+    assert text.count("%xmm") > 100
+    assert ENCODED.findall(text) == []

@@ -6,9 +6,13 @@ import numpy as np
 import pytest
 
 from bayesdl import pipeline
+from bayesdl.bench.compiling import CASES
+from bayesdl.ir.types import ArrayType
+from bayesdl.ir.walk import subprograms
 from bayesdl.lower.interpret import interpret_program
 from bayesdl.lower.llvm import chapters, compile_program, effort
 from bayesdl.lower.llvm.emit import Unit
+from bayesdl.model.density import build_density
 from bayesdl.ops import numpy as bnp
 from bayesdl.testing.laws import backend_is_interpreter
 from bayesdl.testing.programs import STYLES, random_program
@@ -49,6 +53,37 @@ def test_only_long_programs_have_chapters() -> None:
     long = functions(recursion(400))
     assert len(long) > 4
     assert max(f.count("\n") for f in long) < 2 * chapters.LINES
+
+
+def written(case: str, part: float) -> tuple[int, Unit]:
+    """Equations as traced, and the code, of a gradient of ``bayesdl bench compile``."""
+    model, size = CASES[case]
+    density = build_density(model, (int(size * part),), {})
+    position = ArrayType((density.dim,), density.dtype)
+    program = trace(value_and_grad(density.function), position, *density.data).program
+    count = sum(len(p.equations) for p in subprograms(program))
+    for _, transformation in pipeline.PASSES:
+        program = transformation(program)
+    unit = Unit(program)
+    unit.text()
+    return count, unit
+
+
+@pytest.mark.slow
+@pytest.mark.ci
+@pytest.mark.parametrize("case", CASES)
+def test_models_of_thousands_of_equations_are_chapters_of_bounded_length(case: str) -> None:
+    """300 scalar sites, and a recursion of 700 steps: twice the size is twice the chapters, none
+    longer, in no more modules. LLVM's time is then linear in the size."""
+    (fewer, half), (count, whole) = written(case, 0.5), written(case, 1.0)
+    assert count > 5000
+    assert count < 2.1 * fewer
+    lines = [[f.count("\n") for f in unit.module.functions] for unit in (half, whole)]
+    assert max(map(max, lines)) < 2 * chapters.LINES
+    assert sum(lines[1]) < 2.2 * sum(lines[0])
+    assert half.chapters > 1
+    assert 1.5 * half.chapters <= whole.chapters <= 2.5 * half.chapters
+    assert len(effort.parts(whole)) <= effort.VOLUMES + 1
 
 
 def test_chapters_are_the_program(same) -> None:

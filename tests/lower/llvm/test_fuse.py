@@ -25,7 +25,7 @@ CHAIN = """program f(%a: f64[3,4], %s: f64[]):
   return %e"""
 
 
-def test_a_chain_into_a_sum_stores_nothing(same) -> None:
+def test_a_chain_into_a_sum_stores_nothing(same, avx2) -> None:
     found = fusion(CHAIN)
     assert len(found.steps) == 1
     assert found.memory == set(found.program.inputs)

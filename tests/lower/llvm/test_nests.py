@@ -30,7 +30,7 @@ def test_reductions_of_a_fused_value(same, axes: tuple[int, ...], op: str, dtype
     same(text, values)
 
 
-def test_several_reductions_share_one_nest(same) -> None:
+def test_several_reductions_share_one_nest(same, avx2) -> None:
     """A total, sums along either axis, an extremum and a stored value, in one pass."""
     text = """program f(%a: f64[5,7]):
   %b: f64[5,7] = exp %a

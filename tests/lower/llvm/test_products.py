@@ -30,10 +30,18 @@ def operands(m: int, k: int, n: int, left: bool, right: bool) -> tuple[np.ndarra
 @pytest.mark.parametrize("left", [False, True])
 @pytest.mark.parametrize("right", [False, True])
 @pytest.mark.parametrize("size", SIZES, ids=str)
-@pytest.mark.parametrize("blas", [False, True])
-def test_layouts(same, monkeypatch, size, left: bool, right: bool, blas: bool) -> None:
-    monkeypatch.setattr(products, "LARGE", 0 if blas else 10**12)
-    monkeypatch.setattr(products, "NEAR", -1)
+def test_layouts(same, registers, monkeypatch, size, left: bool, right: bool) -> None:
+    monkeypatch.setattr(products, "LARGE", 10**12)
+    for dtype in ("f64", "f32"):
+        same(text(*size, left, right, dtype), *operands(*size, left, right), rtol=1e-11, atol=1e-11)
+
+
+@pytest.mark.parametrize("left", [False, True])
+@pytest.mark.parametrize("right", [False, True])
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_layouts_in_blas(same, monkeypatch, size, left: bool, right: bool) -> None:
+    monkeypatch.setattr(products, "LARGE", 0)
+    monkeypatch.setattr(products, "NEAR", dict.fromkeys(products.NEAR, -1))
     for dtype in ("f64", "f32"):
         same(text(*size, left, right, dtype), *operands(*size, left, right), rtol=1e-11, atol=1e-11)
 
@@ -52,17 +60,28 @@ def test_tiles_cover_an_axis_once(cut) -> None:
 
 
 @pytest.mark.parametrize("size", [(160, 160, 160), (64, 512, 128)], ids=str)
-def test_large_ones_go_to_blas(size: tuple[int, int, int]) -> None:
+def test_large_ones_go_to_blas(avx2, size: tuple[int, int, int]) -> None:
     assert "call void @dgemm" in emitted_text(from_text(text(*size, False, False)))
 
 
 @pytest.mark.parametrize("size", [(159, 160, 160), (4000, 50, 50), (20, 512, 128)], ids=str)
-def test_small_and_long_ones_do_not(size: tuple[int, int, int]) -> None:
+def test_small_and_long_ones_do_not(avx2, size: tuple[int, int, int]) -> None:
     assert "dgemm" not in emitted_text(from_text(text(*size, False, False)))
 
 
+def test_wider_registers_keep_more_from_blas(registers) -> None:
+    wide = registers.size == 64
+    for size, turned, blas in (
+        ((300, 300, 300), False, not wide),
+        ((128, 1000, 100), False, not wide),
+        ((128, 100, 1000), True, True),
+        ((400, 400, 400), False, True),
+    ):
+        assert ("dgemm" in emitted_text(from_text(text(*size, False, turned)))) == blas, size
+
+
 @pytest.mark.parametrize("size", [(3, 4), (353, 50), (1, 9), (9, 1)], ids=str)
-def test_matrices_and_vectors(same, size: tuple[int, int]) -> None:
+def test_matrices_and_vectors(same, registers, size: tuple[int, int]) -> None:
     """Along rows and across them; the matrix is a fused value."""
     m, k = size
     rng = np.random.default_rng(0)
@@ -84,7 +103,7 @@ def test_matrices_and_vectors(same, size: tuple[int, int]) -> None:
 def test_batches_and_several_axes(same, monkeypatch, blas: bool) -> None:
     """Axes that cannot be walked through as one are rearranged first."""
     monkeypatch.setattr(products, "LARGE", 0 if blas else 10**12)
-    monkeypatch.setattr(products, "NEAR", -1)
+    monkeypatch.setattr(products, "NEAR", dict.fromkeys(products.NEAR, -1))
     rng = np.random.default_rng(0)
     same(
         """program f(%x: f64[2,5,3,4], %y: f64[3,6,2,5]):
@@ -121,7 +140,9 @@ def test_an_outer_product_is_part_of_a_loop(same) -> None:
     "size", [(1, 9), (9, 1), (3, 8), (8, 8), (17, 9), (50, 25), (13, 101)], ids=str
 )
 @pytest.mark.parametrize("dtype", ["f64", "f32"])
-def test_kernels_of_a_matrix_and_a_vector(same, size: tuple[int, int], dtype: str) -> None:
+def test_kernels_of_a_matrix_and_a_vector(
+    same, registers, size: tuple[int, int], dtype: str
+) -> None:
     """Along rows and across them, batched and not, the vector on either side."""
     m, k = size
     rng = np.random.default_rng(1)
@@ -148,7 +169,9 @@ def test_kernels_of_a_matrix_and_a_vector(same, size: tuple[int, int], dtype: st
 
 
 @pytest.mark.parametrize("columns", [8, 25, 100, 210])
-def test_products_along_and_across_read_their_matrix_together(same, columns: int) -> None:
+def test_products_along_and_across_read_their_matrix_together(
+    same, registers, columns: int
+) -> None:
     program = f"""program f(%x: f64[19,{columns}], %v: f64[{columns}], %u: f64[19]):
   %a: f64[19] = dot_general %x %v batch=((),()) contract=((1),(0))
   %s: f64[] = reduce_sum %a axes=(0)
@@ -174,7 +197,7 @@ def test_products_that_need_each_other_stay_apart(same) -> None:
 
 @pytest.mark.parametrize("dtype", ["f64", "f32"])
 @pytest.mark.parametrize("terms", [2, 3, 7])
-def test_few_terms_and_few_sums(same, terms: int, dtype: str) -> None:
+def test_few_terms_and_few_sums(same, registers, terms: int, dtype: str) -> None:
     """A sum of a few terms is part of the loop over rows, and so are a few sums over rows."""
     rng = np.random.default_rng(terms)
     same(

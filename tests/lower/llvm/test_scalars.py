@@ -42,6 +42,22 @@ def test_unary_on_special_values(same, name: str, dtype: str) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["f64", "f32"])
+@pytest.mark.parametrize("name", ["sin", "cos", "tan"])
+def test_circular_functions_of_huge_angles(same, name: str, dtype: str) -> None:
+    """As the interpreter has them, up to the largest number of the format."""
+    numpy = {"f64": np.float64, "f32": np.float32}[dtype]
+    largest = np.finfo(numpy).max
+    sizes = np.geomspace(1e-3, largest / 2, 300)
+    x = np.concatenate([sizes, -sizes, [0.0, largest, np.inf, -np.inf, np.nan]]).astype(numpy)
+    # Short loops are whole registers and a masked rest, or numbers one by one.
+    for count in (x.size, 1, 3, 6, 11, 29):
+        kind, some = f"{dtype}[{count}]", x[::-37][:count] if count < x.size else x
+        text = f"program f(%a: {kind}):\n  %r: {kind} = {name} %a\n  return %r"
+        with np.errstate(all="ignore"):
+            same(text, np.resize(some, count), rtol=8 * np.finfo(numpy).eps)
+
+
+@pytest.mark.parametrize("dtype", ["f64", "f32"])
 @pytest.mark.parametrize("name", ["max", "min", "div", "guarded_mul", "add", "mul"])
 def test_binary_on_special_values(same, name: str, dtype: str) -> None:
     apply(same, name, dtype, *grid(FLOATS, {"f64": float, "f32": np.float32}[dtype]))

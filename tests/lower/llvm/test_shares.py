@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import bayesdl as bdl
-from bayesdl import dist
+from bayesdl import dist, pipeline
+from bayesdl._base.config import config
 from bayesdl.ir.check import check
 from bayesdl.ir.text import from_text
 from bayesdl.lower import tile as tiles
 from bayesdl.lower.interpret import interpret_program
-from bayesdl.lower.llvm import compile_program, crew
+from bayesdl.lower.llvm import compile_program, crew, optimise
 from bayesdl.lower.llvm.native import Native, NativeExecutable
 
 # 17 blocks of four rows: two for each of eight shares, then one block and three rows.
@@ -88,6 +90,34 @@ def test_helpers_take_shares(monkeypatch: pytest.MonkeyPatch) -> None:
         # Turns were taken from the crew's words, and each was done once.
         assert words[crew.NEXT] > crew.SHARES
         assert words[crew.DONE] == crew.SHARES
+
+
+def test_a_process_that_finds_the_code_makes_none_for_helpers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = check(from_text(PROGRAM))
+    monkeypatch.setattr(config, "cache", str(tmp_path))
+    cold = pipeline.compile(program)
+
+    def fail(*args: object) -> None:
+        raise AssertionError("code was made")
+
+    monkeypatch.setattr(optimise, "object_code", fail)
+    warm = pipeline.compile(program)
+    assert "recall" in warm.timings
+    before = threading.active_count()
+    with warm.helped(2):
+        assert threading.active_count() == before + 2
+        assert bits(warm(*inputs())) == bits(cold(*inputs()))
+
+
+def test_code_without_shares_has_no_work() -> None:
+    run = compile_program(from_text("program f(%a: f64[3]):\n  %b: f64[3] = exp %a\n  return %b"))
+    with pytest.raises(RuntimeError, match=f"does not define {crew.WORK}"):
+        run._linked.function(crew.WORK, 1)
+    before = threading.active_count()
+    with run.helped(2):
+        assert threading.active_count() == before
 
 
 def test_many_threads_with_helpers_each() -> None:

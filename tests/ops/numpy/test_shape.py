@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bayesdl._base.errors import ArgumentError, ShapeError
+from bayesdl._base import memory
+from bayesdl._base.errors import ArgumentError, CapacityError, ShapeError
 from bayesdl.ops import numpy as bnp
 from bayesdl.ops.numpy import _promote, _shape
 from bayesdl.tracing import trace
@@ -54,3 +55,40 @@ def test_padding_has_one_mode() -> None:
 def test_an_order_is_not_ignored() -> None:
     with pytest.raises(TypeError, match="order"):
         bnp.reshape(np.ones(4), (2, 2), order="F")
+
+
+HUGE = 10**12
+LONG = np.zeros(10**6)
+CALLS = {
+    "zeros": lambda: bnp.zeros((HUGE,)),
+    "ones": lambda: bnp.ones((10**6, 10**6)),
+    "full": lambda: bnp.full((HUGE,), 2.0),
+    "arange": lambda: bnp.arange(HUGE),
+    "linspace": lambda: bnp.linspace(0.0, 1.0, HUGE),
+    "eye": lambda: bnp.eye(10**6),
+    "broadcast_to": lambda: bnp.broadcast_to(2.0, (HUGE,)),
+    "repeat": lambda: bnp.repeat(LONG, 10**6),
+    "tile": lambda: bnp.tile(LONG, 10**6),
+    "pad": lambda: bnp.pad(LONG, HUGE),
+    "outer": lambda: bnp.outer(LONG, LONG),
+    "add": lambda: bnp.add(LONG, LONG[:, None]),
+    "matmul": lambda: bnp.matmul(LONG[:, None], LONG[None]),
+    "concatenate": lambda: bnp.concatenate([np.broadcast_to(0.0, (HUGE,)), LONG]),
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_arrays_too_large_are_refused_before_they_are_made(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "free_memory", lambda: 10**12)
+    with pytest.raises(CapacityError, match="an array of shape") as caught:
+        CALLS[name]()
+    assert caught.value.facts[-1] == ("machine", "1000 GB", "free")
+    assert "test_shape.py" in str(caught.value)
+
+
+def test_arrays_too_large_can_be_traced() -> None:
+    """Fused, they are never made."""
+    program = trace(lambda x: (bnp.zeros((HUGE,)) + x).sum(), 1.0).program
+    assert program.output_types[0].shape == ()

@@ -12,10 +12,13 @@ from .low_rank import LowRank as LowRank
 from .mean_field import MeanField as MeanField
 from .model import ModelGuide as ModelGuide
 from .planar import Planar as Planar
+from .points import BesidePoints as BesidePoints
+from .points import beside_points as beside_points
 from .structured import Structured as Structured
 
 __all__ = [
     "GUIDES",
+    "BesidePoints",
     "Coupling",
     "Delta",
     "FullRank",
@@ -26,4 +29,5 @@ __all__ = [
     "ModelGuide",
     "Planar",
     "Structured",
+    "beside_points",
 ]

@@ -10,7 +10,6 @@ from typing import Any, ClassVar, TypeVar
 from bayesdl._base.registry import Registry
 from bayesdl.infer.minibatch import Turn
 from bayesdl.model.density import Density
-from bayesdl.ops import numpy as bnp
 
 LOG_2PI = math.log(2.0 * math.pi)
 
@@ -55,6 +54,8 @@ class Guide(ABC):
     def start(self, key: Any, position: Any, sd: float) -> Any:
         """First parameters: a distribution around a position with about this sd.
 
+        Positions have the coordinates of the unknowns with priors (`BesidePoints`).
+
         Parameters
         ----------
         key : Array of uint32, shape (2,)
@@ -70,14 +71,9 @@ class Guide(ABC):
     def log_prob(self, params: Any, position: Any) -> Any:
         """Log density in nats at a position of shape (dim,)."""
 
-    def sample_and_score(self, params: Any, key: Any) -> tuple[Any, Any, Any]:
-        """A draw, its log density, and that part of it whose slope by the parameters is the score.
-
-        What else depends on the parameters does so through the draw. Here nothing does.
-        """
-        position = bnp.stop_gradient(self.sample_and_log_prob(params, key)[0])
-        log_prob = self.log_prob(params, position)
-        return position, bnp.stop_gradient(log_prob), log_prob
+    def mean_and_sd(self, params: Any) -> tuple[Any, Any]:
+        """Of independent normal coordinates, each of shape (dim,); for mean-field guides alone."""
+        raise NotImplementedError
 
     def entropy(self, params: Any) -> Any:
         """Entropy in nats, or None where it has no closed form."""

@@ -46,6 +46,9 @@ class MeanField(Guide):
         noise = (position - params["mean"]) * bnp.exp(-params["log_sd"])
         return standard_log_prob(noise) - params["log_sd"].sum()
 
+    def mean_and_sd(self, params: Any) -> tuple[Any, Any]:
+        return params["mean"], bnp.exp(params["log_sd"])
+
     def entropy(self, params: Any) -> Any:
         log_sd = params["log_sd"]
         return log_sd.sum() + 0.5 * log_sd.shape[0] * (1.0 + LOG_2PI)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import field, replace
 from typing import Any
 
@@ -15,7 +15,7 @@ from bayesdl._base.source import user_source
 from bayesdl.infer.minibatch import MinibatchTarget, Turn
 from bayesdl.model import as_model
 from bayesdl.model.arguments import read_arguments
-from bayesdl.model.density import Density
+from bayesdl.model.density import NOTHING, Density
 from bayesdl.model.handlers import Handler, Statement, surroundings
 from bayesdl.model.sites import Site, Sites, sites_of
 from bayesdl.model.summed import Placed
@@ -30,8 +30,8 @@ class ModelGuide(Guide):
     """A guide written as a model, with the arguments of the model.
 
     Its sites with the name of an unknown of the model are that unknown's approximation; discrete
-    ones too, for which the gradient is that of the score. Its other sites are parameters, whatever
-    their prior: weights of a network that amortises, numbers from ``sample("loc", dist.Flat())``.
+    ones too, with scores or sums for a gradient. Its other sites are parameters, whatever
+    their prior: weights of a network that amortises, numbers from ``param("loc")``.
     Unknowns that it leaves out are fitted to a point.
 
     Parameters
@@ -65,12 +65,12 @@ class ModelGuide(Guide):
     @property
     def estimator(self) -> str:  # type: ignore[override]
         """The score's where it draws discrete unknowns."""
-        discrete = self.own is not None and self._discrete
+        discrete = self.own is not None and self.discrete
         return "score_function" if discrete else "reparametrised"
 
     @property
     def has_density(self) -> bool:
-        return not self.points
+        return all(site.point for site in self.points)
 
     @property
     def points(self) -> list[Site]:
@@ -85,10 +85,10 @@ class ModelGuide(Guide):
         return [s for s in target.sites.latent.values() if s.name in own.sites.latent]
 
     @property
-    def _discrete(self) -> frozenset[str]:
-        """Discrete unknowns that it draws."""
+    def discrete(self) -> list[str]:
+        """Names of the discrete unknowns that it draws, in the order of the draws."""
         assert self.own is not None
-        return frozenset(n for n, s in self.own.sites.latent.items() if _is_discrete(s))
+        return [n for n, s in self.own.sites.latent.items() if _is_discrete(s)]
 
     @property
     def both(self) -> tuple[Density, Density]:
@@ -136,15 +136,6 @@ class ModelGuide(Guide):
         guide, model = self.run(params, key)
         return model.position(self.both[0].sites), guide.log_prob() + model.log_det
 
-    def sample_and_score(self, params: Any, key: Any) -> tuple[Any, Any, Any]:
-        scored = self._discrete or frozenset(site.name for site in self.drawn)
-        guide, model = self.run(params, key, scored)
-        here = guide.log_prob(scored)
-        smooth = guide.log_prob() - here + bnp.stop_gradient(here)
-        # log w stands for all rows already, so the score of these rows does not.
-        score = guide.log_prob(scored, scaled=False)
-        return model.position(self.both[0].sites), smooth + model.log_det, score
-
     def log_prob(self, params: Any, position: Any) -> Any:
         target, own = self.both
         values = target.constrain(position, *self.data)
@@ -156,14 +147,28 @@ class ModelGuide(Guide):
         return reader.log_prob() + placed.log_det
 
     def run(
-        self, params: Any, key: Any, stopped: frozenset[str] = frozenset()
+        self,
+        params: Any,
+        key: Any,
+        stopped: Collection[str] = (),
+        chosen: Mapping[str, Any] = NOTHING,
     ) -> tuple[OfGuide, OfModel]:
-        """A draw, and the model at it; values of `stopped` sites have no slope."""
+        """A draw, and the model at it.
+
+        Parameters
+        ----------
+        params : container of arrays
+        key : Array of uint32, shape (2,)
+        stopped : collection of str
+            Unknowns whose values have no slope.
+        chosen : dict of str to Array
+            Unknowns that are not drawn, but have these values.
+        """
         target, own = self.both
         guide = OfGuide(target.sites, params["own"], key, None, self.weights, stopped)
-        own.run(guide, self.data)
+        own.run(guide, self.data, chosen)
         model = OfModel(guide.values, params["points"], self.weights)
-        target.run(model, self.data)
+        target.run(model, self.data, chosen)
         return guide, model
 
 
@@ -191,7 +196,7 @@ class OfGuide(Handler):
         key: Any,
         values: Any,
         weights: Mapping[str, float],
-        stopped: frozenset[str] = frozenset(),
+        stopped: Collection[str] = (),
     ) -> None:
         self.unknowns, self.own, self.key, self.known = unknowns, own, key, values
         self.weights, self.stopped = weights, stopped
@@ -214,17 +219,12 @@ class OfGuide(Handler):
         return self.values[name]
 
     def after(self, statement: Statement) -> None:
-        if statement.name in self.values:
+        if statement.kind == "sample" and statement.name in self.unknowns.latent:
             self.statements[statement.name] = statement
 
-    def log_prob(self, names: frozenset[str] | None = None, scaled: bool = True) -> Any:
-        """Log density of the values of some unknowns, or all, in nats; scaled to all rows."""
-        weights = self.weights if scaled else {}
-        terms = [
-            weights.get(name, 1.0) * statement.log_density()
-            for name, statement in self.statements.items()
-            if names is None or name in names
-        ]
+    def log_prob(self) -> Any:
+        """Log density of the values of all unknowns, in nats; scaled to all rows."""
+        terms = [self.weights.get(n, 1.0) * s.log_density() for n, s in self.statements.items()]
         return sum(terms[1:], terms[0]) if terms else bnp.zeros(())
 
 
@@ -237,8 +237,7 @@ class OfModel(Handler):
         self.values, self.points, self.weights = values, points, weights
         self.statements: dict[str, Statement] = {}
         self.parts: dict[str, Any] = {}
-        self.log_det: Any = 0.0
-        self.log_det_of_points: Any = 0.0
+        self.log_dets: dict[str, Any] = {}
 
     def before(self, statement: Statement) -> None:
         statement.supply = self.value
@@ -253,16 +252,26 @@ class OfModel(Handler):
         if name in self.points:
             self.parts[name] = self.points[name]
             value, log_det = support.bijector.forward_and_log_det(self.points[name])
-            self.log_det_of_points = self.log_det_of_points + bnp.sum(log_det)
+            self.log_dets[name] = bnp.zeros_like(log_det) if statement.point else log_det
             return value
         value = self.values[name]
         if support.is_discrete:
             self.parts[name] = bnp.asarray(value, bnp.default_dtype())
             return value
         self.parts[name] = support.bijector.inverse(value)
-        log_det = bnp.sum(support.bijector.forward_and_log_det(self.parts[name])[1])
-        self.log_det = self.log_det + self.weights.get(name, 1.0) * log_det
+        self.log_dets[name] = support.bijector.forward_and_log_det(self.parts[name])[1]
         return value
+
+    @property
+    def log_det(self) -> Any:
+        """Of the change of variables, of what is drawn; scaled to all rows."""
+        drawn = [n for n in self.log_dets if n not in self.points]
+        return sum((self.weights.get(n, 1.0) * bnp.sum(self.log_dets[n]) for n in drawn), 0.0)
+
+    @property
+    def log_det_of_points(self) -> Any:
+        """Of the change of variables, of points."""
+        return sum((bnp.sum(self.log_dets[n]) for n in self.points), 0.0)
 
     def position(self, sites: Sites) -> Any:
         """All parts in order, shape (dim,)."""
@@ -270,8 +279,11 @@ class OfModel(Handler):
 
 
 def _first(site: Site, key: Any, dtype: Any) -> Any:
-    """Weights that keep the scale of what enters a layer, zeros for all else."""
+    """Weights that keep the scale of what enters a layer; else where a site starts, or zeros."""
     shape = site.unconstrained_shape
+    if site.start is not None and site.constraint is not None:
+        value = bnp.broadcast_to(bnp.asarray(site.start, dtype), site.type.shape)
+        return bnp.asarray(site.constraint.bijector.inverse(value), dtype)
     if site.role != "weight":
         return bnp.zeros(shape, dtype)
     return random.normal(key, shape, dtype) / math.sqrt(max(math.prod(shape[:-1]), 1))
@@ -287,6 +299,13 @@ def _refuse_misfits(model: Sites, guide: Sites) -> None:
                 "has another shape than the model's",
                 model[name].type.shape,
                 "give both the same plates, and the same event axes by to_event.",
+            )
+        if name in model and site.point:
+            raise _misfit(
+                site,
+                "is a parameter",
+                model[name].distribution,
+                "draw it from a distribution, or leave it out: it is then fitted to a point.",
             )
         if name in model and _is_discrete(model[name]) != _is_discrete(site):
             raise _misfit(site, "has other values than the model's", model[name].distribution)

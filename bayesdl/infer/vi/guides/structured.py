@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import math
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
 
 from bayesdl._base.dataclass import dataclass
+from bayesdl._base.errors import ArgumentError
+from bayesdl._base.source import user_source
 from bayesdl.model.density import Density
 from bayesdl.model.sites import Site, Sites
 from bayesdl.ops import numpy as bnp
@@ -18,6 +20,7 @@ from bayesdl.ops.linalg import triangular_solve
 
 from ._base import LOG_2PI, Guide, guide, standard_log_prob
 
+LOG = logging.getLogger("bayesdl")
 Span = tuple[int, int]
 
 
@@ -33,7 +36,7 @@ class Structured(Guide):
     within : {"site", "layer"}
         What the blocks are; sites of no layer are blocks of their own.
     largest : int
-        Blocks of more coordinates than this have independent ones.
+        Blocks of more coordinates than this have independent ones; the log names them.
     spans : tuple of (int, int)
         First and last + 1 coordinate of each dense block, as found from the model.
 
@@ -50,7 +53,27 @@ class Structured(Guide):
     spans: tuple[Span, ...] = ()
 
     def fitted_to(self, density: Density) -> Structured:
-        spans = (s for s in _blocks(density.sites, self.within) if 1 < s[1] - s[0] <= self.largest)
+        if self.within not in ("site", "layer"):
+            raise ArgumentError(
+                "a structured guide has no such blocks.",
+                facts=[("within", self.within), ("known", "site, layer")],
+                fix='write within="site" or within="layer".',
+                where=user_source(),
+                code="A108",
+            )
+        blocks = _blocks(density.sites, self.within)
+        large = [(name, stop - start) for name, (start, stop) in blocks]
+        large = [(name, size) for name, size in large if size > self.largest]
+        if large:
+            LOG.warning(
+                "the structured guide takes coordinates as independent in blocks of more than %d: "
+                "%s; Structured(largest=%d) makes them dense, with %d parameters more.",
+                self.largest,
+                ", ".join(f"{name} ({size})" for name, size in large),
+                max(size for _, size in large),
+                sum(size * (size - 1) // 2 for _, size in large),
+            )
+        spans = (span for _, span in blocks if 1 < span[1] - span[0] <= self.largest)
         return replace(self, spans=tuple(spans))
 
     def start(self, key: Any, position: Any, sd: float) -> Any:
@@ -102,14 +125,16 @@ def _unit_lower(below: Any, n: int) -> Any:
     return bnp.where(inside, below[place], bnp.asarray(np.eye(n), below.dtype))
 
 
-def _blocks(sites: Sites, within: str) -> Iterator[Span]:
-    latent = list(sites.latent.values())
-    while latent:
-        first = latent.pop(0)
-        stop = first.slice.stop
-        while latent and within == "layer" and _same_layer(first, latent[0]):
-            stop = latent.pop(0).slice.stop
-        yield first.offset, stop
+def _blocks(sites: Sites, within: str) -> list[tuple[str, Span]]:
+    """Sites, or layers, each with its coordinates among those of unknowns with priors."""
+    drawn, found, stop = [s for s in sites.latent.values() if not s.point], [], 0
+    while drawn:
+        first, start = drawn.pop(0), stop
+        name, stop = first.name, start + first.size
+        while drawn and within == "layer" and _same_layer(first, drawn[0]):
+            name, stop = f"layer {first.layer}", stop + drawn.pop(0).size
+        found.append((name, (start, stop)))
+    return found
 
 
 def _same_layer(one: Site, other: Site) -> bool:

@@ -2,6 +2,7 @@
 
 A call to the C library inside a loop keeps the loop scalar. A function from here is inlined and has
 no branch and no table, so the loop around it works on as many elements at once as a register holds.
+Only circular functions of huge angles leave it, by one jump for a register (see `far`).
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ from . import (  # noqa: F401
     power,
     trigonometric,
 )
-from .catalogue import FUNCTIONS, Accuracy, scalar_function
+from .catalogue import FUNCTIONS, Accuracy, accuracy_table, scalar_function
 
-__all__ = ["ACCURACY", "NAMES", "Accuracy", "scalar_function"]
+__all__ = ["ACCURACY", "NAMES", "Accuracy", "accuracy_table", "scalar_function"]
 
 NAMES: frozenset[str] = frozenset(FUNCTIONS)
 """Every name that `scalar_function` knows."""

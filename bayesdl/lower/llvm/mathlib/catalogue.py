@@ -81,13 +81,32 @@ def scalar(
     return enter
 
 
+def accuracy_table() -> str:
+    """What is promised of every function, as a table for people.
+
+    Examples
+    --------
+    >>> print(accuracy_table().splitlines()[1])
+    arccos           2        1
+    """
+    lines = ["function   float64  float32  notes"]
+    for name in sorted(FUNCTIONS):
+        promise = FUNCTIONS[name].accuracy
+        notes = [f"float64: absolute {promise.absolute:g}"] * (promise.absolute > 0)
+        notes += [promise.note] * bool(promise.note)
+        line = f"{name:9}  {promise.f64:7g}  {promise.f32:7g}  {'; '.join(notes)}"
+        lines.append(line.rstrip())
+    return "\n".join(lines)
+
+
 def scalar_function(
     module: ir.Module, name: str, type: ir.DoubleType | ir.FloatType
 ) -> ir.Function:
     """The function ``bdl.<name>.f64`` or ``.f32`` of a module, added on first use.
 
     The function is internal, inlined everywhere, free of control flow and of memory access, so
-    LLVM's loop vectoriser widens a loop that calls it.
+    LLVM's loop vectoriser widens a loop that calls it. ``sin``, ``cos`` and ``tan`` call another
+    one, of which the vectoriser finds variants for several elements in the module.
 
     Parameters
     ----------

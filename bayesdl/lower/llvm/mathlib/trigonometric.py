@@ -1,17 +1,15 @@
 """Circular functions and their inverses.
 
 The argument is reduced by multiples of π/2 in pieces of 23 bits, so that for |x| ≤ 2³⁰ every
-product is exact (Cody & Waite 1980), whether the machine fuses or not. Beyond, a reduction would
-need a table of the bits of 2/π: the result is NaN rather than a number without correct digits.
+product is exact (Cody & Waite 1980), whether the machine fuses or not. Beyond, `far` takes over.
 """
 
 from __future__ import annotations
 
 from .catalogue import Accuracy, scalar
+from .circular import THERE, cosine, sine
+from .far import with_far
 from .formula import Formula, Mask, Real
-
-LARGEST_ARGUMENT = 2.0**30
-RANGE = "|x| ≤ 2³⁰; NaN beyond"
 
 TWO_OVER_PI = 0.6366197723675814
 HALF_PI_PARTS = (
@@ -22,33 +20,6 @@ HALF_PI_PARTS = (
     3.7950107727212256e-29,
 )
 
-# (sin r / r - 1) / r², |r| ≤ π/4, in powers of r²
-SIN = (
-    -0.16666666666666666,
-    0.008333333333333331,
-    -0.0001984126984126504,
-    2.755731921932058e-06,
-    -2.50521062259944e-08,
-    1.6058530596645953e-10,
-    -7.586636882825062e-13,
-)
-# (cos r - 1 + r²/2) / r⁴, |r| ≤ π/4, in powers of r²
-COS = (
-    0.041666666666666664,
-    -0.0013888888888887389,
-    2.48015872987544e-05,
-    -2.755731726587808e-07,
-    2.087614504941318e-09,
-    -1.1382544645349108e-11,
-)
-# The same to 2⁻³⁰, for results in single precision.
-SIN_COARSE = (
-    -0.16666666663844049,
-    0.008333331870341349,
-    -0.00019840084376422697,
-    2.724962008007483e-06,
-)
-COS_COARSE = (0.04166666465348879, -0.0013888301867562365, 2.454768977245962e-05)
 # (arctan z / z - 1) / z², |z| ≤ √2 - 1, in powers of z²
 ARCTAN = (
     -0.3333333333333333,
@@ -98,55 +69,30 @@ def _reduce(f: Formula, a: Real) -> tuple[Real, Real, Real]:
     return shifted, *f.fast_two_sum(r, f.muladd(-k, p4, low + lower))
 
 
-def _sine(f: Formula, r: Real, low: Real) -> Real:
-    """sin(r + low), |r| ≤ π/4."""
-    z = r * r
-    if f.coarse:
-        return f.muladd(r * z, f.polynomial(z, SIN_COARSE), r)
-    return r + f.muladd(r * z, f.polynomial(z, SIN), low - low * (z * 0.5))
-
-
-def _cosine(f: Formula, r: Real, low: Real) -> Real:
-    """cos(r + low), |r| ≤ π/4, with the rounding error of 1 - r²/2 put back."""
-    z = r * r
-    half = z * 0.5
-    if f.coarse:
-        return f.muladd(z * z, f.polynomial(z, COS_COARSE), 1.0 - half)
-    leading, error = f.fast_two_sum(f.real(1.0), -half)
-    return leading + (error + f.muladd(z * z, f.polynomial(z, COS), -(r * low)))
-
-
-def _both(f: Formula, x: Real) -> tuple[Real, Real, Mask, Mask]:
-    """sin and cos of the reduced |x|; whether the quotient is odd; whether it is 2 or 3 mod 4."""
+def _circular(f: Formula, name: str, x: Real) -> Real:
+    """One of the three at |x|."""
     a = f.absolute(x)
-    a = f.select(a <= LARGEST_ARGUMENT, a, float("nan"))
     shifted, r, low = _reduce(f, a)
-    quotient = shifted.bits()
-    return _sine(f, r, low), _cosine(f, r, low), quotient.has(1), quotient.has(2)
+    near = THERE[name](f, sine(f, r, low), cosine(f, r, low), shifted.bits())
+    return with_far(f, name, a, near)
 
 
-@scalar("sin", Accuracy(1, 1, note=RANGE), through_double=True)
+@scalar("sin", Accuracy(1, 1), through_double=True)
 def sin(f: Formula, x: Real) -> Real:
     """Sine of an angle in radians."""
-    s, c, odd, negative = _both(f, x)
-    y = f.select(odd, c, s)
-    return f.flip(f.select(negative, -y, y), x)
+    return f.flip(_circular(f, "sin", x), x)
 
 
-@scalar("cos", Accuracy(1, 1, note=RANGE), through_double=True)
+@scalar("cos", Accuracy(1, 1), through_double=True)
 def cos(f: Formula, x: Real) -> Real:
     """Cosine of an angle in radians."""
-    s, c, odd, negative = _both(f, x)
-    y = f.select(odd, s, c)
-    return f.select(odd ^ negative, -y, y)
+    return _circular(f, "cos", x)
 
 
-@scalar("tan", Accuracy(4, 1, note=RANGE), through_double=True)
+@scalar("tan", Accuracy(4, 1), through_double=True)
 def tan(f: Formula, x: Real) -> Real:
     """Tangent of an angle in radians."""
-    s, c, odd, _ = _both(f, x)
-    y = f.select(odd, c, s) / f.select(odd, -s, c)
-    return f.flip(y, x)
+    return f.flip(_circular(f, "tan", x), x)
 
 
 def _arctangent(f: Formula, small: Real, large: Real, turns: Real, sign: Real) -> Real:
