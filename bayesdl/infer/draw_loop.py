@@ -1,0 +1,153 @@
+"""Loops over draws as native code: results stacked, or their means and variances alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from bayesdl.ir.fingerprint import fingerprint
+from bayesdl.ir.program import Program
+from bayesdl.ir.types import ArrayType
+from bayesdl.lower.executable import Executable
+from bayesdl.ops import numpy as bnp
+from bayesdl.pipeline import compile
+from bayesdl.tracing import inline, trace
+from bayesdl.tracing.flow import scan
+
+Array = np.ndarray[Any, Any]
+Compiled = dict[Any, Executable]
+
+# Of the results of one call, and the most draws of one.
+PIECE_BYTES = 16_000_000
+PIECE_DRAWS = 256
+F64 = np.dtype(np.float64)
+
+
+class DrawLoop:
+    """A Program of one draw, and the loops over draws that are made of it.
+
+    Parameters
+    ----------
+    program : Program
+        Takes `front` inputs, `leaves` inputs that each draw has its own of, and the data.
+    front, leaves : int
+    brief : bool
+        Whether the code is to be made quickly.
+    compiled : dict
+        Native code by what it computes.
+    """
+
+    def __init__(
+        self, program: Program, front: int, leaves: int, brief: bool, compiled: Compiled
+    ) -> None:
+        self.program, self.front, self.leaves = program, front, leaves
+        self.brief, self.compiled = brief, compiled
+        self.outputs = program.output_types
+        self._ready: dict[Any, Executable] = {}
+
+    def pieces(self, n: int) -> list[tuple[int, slice]]:
+        """Draws taken at once: the first new one, and which. The last piece goes back for some."""
+        size = self.size(n)
+        starts = range(0, n, size)
+        return [(s, slice(at, at + size)) for s in starts for at in [min(s, n - size)]]
+
+    def size(self, n: int) -> int:
+        """How many draws are taken at once, of n."""
+        return max(1, min(n, PIECE_DRAWS, PIECE_BYTES // max(sum(map(bytes_of, self.outputs)), 1)))
+
+    def stacked(self, size: int) -> Executable:
+        """(*front, *leaves, *data) -> the results of so many draws."""
+
+        def many(*v: Any) -> Any:
+            front, leaves, data = self._parts(v)
+            step = lambda _, x: ((), inline(self.program, *front, *x, *data))  # noqa: E731
+            return scan(step, (), leaves)[1]
+
+        types = self.program.input_types
+        middle = self._many(size)
+        return self._executable("each_draw", many, [*types[: self.front], *middle, *self._data])
+
+    def running(self, size: int) -> Executable:
+        """(wanted, count, *means, *squares, *front, *leaves, *data) -> means and squares."""
+        width = len(self.outputs)
+
+        def many(wanted: Any, count: Any, *v: Any) -> Any:
+            start = list(v[:width]), list(v[width : 2 * width])
+            front, leaves, data = self._parts(v[2 * width :])
+
+            def step(carry: Any, x: Any) -> Any:
+                (count, means, squares), (wanted, leaves) = carry, x
+                found = inline(self.program, *front, *leaves, *data)
+                count = count + bnp.where(wanted, 1.0, 0.0)
+                pairs = zip(means, squares, found, strict=True)
+                moved = [_welford(wanted, count, *p) for p in pairs]
+                return (count, [m for m, _ in moved], [s for _, s in moved]), ()
+
+            _, means, squares = scan(step, (count, *start), (wanted, leaves))[0]
+            return [*means, *squares]
+
+        sums = [ArrayType(t.shape, F64) for t in (*self.outputs, *self.outputs)]
+        types = [ArrayType((size,), np.dtype(np.bool_)), ArrayType((), F64), *sums]
+        front = self.program.input_types[: self.front]
+        return self._executable(
+            "over_draws", many, [*types, *front, *self._many(size), *self._data]
+        )
+
+    def update(
+        self,
+        totals: list[Array],
+        count: int,
+        leaves: Sequence[Any],
+        front: Sequence[Any],
+        data: Sequence[Any],
+    ) -> list[Array]:
+        """Means and squares after these draws, from those after the `count` before."""
+        for first, piece in self.pieces(len(leaves[0])):
+            wanted = np.arange(piece.start, piece.stop) >= first
+            given = [np.asarray(x[piece]) for x in leaves]
+            executable = self.running(len(wanted))
+            totals = executable(wanted, np.float64(count + first), *totals, *front, *given, *data)
+        return totals
+
+    def zeros(self) -> list[Array]:
+        """Means and squares of no draws."""
+        return [np.zeros(t.shape) for t in (*self.outputs, *self.outputs)]
+
+    @property
+    def _data(self) -> tuple[ArrayType, ...]:
+        return self.program.input_types[self.front + self.leaves :]
+
+    def _many(self, size: int) -> list[ArrayType]:
+        types = self.program.input_types[self.front : self.front + self.leaves]
+        return [ArrayType((size, *t.shape), t.dtype) for t in types]
+
+    def _parts(self, values: Sequence[Any]) -> tuple[Any, Any, Any]:
+        at = self.front + self.leaves
+        return values[: self.front], list(values[self.front : at]), values[at:]
+
+    def _executable(self, name: str, function: Callable[..., Any], types: Any) -> Executable:
+        key = name, tuple(types)
+        if key not in self._ready:
+            with bnp.using_dtype(np.float64):
+                program = trace(function, *types, name=name).program
+            known = fingerprint(program), self.brief
+            if known not in self.compiled:
+                self.compiled[known] = compile(program, brief=self.brief)
+            self._ready[key] = self.compiled[known]
+        return self._ready[key]
+
+
+def _welford(wanted: Any, count: Any, mean: Any, square: Any, value: Any) -> tuple[Any, Any]:
+    """Mean and sum of squared deviations after one more value."""
+    value = bnp.astype(value, np.float64)
+    gap = value - mean
+    # Infinite values stay what they are, instead of the difference of two infinities.
+    after = bnp.where(bnp.isfinite(gap), mean + gap / count, mean + value)
+    return bnp.where(wanted, after, mean), bnp.where(wanted, square + gap * (value - after), square)
+
+
+def bytes_of(kind: ArrayType) -> int:
+    """Of an array of that type."""
+    return int(kind.size * kind.dtype.itemsize)
