@@ -18,13 +18,11 @@ import numpy as np
 
 import bayesdl as bdl
 from bayesdl import nn
-from bayesdl.criticism.uncertainty import of_regression
 
 
 @bdl.model
 def regression(x, y=None):
     f = nn.MLP(hidden=(50,), out=2, activation="relu")(x)
-    bdl.deterministic("variance", nn.heads.heteroscedastic(f).variance)
     with bdl.plate("rows", x.shape[0]):
         bdl.sample("y", nn.heads.heteroscedastic(f), obs=y)
 
@@ -44,7 +42,6 @@ if __name__ == "__main__":
         random_seed=1,
     )
     at = np.array([[0.0], [1.0], [2.0], [4.0]])
-    found = post.predict(at, kind="mean")
-    parts = of_regression(found["y"][0], found["variance"][0])
+    parts = post.uncertainty(at)["y"]
     for row, noise, model in zip(at[:, 0], parts.aleatoric, parts.epistemic, strict=True):
         print(f"x = {row:4.1f}   noise sd {noise**0.5:.3f}   model sd {model**0.5:.3f}")

@@ -28,8 +28,6 @@ from sklearn.datasets import load_digits
 
 import bayesdl as bdl
 from bayesdl import dist, nn
-from bayesdl import numpy as bnp
-from bayesdl.criticism.uncertainty import of_classes
 
 
 @bdl.model
@@ -37,7 +35,6 @@ def network(x, y=None):
     prior = dist.Normal(0.0, 3.0)
     net = (nn.Flatten(), nn.Linear(200, "first", prior), "relu", nn.Dropout(0.2))
     f = nn.Sequential((*net, nn.Linear(10, "out", prior)))(x)
-    bdl.deterministic("probs", bnp.softmax(f))
     with bdl.plate("rows", x.shape[0]):
         bdl.sample("y", nn.heads.categorical(f), obs=y)
 
@@ -73,5 +70,5 @@ if __name__ == "__main__":
     shown["clear, turned"] = np.rot90(clear, axes=(1, 2))
     print("                     aleatoric  epistemic")
     for name, images in shown.items():
-        parts = of_classes(post.predict(images)["probs"][0])
+        parts = post.uncertainty(images)["y"]
         print(f"{name:20} {parts.aleatoric.mean():9.3f}  {parts.epistemic.mean():9.3f}")

@@ -58,7 +58,7 @@ class Uncertainty:
         return import_module("xarray").Dataset(arrays)
 
 
-def of_regression(mean: ArrayLike, variance: ArrayLike) -> Uncertainty:
+def decompose_variance(mean: ArrayLike, variance: ArrayLike) -> Uncertainty:
     """The variance of predictions in its two parts.
 
     Parameters
@@ -80,7 +80,7 @@ def of_regression(mean: ArrayLike, variance: ArrayLike) -> Uncertainty:
 
     Examples
     --------
-    >>> found = of_regression([[0.0], [2.0]], 0.5)
+    >>> found = decompose_variance([[0.0], [2.0]], 0.5)
     >>> found.aleatoric.tolist(), found.epistemic.tolist(), found.total.tolist()
     ([0.5], [1.0], [1.5])
     """
@@ -90,7 +90,7 @@ def of_regression(mean: ArrayLike, variance: ArrayLike) -> Uncertainty:
     return Uncertainty(centre.mean(axis=0), noise + spread, noise, spread)
 
 
-def of_classes(probs: ArrayLike) -> Uncertainty:
+def decompose_entropy(probs: ArrayLike) -> Uncertainty:
     """The entropy of predictions in its two parts, nats.
 
     Parameters
@@ -110,7 +110,7 @@ def of_classes(probs: ArrayLike) -> Uncertainty:
 
     Examples
     --------
-    >>> found = of_classes([[[1.0, 0.0]], [[0.0, 1.0]]])
+    >>> found = decompose_entropy([[[1.0, 0.0]], [[0.0, 1.0]]])
     >>> found.aleatoric.tolist(), found.epistemic.round(4).tolist()
     ([0.0], [0.6931])
     """

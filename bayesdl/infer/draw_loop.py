@@ -54,8 +54,9 @@ class DrawLoop:
         return [(s, slice(at, at + size)) for s in starts for at in [min(s, n - size)]]
 
     def size(self, n: int) -> int:
-        """How many draws are taken at once, of n."""
-        return max(1, min(n, PIECE_DRAWS, PIECE_BYTES // max(sum(map(bytes_of, self.outputs)), 1)))
+        """How many draws are taken at once, of n: few where they are large, or their results are."""
+        each = max(sum(map(bytes_of, kinds)) for kinds in (self.outputs, self._leaves))
+        return max(1, min(n, PIECE_DRAWS, PIECE_BYTES // max(each, 1)))
 
     def stacked(self, size: int) -> Executable:
         """(*front, *leaves, *data) -> the results of so many draws."""
@@ -97,31 +98,34 @@ class DrawLoop:
 
     def update(
         self,
-        totals: list[Array],
+        totals: Sequence[Array],
         count: int,
         leaves: Sequence[Any],
-        front: Sequence[Any],
         data: Sequence[Any],
     ) -> list[Array]:
         """Means and squares after these draws, from those after the `count` before."""
+        found = list(totals)
         for first, piece in self.pieces(len(leaves[0])):
             wanted = np.arange(piece.start, piece.stop) >= first
             given = [np.asarray(x[piece]) for x in leaves]
-            executable = self.running(len(wanted))
-            totals = executable(wanted, np.float64(count + first), *totals, *front, *given, *data)
-        return totals
+            done = np.float64(count + first)
+            found = self.running(len(wanted))(wanted, done, *found, *given, *data)
+        return found
 
     def zeros(self) -> list[Array]:
         """Means and squares of no draws."""
         return [np.zeros(t.shape) for t in (*self.outputs, *self.outputs)]
 
     @property
+    def _leaves(self) -> tuple[ArrayType, ...]:
+        return self.program.input_types[self.front : self.front + self.leaves]
+
+    @property
     def _data(self) -> tuple[ArrayType, ...]:
         return self.program.input_types[self.front + self.leaves :]
 
     def _many(self, size: int) -> list[ArrayType]:
-        types = self.program.input_types[self.front : self.front + self.leaves]
-        return [ArrayType((size, *t.shape), t.dtype) for t in types]
+        return [ArrayType((size, *t.shape), t.dtype) for t in self._leaves]
 
     def _parts(self, values: Sequence[Any]) -> tuple[Any, Any, Any]:
         at = self.front + self.leaves

@@ -187,7 +187,7 @@ class _Whole:
 
     def moments(self, leaves: Sequence[Any], data: Sequence[Any]) -> list[Array]:
         """Means, then sums of squared deviations."""
-        return self.loop.update(self.loop.zeros(), 0, leaves, (), data)
+        return self.loop.update(self.loop.zeros(), 0, leaves, data)
 
 
 class _ByRows:
@@ -243,23 +243,41 @@ class _ByRows:
             totals = self.rest.loop.zeros()
             for piece, kept in self._by_piece(leaves, data):
                 given = [*(np.asarray(x[piece]) for x in leaves), *kept]
-                totals = self.rest.loop.update(totals, piece.start, given, (), data)
+                totals = self.rest.loop.update(totals, piece.start, given, data)
             return totals
-        found = [np.empty(t.shape) for t in (*self.types, *self.types)]
-        for turn, here, part in self._chunks(data):
-            totals = self.loop.update(self.loop.zeros(), 0, leaves, (turn,), part)
-            for whole, axis, total in zip(found, self.axes * 2, totals, strict=True):
-                _put(whole, axis, here, total)
+        found = [np.zeros(t.shape) for t in (*self.types, *self.types)]
+        for first, piece in self.loop.pieces(len(leaves[0])):
+            wanted = np.arange(piece.start, piece.stop) >= first
+            given = [np.asarray(x[piece]) for x in leaves]
+            before = [w if a is not None else w.copy() for w, a in self._with_axes(found)]
+            for turn, here, part in self._chunks(data):
+                totals = [self._rows_of(w, a, here) for w, a in self._with_axes(before)]
+                executable = self.loop.running(len(wanted))
+                totals = executable(wanted, np.float64(first), *totals, turn, *given, *part)
+                for (whole, axis), total in zip(self._with_axes(found), totals, strict=True):
+                    _put(whole, axis, here, total)
         return found
+
+    def _with_axes(self, sums: list[Array]) -> list[tuple[Array, int | None]]:
+        return list(zip(sums, self.axes * 2, strict=True))
+
+    def _rows_of(self, whole: Array, axis: int | None, here: slice) -> Array:
+        """The rows of a chunk, with zeros for missing ones."""
+        if axis is None:
+            return whole
+        part = whole[(*(slice(None),) * axis, here)]
+        short = [(0, self.block - part.shape[i] if i == axis else 0) for i in range(part.ndim)]
+        return np.pad(part, short)
 
     def _kept(self, leaves: Sequence[Any], data: Sequence[Any]) -> list[Array]:
         """What chunks give of each draw."""
         n = len(leaves[0])
         found = _room(n, self.types)
-        for turn, here, part in self._chunks(data):
-            for _, piece in self.loop.pieces(n):
-                executable = self.loop.stacked(piece.stop - piece.start)
-                parts = executable(turn, *(np.asarray(x[piece]) for x in leaves), *part)
+        for _, piece in self.loop.pieces(n):
+            given = [np.asarray(x[piece]) for x in leaves]
+            executable = self.loop.stacked(piece.stop - piece.start)
+            for turn, here, part in self._chunks(data):
+                parts = executable(turn, *given, *part)
                 for whole, axis, new in zip(found, self.axes, parts, strict=True):
                     _put(whole[piece], axis if axis is None else axis + 1, here, new)
         return found
@@ -275,7 +293,7 @@ class _ByRows:
             yield piece, self._kept([np.asarray(x[piece]) for x in leaves], data)
 
     def _chunks(self, data: Sequence[Any]) -> Iterator[tuple[np.uint64, slice, list[Any]]]:
-        """The turn, the rows, and the data of each chunk; the last row stands in for missing ones."""
+        """Turn, rows and data of each chunk; the last row stands in for those that are missing."""
         for start in range(0, self.rows, self.block):
             here = slice(start, min(start + self.block, self.rows))
             short = here.stop - start < self.block

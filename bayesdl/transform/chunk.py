@@ -289,7 +289,16 @@ class _Cutter:
         slices = [p if p is None else p - 1 for p in places[constants + count :]]
         carry = places[constants : constants + count]
         while True:
-            inner, program = self._inner(body, [*places[:constants], *carry, *slices])
+            try:
+                inner, program = self._inner(body, [*places[:constants], *carry, *slices])
+            except _MeetError:
+                # A state that begins as a constant is of the rows from the first step on.
+                starts = inputs[constants : constants + count]
+                guess = [self._guess(a, p) for a, p in zip(starts, carry, strict=True)]
+                if guess == carry:
+                    raise
+                carry = guess
+                continue
             found = [inner.place(a) for a in body.outputs]
             after = [p if q is None else q for p, q in zip(carry, found[:count], strict=True)]
             if after == carry:
@@ -299,15 +308,17 @@ class _Cutter:
             carry = after
         if found[:count] != carry:
             raise _MeetError
-        starts = [
-            self._read(a, p)
-            for a, p in zip(inputs[constants : constants + count], carry, strict=True)
-        ]
+        starts = inputs[constants : constants + count]
+        begun = [self._read(a, p) for a, p in zip(starts, carry, strict=True)]
         params = {**equation.params, "body": program, "constants": constants + 1}
         rest = [self._here(a) for a in inputs[constants + count :]]
-        given = (self.turn, *(self._here(a) for a in inputs[:constants]), *starts, *rest)
+        given = (self.turn, *(self._here(a) for a in inputs[:constants]), *begun, *rest)
         stacked = [p if p is None or i < count else p + 1 for i, p in enumerate(found)]
         self._put("scan", equation, params, given, stacked)
+
+    def _guess(self, atom: Atom, axis: int | None) -> int | None:
+        shape = atom.type.shape
+        return shape.index(self.rows) if axis is None and self.rows in shape else axis
 
     def _given(self, atoms: Iterable[Atom]) -> tuple[Atom, ...]:
         return (self.turn, *(self._here(a) for a in atoms))

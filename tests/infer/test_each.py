@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bayesdl import pipeline
-from bayesdl.infer import each
+from bayesdl.infer import draw_loop, each
 from bayesdl.infer.each import EachDraw
 from bayesdl.ops import numpy as bnp
 
@@ -16,7 +16,7 @@ def test_equals_a_loop(
     size: int, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever the pieces, and whether or not they divide the number of draws."""
-    monkeypatch.setattr(each, "PIECE_DRAWS", size)
+    monkeypatch.setattr(draw_loop, "PIECE_DRAWS", size)
     x, y, data = rng.normal(size=(9, 3)), rng.normal(size=9), rng.normal(size=3)
     function = EachDraw(
         lambda draw, d: {"a": draw["x"] * d + draw["y"], "b": draw["y"]}, np.float64
@@ -36,7 +36,7 @@ def test_code_for_few_draws_is_made_quickly(
         asked.append(brief)
         return pipeline.compile(program, brief=brief)
 
-    monkeypatch.setattr(each, "compile", compile)
+    monkeypatch.setattr(draw_loop, "compile", compile)
     weights = np.ones((20, 30))
 
     def one(x, w):
