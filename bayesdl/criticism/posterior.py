@@ -19,15 +19,15 @@ from bayesdl.infer.each import EachDraw
 from bayesdl.infer.keep import MOMENTS
 from bayesdl.infer.lazy import Lazy
 from bayesdl.infer.vi.fitted import FittedGuide, SavedGuide
+from bayesdl.ir.types import ArrayType
 from bayesdl.lower.executable import Executable
 from bayesdl.model.expected import PROBS, VARIANCE
-from bayesdl.ir.types import ArrayType
 from bayesdl.ops import random
 
 from .psis import psis
 from .summary import SummaryTable, summary_of_moments
-from .uncertainty import Uncertainty, averaged, of_averages, selected
 from .summary import summary as summarise
+from .uncertainty import Uncertainty, averaged, of_averages, selected
 from .verdict import Verdict, of_approximation, of_chains, of_moments
 
 Arrays = dict[str, np.ndarray[Any, Any]]

@@ -54,7 +54,7 @@ class DrawLoop:
         return [(s, slice(at, at + size)) for s in starts for at in [min(s, n - size)]]
 
     def size(self, n: int) -> int:
-        """How many draws are taken at once, of n: few where they are large, or their results are."""
+        """How many draws are taken at once, of n: few where they or their results are large."""
         each = max(sum(map(bytes_of, kinds)) for kinds in (self.outputs, self._leaves))
         return max(1, min(n, PIECE_DRAWS, PIECE_BYTES // max(each, 1)))
 

@@ -1,4 +1,4 @@
-"""What a distribution says of an observation before it is made: its mean, its parts, its classes."""
+"""What a distribution says of an observation that is not made yet: mean, variance, classes."""
 
 from __future__ import annotations
 

@@ -191,7 +191,7 @@ class _Cutter:
         elif name == "scan":
             self._scanned(equation)
         else:
-            fixed = {i: self.axis[a] for i, a in enumerate(equation.inputs) if a in self.axis}  # type: ignore[index]
+            fixed = {i: self.axis[a] for i, a in enumerate(equation.inputs) if a in self.axis}
             found = rows_through(equation, fixed) if not equation.primitive.has_programs else None
             if found is None or found[1] is None:
                 raise _MeetError

@@ -153,7 +153,7 @@ def test_rows_that_meet_are_not_cut(function: Any) -> None:
 )
 def test_a_row_that_needs_another_never_takes_its_own(function: Any) -> None:
     """Such models are left whole; or the meeting is left to the rest, with the same result."""
-    program, found = cut(lambda x, w: function(bnp.tanh(x @ w @ w.T)), X, W)
+    _, found = cut(lambda x, w: function(bnp.tanh(x @ w @ w.T)), X, W)
     if found is not None:
         same(lambda x, w: function(bnp.tanh(x @ w @ w.T)), X, W)
         assert found.rest is not None
