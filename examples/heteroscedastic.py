@@ -4,10 +4,10 @@ Depeweg et al. (2018), Decomposition of uncertainty in Bayesian deep learning. T
 0.05 + 0.3 |x| and the data lie in [−2, 2]. Outside them the model's part of the spread grows; at 0,
 where there is hardly any noise, the scale also covers what the masks add while training:
 
-    x =  0.0   noise sd 0.133   model sd 0.033
-    x =  1.0   noise sd 0.307   model sd 0.058
-    x =  2.0   noise sd 0.787   model sd 0.185
-    x =  4.0   noise sd 2.643   model sd 0.472
+    x =  0.0   noise sd 0.133   model sd 0.032
+    x =  1.0   noise sd 0.311   model sd 0.063
+    x =  2.0   noise sd 0.794   model sd 0.190
+    x =  4.0   noise sd 2.657   model sd 0.478
 """
 
 from __future__ import annotations

@@ -48,10 +48,8 @@ class DrawLoop:
         self._ready: dict[Any, Executable] = {}
 
     def pieces(self, n: int) -> list[tuple[int, slice]]:
-        """Draws taken at once: the first new one, and which. The last piece goes back for some."""
-        size = self.size(n)
-        starts = range(0, n, size)
-        return [(s, slice(at, at + size)) for s in starts for at in [min(s, n - size)]]
+        """Draws taken at once; see `pieces`."""
+        return pieces(n, self.size(n))
 
     def size(self, n: int) -> int:
         """How many draws are taken at once, of n: few where they or their results are large."""
@@ -102,13 +100,15 @@ class DrawLoop:
         count: int,
         leaves: Sequence[Any],
         data: Sequence[Any],
+        known: int = 0,
     ) -> list[Array]:
-        """Means and squares after these draws, from those after the `count` before."""
+        """Means and squares after these draws, but the first `known`, from those after `count`."""
         found = list(totals)
         for first, piece in self.pieces(len(leaves[0])):
+            first = max(first, known)
             wanted = np.arange(piece.start, piece.stop) >= first
             given = [np.asarray(x[piece]) for x in leaves]
-            done = np.float64(count + first)
+            done = np.float64(count + first - known)
             found = self.running(len(wanted))(wanted, done, *found, *given, *data)
         return found
 
@@ -150,6 +150,18 @@ def _welford(wanted: Any, count: Any, mean: Any, square: Any, value: Any) -> tup
     # Infinite values stay what they are, instead of the difference of two infinities.
     after = bnp.where(bnp.isfinite(gap), mean + gap / count, mean + value)
     return bnp.where(wanted, after, mean), bnp.where(wanted, square + gap * (value - after), square)
+
+
+def pieces(n: int, size: int) -> list[tuple[int, slice]]:
+    """All of n draws in pieces of one size: the first new one of each, and which they are.
+
+    The last piece goes back for draws that are known, so that no other code is needed for it.
+
+    >>> pieces(5, 2)
+    [(0, slice(0, 2, None)), (2, slice(2, 4, None)), (4, slice(3, 5, None))]
+    """
+    starts = range(0, n, size)
+    return [(s, slice(min(s, n - size), min(s, n - size) + size)) for s in starts]
 
 
 def bytes_of(kind: ArrayType) -> int:

@@ -16,7 +16,7 @@ from bayesdl.ops import numpy as bnp
 from bayesdl.tracing import trace
 from bayesdl.transform.chunk import STEP, Chunked, chunked
 
-from .draw_loop import PIECE_BYTES, Array, Compiled, DrawLoop, bytes_of
+from .draw_loop import PIECE_BYTES, Array, Compiled, DrawLoop, bytes_of, pieces
 
 # Of the values between, in one chunk of rows, and how many of the widest are alive at a time.
 CHUNK_BYTES, ALIVE = 16_000_000, 4
@@ -46,7 +46,8 @@ class EachDraw:
     shown not to meet, it is compiled for a chunk of them, and data of other lengths are computed by
     the same code: memory beside the inputs and the outputs stays at some tens of megabytes. Where
     they meet, as in a Gaussian process, it is compiled for that many rows. No number depends on
-    pieces or chunks: each draw, and each row of it, has random numbers of its own.
+    pieces or chunks, but for the rounding of products that are handed to BLAS: each draw, and each
+    row of it, has random numbers of its own.
     """
 
     def __init__(
@@ -232,7 +233,7 @@ class _ByRows:
         if self.rest is None:
             return self._kept(leaves, data)
         found = _room(len(leaves[0]), self.outputs)
-        for piece, kept in self._by_piece(leaves, data):
+        for _, piece, kept in self._by_piece(leaves, data):
             given = [np.asarray(x[piece]) for x in leaves]
             self.rest.write([f[piece] for f in found], [*given, *kept], data)
         return found
@@ -241,9 +242,10 @@ class _ByRows:
         """Means, then sums of squared deviations."""
         if self.rest is not None:
             totals = self.rest.loop.zeros()
-            for piece, kept in self._by_piece(leaves, data):
+            for first, piece, kept in self._by_piece(leaves, data):
                 given = [*(np.asarray(x[piece]) for x in leaves), *kept]
-                totals = self.rest.loop.update(totals, piece.start, given, data)
+                known = first - piece.start
+                totals = self.rest.loop.update(totals, first, given, data, known)
             return totals
         found = [np.zeros(t.shape) for t in (*self.types, *self.types)]
         for first, piece in self.loop.pieces(len(leaves[0])):
@@ -284,13 +286,11 @@ class _ByRows:
 
     def _by_piece(
         self, leaves: Sequence[Any], data: Sequence[Any]
-    ) -> Iterator[tuple[slice, list[Array]]]:
-        """Some draws, and what chunks give of them."""
+    ) -> Iterator[tuple[int, slice, list[Array]]]:
+        """The first new draw of some, which they are, and what chunks give of them."""
         n, each = len(leaves[0]), max(sum(map(bytes_of, self.types)), 1)
-        size = max(1, min(n, PIECE_BYTES // each))
-        for start in range(0, n, size):
-            piece = slice(start, min(start + size, n))
-            yield piece, self._kept([np.asarray(x[piece]) for x in leaves], data)
+        for first, piece in pieces(n, max(1, min(n, PIECE_BYTES // each))):
+            yield first, piece, self._kept([np.asarray(x[piece]) for x in leaves], data)
 
     def _chunks(self, data: Sequence[Any]) -> Iterator[tuple[np.uint64, slice, list[Any]]]:
         """Turn, rows and data of each chunk; the last row stands in for those that are missing."""

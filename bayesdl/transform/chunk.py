@@ -204,7 +204,7 @@ class _Cutter:
     def _copied(self, equation: Equation, inputs: Sequence[Atom], axis: int) -> Var:
         """The equation for the rows of a chunk."""
         params = dict(equation.params)
-        key = {"broadcast": "shape", "reshape": "shape", "slice": "limit", "iota": "shape"}
+        key = {"broadcast": "shape", "reshape": "shape", "slice": "limit"}
         if (name := key.get(equation.primitive.name)) is not None:
             params[name] = self._resized(params[name], axis)
         return self._append(equation.primitive.name, inputs, params, equation)
@@ -266,62 +266,65 @@ class _Cutter:
 
     def _called(self, equation: Equation) -> None:
         places = [self.place(a) for a in equation.inputs]
-        inner, program = self._inner(equation.params["program"], places)
+        ((inner, program),), places = self._inside([equation.params["program"]], places)
         found = [inner.place(a) for a in inner.source.outputs]
-        self._put("call", equation, {"program": program}, self._given(equation.inputs), found)
+        given = (self.turn, *self._given(equation.inputs, places))
+        self._put("call", equation, {"program": program}, given, found)
 
     def _chosen(self, equation: Equation) -> None:
         predicate, *operands = equation.inputs
-        places = [self.place(a) for a in operands]
-        pair = [self._inner(equation.params[k], places) for k in ("true", "false")]
-        first, second = ([i.place(a) for a in i.source.outputs] for i, _ in pair)
+        branches = [equation.params[k] for k in ("true", "false")]
+        pairs, places = self._inside(branches, [self.place(a) for a in operands])
+        first, second = ([i.place(a) for a in i.source.outputs] for i, _ in pairs)
         if self.place(predicate) is not None or first != second:
             raise _MeetError
-        params = {**equation.params, "true": pair[0][1], "false": pair[1][1]}
-        self._put("cond", equation, params, (predicate, *self._given(operands)), first)
+        params = {**equation.params, "true": pairs[0][1], "false": pairs[1][1]}
+        given = (predicate, self.turn, *self._given(operands, places))
+        self._put("cond", equation, params, given, first)
 
     def _scanned(self, equation: Equation) -> None:
-        constants, count = equation.params["constants"], equation.params["carry"]
-        inputs, body = equation.inputs, equation.params["body"]
-        places = [self.place(a) for a in inputs]
-        if 0 in places[constants + count :]:
+        first, body = equation.params["constants"], equation.params["body"]
+        stop = first + equation.params["carry"]
+        places = [self.place(a) for a in equation.inputs]
+        if 0 in places[stop:]:
             raise _MeetError
-        slices = [p if p is None else p - 1 for p in places[constants + count :]]
-        carry = places[constants : constants + count]
+        places = [p if p is None or i < stop else p - 1 for i, p in enumerate(places)]
         while True:
-            try:
-                inner, program = self._inner(body, [*places[:constants], *carry, *slices])
-            except _MeetError:
-                # A state that begins as a constant is of the rows from the first step on.
-                starts = inputs[constants : constants + count]
-                guess = [self._guess(a, p) for a, p in zip(starts, carry, strict=True)]
-                if guess == carry:
-                    raise
-                carry = guess
-                continue
-            found = [inner.place(a) for a in body.outputs]
-            after = [p if q is None else q for p, q in zip(carry, found[:count], strict=True)]
+            ((inner, program),), places = self._inside([body], places)
+            found, carry = [inner.place(a) for a in body.outputs], places[first:stop]
+            after = [p if q is None else q for p, q in zip(carry, found, strict=False)]
             if after == carry:
                 break
             if any(p is not None and p != q for p, q in zip(carry, after, strict=True)):
                 raise _MeetError
-            carry = after
-        if found[:count] != carry:
+            places = [*places[:first], *after, *places[stop:]]
+        if found[: stop - first] != carry:
             raise _MeetError
-        starts = inputs[constants : constants + count]
-        begun = [self._read(a, p) for a, p in zip(starts, carry, strict=True)]
-        params = {**equation.params, "body": program, "constants": constants + 1}
-        rest = [self._here(a) for a in inputs[constants + count :]]
-        given = (self.turn, *(self._here(a) for a in inputs[:constants]), *begun, *rest)
-        stacked = [p if p is None or i < count else p + 1 for i, p in enumerate(found)]
+        params = {**equation.params, "body": program, "constants": first + 1}
+        whole = [p if p is None or i < stop else p + 1 for i, p in enumerate(places)]
+        stacked = [p if p is None or i < stop - first else p + 1 for i, p in enumerate(found)]
+        given = (self.turn, *self._given(equation.inputs, whole))
         self._put("scan", equation, params, given, stacked)
 
-    def _guess(self, atom: Atom, axis: int | None) -> int | None:
-        shape = atom.type.shape
-        return shape.index(self.rows) if axis is None and self.rows in shape else axis
+    def _given(self, atoms: Iterable[Atom], places: Iterable[int | None]) -> tuple[Atom, ...]:
+        return tuple(self._read(a, p) for a, p in zip(atoms, places, strict=True))
 
-    def _given(self, atoms: Iterable[Atom]) -> tuple[Atom, ...]:
-        return (self.turn, *(self._here(a) for a in atoms))
+    def _inside(
+        self, programs: Sequence[Program], places: list[int | None]
+    ) -> tuple[list[tuple[_Cutter, Program]], list[int | None]]:
+        """The Programs for the rows of a chunk, and which of their inputs come row by row."""
+        try:
+            return [self._inner(p, places) for p in programs], places
+        except _MeetError:
+            # Constants that are as long, such as a first state of zeros, come row by row too.
+            shapes = [v.type.shape for v in programs[0].inputs]
+            guess = [
+                s.index(self.rows) if p is None and self.rows in s else p
+                for s, p in zip(shapes, places, strict=True)
+            ]
+            if guess == places:
+                raise
+            return [self._inner(p, guess) for p in programs], guess
 
     def _inner(self, program: Program, places: Sequence[int | None]) -> tuple[_Cutter, Program]:
         key = id(program), tuple(places)

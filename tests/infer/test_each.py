@@ -73,8 +73,9 @@ def passes(head: str, dtype: Any, rng: np.random.Generator) -> tuple[Any, Any]:
     return one, (weights, np.asarray(random.split(random.key(1), 11)))
 
 
-@pytest.mark.parametrize("dtype", [np.float64, np.float32])
-@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize(
+    ("head", "dtype"), [*((h, np.float64) for h in HEADS), ("categorical", np.float32)]
+)
 def test_no_bit_depends_on_chunks_and_pieces(
     head: str, dtype: Any, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -90,6 +91,7 @@ def test_no_bit_depends_on_chunks_and_pieces(
     monkeypatch.setattr(each, "CHUNK_BYTES", 1)
     chunks.append(found())
     monkeypatch.setattr(draw_loop, "PIECE_DRAWS", 4)
+    monkeypatch.setattr(each, "PIECE_BYTES", 10_000)
     chunks.append(found())
     monkeypatch.setattr(each, "chunked", lambda *_: None)
     *others, whole = [*chunks, found()]

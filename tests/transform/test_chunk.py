@@ -68,6 +68,17 @@ def recurrent(x: Any, w: Any) -> Any:
     return scan(step, bnp.zeros((N, 5)), columns)
 
 
+def masked(x: Any, w: Any) -> Any:
+    """The body reads a constant that is as long as the rows, and so does a called function."""
+    ones, columns = bnp.ones((N, 5)), bnp.transpose(x)
+    step = lambda h, c: (ones * bnp.tanh(h * ones + c[:, None]), h[:, 0])  # noqa: E731
+    last, first = scan(step, ones, columns)
+    return weighted(last, ones), first
+
+
+weighted = shared(lambda v, w: bnp.sum(v * w, 1))
+
+
 def branching(x: Any, w: Any) -> Any:
     return cond(bnp.sum(w) > 0.0, lambda v: 2.0 * v, lambda v: v - 1.0, x)
 
@@ -84,7 +95,7 @@ def looking_up(x: Any, i: Any, t: Any) -> Any:
     return bnp.take(t, i, axis=0) * x[:, :1]
 
 
-@pytest.mark.parametrize("function", [network, moving, recurrent, branching, calling])
+@pytest.mark.parametrize("function", [network, moving, recurrent, masked, branching, calling])
 def test_rows_that_stay_apart(function: Any) -> None:
     assert same(function, X, W).rest is None
 
