@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from bayesdl._base.dataclass import dataclass
 from bayesdl.ir.fingerprint import fingerprint
 from bayesdl.ir.program import Program
 from bayesdl.ir.types import ArrayType
@@ -23,6 +24,57 @@ Compiled = dict[Any, Executable]
 PIECE_BYTES = 16_000_000
 PIECE_DRAWS = 256
 F64 = np.dtype(np.float64)
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Draws that are taken at once.
+
+    Parameters
+    ----------
+    first : int
+        The first of them that is new.
+    draws : slice
+        Which they are.
+    size : int
+        How many there is code for, perhaps more.
+    """
+
+    first: int
+    draws: slice
+    size: int
+
+    @property
+    def count(self) -> int:
+        """How many they are."""
+        return int(self.draws.stop - self.draws.start)
+
+    def of(self, arrays: Sequence[Any]) -> list[Array]:
+        """Their part of arrays by draw; the last one stands in for those that are missing."""
+        found = [np.asarray(x[self.draws]) for x in arrays]
+        if self.count == self.size:
+            return found
+        index = np.minimum(np.arange(self.size), self.count - 1)
+        return [x[index] for x in found]
+
+    def new(self, known: int = 0) -> Array:
+        """Which of them count, if the first `known` of all do not."""
+        index = np.arange(self.draws.start, self.draws.start + self.size)
+        found: Array = (index >= max(self.first, known)) & (index < self.draws.stop)
+        return found
+
+
+def pieces(n: int, size: int) -> list[Piece]:
+    """All of n draws, as many at a time as there is code for.
+
+    The last piece goes back for draws that are known, so that no other code is needed for it.
+
+    >>> [(p.first, p.draws) for p in pieces(5, 2)]
+    [(0, slice(0, 2, None)), (2, slice(2, 4, None)), (4, slice(3, 5, None))]
+    """
+    last = max(n - size, 0)
+    starts = [(s, min(s, last)) for s in range(0, n, size)]
+    return [Piece(s, slice(at, min(at + size, n)), size) for s, at in starts]
 
 
 class DrawLoop:
@@ -46,15 +98,17 @@ class DrawLoop:
         self.brief, self.compiled = brief, compiled
         self.outputs = program.output_types
         self._ready: dict[Any, Executable] = {}
+        self._size = 0
 
-    def pieces(self, n: int) -> list[tuple[int, slice]]:
-        """Draws taken at once; see `pieces`."""
-        return pieces(n, self.size(n))
+    def pieces(self, n: int) -> list[Piece]:
+        """All of n draws, few at a time where they or their results are large.
 
-    def size(self, n: int) -> int:
-        """How many draws are taken at once, of n: few where they or their results are large."""
-        each = max(sum(map(bytes_of, kinds)) for kinds in (self.outputs, self._leaves))
-        return max(1, min(n, PIECE_DRAWS, PIECE_BYTES // max(each, 1)))
+        How many that are is settled by the first call, so that later ones need no other code.
+        """
+        if not self._size:
+            each = max(sum(map(bytes_of, kinds)) for kinds in (self.outputs, self._leaves))
+            self._size = max(1, min(n, PIECE_DRAWS, PIECE_BYTES // max(each, 1)))
+        return pieces(n, self._size)
 
     def stacked(self, size: int) -> Executable:
         """(*front, *leaves, *data) -> the results of so many draws."""
@@ -104,12 +158,10 @@ class DrawLoop:
     ) -> list[Array]:
         """Means and squares after these draws, but the first `known`, from those after `count`."""
         found = list(totals)
-        for first, piece in self.pieces(len(leaves[0])):
-            first = max(first, known)
-            wanted = np.arange(piece.start, piece.stop) >= first
-            given = [np.asarray(x[piece]) for x in leaves]
-            done = np.float64(count + first - known)
-            found = self.running(len(wanted))(wanted, done, *found, *given, *data)
+        for piece in self.pieces(len(leaves[0])):
+            done = np.float64(count + max(piece.first - known, 0))
+            given = (*found, *piece.of(leaves), *data)
+            found = self.running(piece.size)(piece.new(known), done, *given)
         return found
 
     def zeros(self) -> list[Array]:
@@ -150,18 +202,6 @@ def _welford(wanted: Any, count: Any, mean: Any, square: Any, value: Any) -> tup
     # Infinite values stay what they are, instead of the difference of two infinities.
     after = bnp.where(bnp.isfinite(gap), mean + gap / count, mean + value)
     return bnp.where(wanted, after, mean), bnp.where(wanted, square + gap * (value - after), square)
-
-
-def pieces(n: int, size: int) -> list[tuple[int, slice]]:
-    """All of n draws in pieces of one size: the first new one of each, and which they are.
-
-    The last piece goes back for draws that are known, so that no other code is needed for it.
-
-    >>> pieces(5, 2)
-    [(0, slice(0, 2, None)), (2, slice(2, 4, None)), (4, slice(3, 5, None))]
-    """
-    starts = range(0, n, size)
-    return [(s, slice(min(s, n - size), min(s, n - size) + size)) for s in starts]
 
 
 def bytes_of(kind: ArrayType) -> int:

@@ -16,7 +16,7 @@ from bayesdl.ops import numpy as bnp
 from bayesdl.tracing import trace
 from bayesdl.transform.chunk import STEP, Chunked, chunked
 
-from .draw_loop import PIECE_BYTES, Array, Compiled, DrawLoop, bytes_of, pieces
+from .draw_loop import PIECE_BYTES, Array, Compiled, DrawLoop, Piece, bytes_of, pieces
 
 # Of the values between, in one chunk of rows, and how many of the widest are alive at a time.
 CHUNK_BYTES, ALIVE = 16_000_000, 4
@@ -181,10 +181,14 @@ class _Whole:
 
     def write(self, found: Sequence[Array], leaves: Sequence[Any], data: Sequence[Any]) -> None:
         """Results by draw, into given arrays."""
-        for _, piece in self.loop.pieces(len(leaves[0])):
-            executable = self.loop.stacked(piece.stop - piece.start)
-            given = [np.asarray(x[piece]) for x in leaves]
-            executable.run([*given, *data], [f[piece] for f in found])
+        for piece in self.loop.pieces(len(leaves[0])):
+            executable, given = self.loop.stacked(piece.size), [*piece.of(leaves), *data]
+            rooms = [f[piece.draws] for f in found]
+            if piece.count == piece.size:
+                executable.run(given, rooms)
+                continue
+            for room, new in zip(rooms, executable(*given), strict=True):
+                room[...] = new[: piece.count]
 
     def moments(self, leaves: Sequence[Any], data: Sequence[Any]) -> list[Array]:
         """Means, then sums of squared deviations."""
@@ -233,29 +237,26 @@ class _ByRows:
         if self.rest is None:
             return self._kept(leaves, data)
         found = _room(len(leaves[0]), self.outputs)
-        for _, piece, kept in self._by_piece(leaves, data):
-            given = [np.asarray(x[piece]) for x in leaves]
-            self.rest.write([f[piece] for f in found], [*given, *kept], data)
+        for piece, given in self._by_piece(leaves, data):
+            self.rest.write([f[piece.draws] for f in found], given, data)
         return found
 
     def moments(self, leaves: Sequence[Any], data: Sequence[Any]) -> list[Array]:
         """Means, then sums of squared deviations."""
         if self.rest is not None:
             totals = self.rest.loop.zeros()
-            for first, piece, kept in self._by_piece(leaves, data):
-                given = [*(np.asarray(x[piece]) for x in leaves), *kept]
-                known = first - piece.start
-                totals = self.rest.loop.update(totals, first, given, data, known)
+            for piece, given in self._by_piece(leaves, data):
+                known = piece.first - piece.draws.start
+                totals = self.rest.loop.update(totals, piece.first, given, data, known)
             return totals
         found = [np.zeros(t.shape) for t in (*self.types, *self.types)]
-        for first, piece in self.loop.pieces(len(leaves[0])):
-            wanted = np.arange(piece.start, piece.stop) >= first
-            given = [np.asarray(x[piece]) for x in leaves]
+        for piece in self.loop.pieces(len(leaves[0])):
+            wanted, done, given = piece.new(), np.float64(piece.first), piece.of(leaves)
+            executable = self.loop.running(piece.size)
             before = [w if a is not None else w.copy() for w, a in self._with_axes(found)]
             for turn, here, part in self._chunks(data):
                 totals = [self._rows_of(w, a, here) for w, a in self._with_axes(before)]
-                executable = self.loop.running(len(wanted))
-                totals = executable(wanted, np.float64(first), *totals, turn, *given, *part)
+                totals = executable(wanted, done, *totals, turn, *given, *part)
                 for (whole, axis), total in zip(self._with_axes(found), totals, strict=True):
                     _put(whole, axis, here, total)
         return found
@@ -275,22 +276,23 @@ class _ByRows:
         """What chunks give of each draw."""
         n = len(leaves[0])
         found = _room(n, self.types)
-        for _, piece in self.loop.pieces(n):
-            given = [np.asarray(x[piece]) for x in leaves]
-            executable = self.loop.stacked(piece.stop - piece.start)
+        for piece in self.loop.pieces(n):
+            executable, given = self.loop.stacked(piece.size), piece.of(leaves)
             for turn, here, part in self._chunks(data):
                 parts = executable(turn, *given, *part)
                 for whole, axis, new in zip(found, self.axes, parts, strict=True):
-                    _put(whole[piece], axis if axis is None else axis + 1, here, new)
+                    room, at = whole[piece.draws], axis if axis is None else axis + 1
+                    _put(room, at, here, new[: piece.count])
         return found
 
     def _by_piece(
         self, leaves: Sequence[Any], data: Sequence[Any]
-    ) -> Iterator[tuple[int, slice, list[Array]]]:
-        """The first new draw of some, which they are, and what chunks give of them."""
+    ) -> Iterator[tuple[Piece, list[Array]]]:
+        """Some draws, and their leaves with what chunks give of them."""
         n, each = len(leaves[0]), max(sum(map(bytes_of, self.types)), 1)
-        for first, piece in pieces(n, max(1, min(n, PIECE_BYTES // each))):
-            yield first, piece, self._kept([np.asarray(x[piece]) for x in leaves], data)
+        for piece in pieces(n, max(1, min(n, PIECE_BYTES // each))):
+            given = [np.asarray(x[piece.draws]) for x in leaves]
+            yield piece, [*given, *self._kept(given, data)]
 
     def _chunks(self, data: Sequence[Any]) -> Iterator[tuple[np.uint64, slice, list[Any]]]:
         """Turn, rows and data of each chunk; the last row stands in for those that are missing."""

@@ -113,6 +113,18 @@ def test_other_lengths_of_data_need_no_other_code(rng: np.random.Generator) -> N
     assert len(compiled) == 1
 
 
+def test_fewer_draws_need_no_other_code(rng: np.random.Generator) -> None:
+    """The last block of a run is often a short one."""
+    draws, data = rng.normal(size=(30, 3)), rng.normal(size=3)
+    for rows in (data, rng.normal(size=(40, 3))):
+        function = EachDraw(lambda w, d: bnp.sum(w * d, -1), np.float64)
+        whole, moments = function(draws, [rows]), function.moments(draws[:7], [rows])
+        np.testing.assert_array_equal(function(draws[:7], [rows]), whole[:7])
+        np.testing.assert_allclose(moments[0], whole[:7].mean(0), rtol=1e-13)
+        np.testing.assert_allclose(moments[1], whole[:7].var(0), rtol=1e-13)
+        assert len(function.compiled) == 2
+
+
 def test_moments_are_those_of_all_draws(rng: np.random.Generator) -> None:
     """Of rows in chunks, of what rows do not enter, and of whole numbers."""
     x = rng.normal(size=(50, 2))
