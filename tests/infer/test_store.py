@@ -22,7 +22,7 @@ from bayesdl import dist
 from bayesdl._base.errors import ArgumentError, CapacityError, RunError
 from bayesdl.infer import run as loop
 from bayesdl.infer import store as disk
-from bayesdl.infer.lazy import Lazy
+from bayesdl.infer.lazy import Joined, Lazy
 from bayesdl.ir.types import ArrayType
 
 pytest.importorskip("zarr")
@@ -105,13 +105,13 @@ def test_predictions_read_a_piece_of_the_draws_at_a_time(
     """And are those of the draws in memory, to the last bit."""
     post = bdl.fit(model, Y, **ASKED, store=tmp_path / "a")
     lengths: list[int] = []
-    read = disk.Lazy._read
+    read = Lazy._read
 
     def watched(self: Any, chain: int, draws: slice, rest: Any) -> Any:
         lengths.append(draws.stop - draws.start)
         return read(self, chain, draws, rest)
 
-    monkeypatch.setattr(disk.Lazy, "_read", watched)
+    monkeypatch.setattr(Lazy, "_read", watched)
     np.testing.assert_array_equal(post.predict()["y"], whole.predict()["y"])
     found, expected = post.uncertainty()["y"], whole.uncertainty()["y"]
     np.testing.assert_array_equal(found.total, expected.total)
@@ -133,7 +133,7 @@ def test_predictions_read_a_piece_of_the_draws_at_a_time(
 )
 def test_chains_in_one_row_are_those_of_the_array(tmp_path: Path, whole: Any, key: Any) -> None:
     joined = bdl.fit(model, Y, **ASKED, store=tmp_path / "a").draws.flat()["mu"]
-    assert isinstance(joined, disk.Joined)
+    assert isinstance(joined, Joined)
     np.testing.assert_array_equal(joined[key], whole.draws.flat()["mu"][key])
 
 
