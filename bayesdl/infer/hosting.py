@@ -164,7 +164,9 @@ class Hosting:
 
 
 def _check_bytes(name: str, value: Any) -> None:
-    if value is not None and (not isinstance(value, Real) or isinstance(value, bool) or value <= 0):
+    if value is not None and (
+        not isinstance(value, Real) or isinstance(value, bool) or not value > 0
+    ):
         raise ArgumentError(
             f"{name} must be a number of bytes above 0.",
             facts=[("given", repr(value))],

@@ -13,8 +13,10 @@ from bayesdl._base.errors import ArgumentError
 from bayesdl.infer.coordinates import coordinate_blocks
 from bayesdl.model.density import build_density
 
-X = np.random.default_rng(0).normal(size=(30, 2)) + 5.0
-Y = X @ [1.0, -1.0] + 0.1
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(30, 2)) + 5.0
+# Without noise tau would fall to the rounding of the data, and gradients with it.
+Y = X @ [1.0, -1.0] + 0.1 + 0.3 * RNG.normal(size=30)
 
 
 def line(x: Any, y: Any) -> None:
