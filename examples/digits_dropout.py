@@ -65,7 +65,7 @@ from scipy.ndimage import rotate
 from sklearn.metrics import roc_auc_score
 
 from bayesdl.criticism.classes import accuracy, ece, nll
-from bayesdl.criticism.uncertainty import of_classes
+from bayesdl.criticism.uncertainty import decompose_entropy
 
 
 @cache
@@ -76,7 +76,7 @@ def judged(name, method, setting, k, steps=STEPS):
     post = fitted(name, method, setting, (k,), steps)
     turned = [rotate(x, angle, axes=(1, 2), reshape=False, order=1) for angle in (30, 90)]
     probs = [post.predict(rows, scale)["probs"][0] for rows in (x, *turned)]
-    parts = [of_classes(p) for p in probs]
+    parts = [decompose_entropy(p) for p in probs]
     return probs[0].mean(0), np.array([[part.total, part.epistemic] for part in parts])
 
 

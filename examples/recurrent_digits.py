@@ -28,7 +28,7 @@ import bayesdl as bdl
 from bayesdl import dist, nn
 from bayesdl import numpy as bnp
 from bayesdl.criticism.classes import accuracy, nll
-from bayesdl.criticism.uncertainty import of_classes
+from bayesdl.criticism.uncertainty import decompose_entropy
 
 PRIOR = dist.Normal(0.0, 1.0)
 
@@ -62,6 +62,6 @@ if __name__ == "__main__":
             seen[:, 8 - blank :] = 0.0
             probs = post.predict(seen)["probs"][0]
             scores = accuracy(probs, y[1200:]), nll(probs, y[1200:])
-            parts = of_classes(probs)
+            parts = decompose_entropy(probs)
             values = (*scores, parts.total.mean(), parts.epistemic.mean())
             print(f"{name:11} {blank:4}", *(f"{v:9.4f}" for v in values))

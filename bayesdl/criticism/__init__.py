@@ -20,6 +20,7 @@ from .convergence import (
 from .psis import psis
 from .summary import SummaryTable, summary
 from .table import Table
+from .uncertainty import Uncertainty
 
 # A fit needs what is above; the rest is loaded when it is first used.
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from .joint import joint_distribution_test
     from .plots import plot_curve, plot_predictions
     from .scores import coverage, crps, interval_width, nlpd, pit, rmse
+    from .uncertainty import decompose_entropy, decompose_variance
 else:
     __getattr__, __dir__ = lazily(
         __name__,
@@ -47,6 +49,8 @@ else:
             "nlpd": "scores",
             "pit": "scores",
             "rmse": "scores",
+            "decompose_entropy": "uncertainty",
+            "decompose_variance": "uncertainty",
         },
     )
 
@@ -54,11 +58,14 @@ __all__ = [
     "Calibration",
     "SummaryTable",
     "Table",
+    "Uncertainty",
     "accuracy",
     "bfmi",
     "brier",
     "coverage",
     "crps",
+    "decompose_entropy",
+    "decompose_variance",
     "ece",
     "ess_bulk",
     "ess_mean",

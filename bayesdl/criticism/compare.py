@@ -33,7 +33,7 @@ def compare(fits: Mapping[str, Posterior], *data: Any, site: str | None = None) 
         A row a method: ``rmse nlpd crps cover90`` (lower is better but for coverage, which should
         be 0.90), the worst R-hat and the smallest bulk ESS *of predictions* (function space, over
         the held-out rows), k-hat where the method has one, seconds to compile and to run, peak
-        memory of the process in MB.
+        memory of the process in MB. Of classes, whose numbers are only names, ``nlpd`` alone.
 
     Raises
     ------
@@ -68,13 +68,13 @@ def _scores(fit: Posterior, data: tuple[Any, ...], site: str | None) -> dict[str
     log_lik = fit.log_likelihood(*data)[name]
     drawn = predictions.reshape(-1, *predictions.shape[2:])
     mean = fit.predict(*data, kind="mean")[name]
-    several = mean.shape[0] > 1
+    several, classes = mean.shape[0] > 1, mean.ndim > predictions.ndim
     stats = fit.draws.attrs
     return {
-        "rmse": scores.rmse(y, mean.reshape(-1, *mean.shape[2:])),
+        "rmse": None if classes else scores.rmse(y, mean.reshape(-1, *mean.shape[2:])),
         "nlpd": scores.nlpd(log_lik.reshape(-1, *log_lik.shape[2:])),
-        "crps": scores.crps(y, drawn),
-        "cover90": scores.coverage(y, drawn, 0.9),
+        "crps": None if classes else scores.crps(y, drawn),
+        "cover90": None if classes else scores.coverage(y, drawn, 0.9),
         "rhat_f": float(np.nanmax(convergence.rhat(mean))) if several else None,
         "ess_f": float(np.nanmin(convergence.ess_bulk(mean))) if several else None,
         "khat": fit.khat,

@@ -20,11 +20,14 @@ from bayesdl.infer.keep import MOMENTS
 from bayesdl.infer.lazy import Lazy
 from bayesdl.infer.vi.fitted import FittedGuide, SavedGuide
 from bayesdl.ir.types import ArrayType
+from bayesdl.lower.executable import Executable
+from bayesdl.model.expected import PROBS, VARIANCE
 from bayesdl.ops import random
 
 from .psis import psis
 from .summary import SummaryTable, summary_of_moments
 from .summary import summary as summarise
+from .uncertainty import Uncertainty, averaged, of_averages, selected
 from .verdict import Verdict, of_approximation, of_chains, of_moments
 
 Arrays = dict[str, np.ndarray[Any, Any]]
@@ -32,6 +35,7 @@ Arrays = dict[str, np.ndarray[Any, Any]]
 ENOUGH = 20_000_000
 # Numbers that are read at once of draws on disk, for a verdict.
 ENOUGH_FROM_DISK = 5_000_000
+_PARTS = {"variance": VARIANCE, "probs": PROBS}
 
 
 class Posterior:
@@ -77,6 +81,7 @@ class Posterior:
         self.observed, self.data, self.reference = observed, data, reference
         self.learned = learned
         self._compiled: dict[Any, EachDraw] = {}
+        self._native: dict[Any, Executable] = {}
 
     def __getitem__(self, name: str) -> np.ndarray[Any, Any]:
         if name in self.draws.moments:
@@ -242,30 +247,93 @@ class Posterior:
         *args, **kwargs
             The model's arguments, for any number of rows; observed values may be left out. The
             fitted data if none are given.
-        kind : {"y", "mean"}, default "y"
-            New observations, or the mean of each observed site's distribution.
+        kind : {"y", "mean", "variance", "probs"}, default "y"
+            New observations; or the mean, or the variance, of each observed site's distribution;
+            or the probabilities of its classes along a last axis, of a Bernoulli site those of 0
+            and 1. The mean of a categorical site is its probabilities as well, and the variance
+            that of each class's indicator: the number of a class is only a name.
         random_seed : int, default 0
 
         Returns
         -------
         dict of name to array, shape (chain, draw, *shape)
-            The observed and deterministic sites.
+            The observed and, of new observations and means, the deterministic sites.
 
         Raises
         ------
         ArgumentError, ShapeError, DtypeError
-            If the arguments are not such as the model was fitted to.
+            If the arguments are not such as the model was fitted to; if no site has classes where
+            probabilities are asked for.
+        ClosedFormError
+            If a distribution has no formula for a mean or variance that is asked for.
+
+        Notes
+        -----
+        Rows are computed in chunks where they are shown not to meet, by code that serves data of
+        any length: memory beside the data, the draws and the result stays below about 100 MB. Where
+        they meet, as in a Gaussian process, they are computed at once.
         """
-        if kind not in ("y", "mean"):
+        if kind not in ("y", "mean", *_PARTS):
             raise ArgumentError(
                 f"there is no prediction of kind {kind!r}.",
-                fix='use kind="y" for new observations or kind="mean".',
+                fix='use kind="y" for new observations, "mean", "variance" or "probs".',
                 where=user_source(),
                 code="M119",
             )
-        prepared = self._functions().prepare(kind, args, kwargs)
-        keys = random.split(random.key(random_seed), self.draws.chains * self.draws.count)
-        return self._each(prepared, (self._flat(), np.asarray(keys)))
+        prepared = self._functions().prepare("parts" if kind in _PARTS else kind, args, kwargs)
+        if kind in _PARTS:
+            chosen = selected(prepared.function, _PARTS[kind])
+            prepared = replace(prepared, function=chosen, key=(kind, prepared.key))
+        return self._each(prepared, (self._flat(), self._keys(random_seed)))
+
+    def uncertainty(
+        self, *args: Any, random_seed: int = 0, **kwargs: Any
+    ) -> dict[str, Uncertainty]:
+        """Predictions for new data, and how uncertain they are for which of two reasons.
+
+        Of numbers, by the law of total variance, and of classes, in nats:
+
+            Var y = E[Var(y | θ)] + Var[E(y | θ)],    H(E p) = E[H(p)] + I(y; θ)
+
+        The first part is aleatoric: it stays, however many data there are. The second is epistemic:
+        the draws θ disagree, and more data would take it away.
+
+        Parameters
+        ----------
+        *args, **kwargs
+            As for `predict`.
+        random_seed : int, default 0
+            Of discrete unknowns, which are drawn anew; what they leave open counts as epistemic.
+
+        Returns
+        -------
+        dict of name to Uncertainty
+            For each observed site `mean`, `total`, `aleatoric` and `epistemic`, of the site's
+            shape; of categorical and Bernoulli sites, `mean` has the probabilities along a last
+            axis.
+
+        Raises
+        ------
+        ClosedFormError
+            If a distribution has no formula for its mean or variance.
+        BayesdlError
+            What `predict` raises.
+
+        Notes
+        -----
+        Averages over draws are updated draw by draw, and rows go in chunks as in `predict`: of the
+        draws' own predictions none is kept. All numbers are in float64.
+
+        References
+        ----------
+        Depeweg, Hernández-Lobato, Doshi-Velez & Udluft (2018), Decomposition of uncertainty in
+        Bayesian deep learning, section 3 (arXiv:1710.07283).
+        """
+        prepared = self._functions().prepare("parts", args, kwargs)
+        function = averaged(prepared.function)
+        each = self._each_of(replace(prepared, function=function, key=("all", prepared.key)))
+        draws = self._flat(), self._keys(random_seed)
+        return of_averages(self.observed, *each.moments(draws, prepared.data), self.dims)
 
     def log_likelihood(self, *args: Any, **kwargs: Any) -> Arrays:
         """Log likelihood of each observation under each draw, never scaled.
@@ -408,7 +476,7 @@ class Posterior:
             reference=self.reference,
             learned=self.learned,
         )
-        found._compiled = self._compiled
+        found._compiled, found._native = self._compiled, self._native
         return found
 
     def _functions(self) -> Functions:
@@ -445,11 +513,21 @@ class Posterior:
         values = {name: self.draws.values[name] for name in self.latent}
         return {name: ArrayType(v.shape[2:], v.dtype) for name, v in values.items()}
 
+    def _keys(self, random_seed: int) -> np.ndarray[Any, Any]:
+        """One for each draw."""
+        count = self.draws.chains * self.draws.count
+        return np.asarray(random.split(random.key(random_seed), count))
+
+    def _each_of(self, prepared: Prepared) -> EachDraw:
+        """Traced once for all data of the same types."""
+        if prepared.key not in self._compiled:
+            self._compiled[prepared.key] = EachDraw(
+                prepared.function, prepared.dtype, compiled=self._native
+            )
+        return self._compiled[prepared.key]
+
     def _each(self, prepared: Prepared, draws: Any) -> Arrays:
-        """Results by chain and draw; compiled once for all data of the same types."""
-        each = self._compiled.get(prepared.key)
-        if each is None:
-            each = self._compiled[prepared.key] = EachDraw(prepared.function, prepared.dtype)
-        found = each(draws, prepared.data)
+        """Results by chain and draw."""
+        found = self._each_of(prepared)(draws, prepared.data)
         shape = (self.draws.chains, self.draws.count)
         return {name: np.asarray(v).reshape(*shape, *np.shape(v)[1:]) for name, v in found.items()}

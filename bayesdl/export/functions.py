@@ -18,7 +18,7 @@ from bayesdl.model.laws import Laws
 from bayesdl.model.predict import LogLikelihood, Simulator, log_likelihood, predictive
 
 Array = np.ndarray[Any, Any]
-KINDS = ("y", "mean", "log_likelihood")
+KINDS = ("y", "mean", "parts", "log_likelihood")
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ class ModelFunctions:
     ) -> Simulator | LogLikelihood:
         """What `prepare` makes a function of."""
         found: Simulator | LogLikelihood
-        if kind in ("y", "mean"):
+        if kind in ("y", "mean", "parts"):
             word = "draw" if kind == "y" else kind
             found = predictive(self.model, args, kwargs, kind=word, dtype=self.dtype)
         else:

@@ -150,7 +150,7 @@ def _recorded(functions: ModelFunctions, kind: str, latent: Types) -> StoredFunc
 
     full = source(*functions.fitted)
     fitted = _traced(full, kind, latent, full.arguments.shapes)
-    if kind in ("y", "mean"):
+    if kind in ("y", "mean", "parts"):
         used, fitted, ignored = _without_unused(source, full, functions, fitted, kind, latent)
     else:
         used, ignored = full, []

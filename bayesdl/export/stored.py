@@ -83,6 +83,9 @@ class StoredFunction:
     reason: str = ""
 
 
+OLDER = StoredFunction(None, reason="it was written by an earlier version")
+
+
 @dataclass(frozen=True)
 class Parameter:
     """One argument of the model's function: name, `inspect` kind, and the frame of its default."""
@@ -130,7 +133,7 @@ class StoredFunctions:
         SupportError
             If observed values lie outside the support of their distribution.
         """
-        stored = self.table[kind]
+        stored = self.table.get(kind, OLDER)
         if stored.template is None:
             raise ModelError(
                 f"the file keeps no function for this: {stored.reason}.",

@@ -109,6 +109,12 @@ class Lazy:
                 code="E103",
             )
 
+    def reshape(self, *shape: int) -> Any:
+        """The array in another shape: as `Joined` where chains and draws become one axis."""
+        if shape == (-1, *self.shape[2:]):
+            return Joined(self)
+        return np.asarray(self).reshape(shape)
+
     @property
     def _piece(self) -> int:
         """Draws that are read at once: some chunks."""
@@ -129,3 +135,38 @@ class Lazy:
         if name.startswith("_"):
             raise AttributeError(name)
         return getattr(np.asarray(self), name)
+
+
+class Joined:
+    """Draws on disk with chains and draws along one axis, read where they are asked for.
+
+    Parameters
+    ----------
+    source : Lazy
+    """
+
+    def __init__(self, source: Lazy) -> None:
+        self._source = source
+        chains, count, *rest = source.shape
+        self.shape: tuple[int, ...] = (chains * count, *rest)
+        self.dtype: np.dtype[Any] = source.dtype
+        self.ndim = len(self.shape)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, key: Any) -> Array:
+        count = self._source.shape[1]
+        if not isinstance(key, slice) or key.step not in (None, 1) or not len(self):
+            found: Array = np.asarray(self)[key]
+            return found
+        start, stop, _ = key.indices(len(self))
+        chains = range(start // count, -(-max(stop, start) // count))
+        parts = [
+            self._source[c, max(start - c * count, 0) : min(stop - c * count, count)]
+            for c in chains
+        ]
+        return np.concatenate(parts) if parts else np.empty((0, *self.shape[1:]), self.dtype)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        return np.asarray(np.asarray(self._source).reshape(self.shape), dtype)

@@ -20,6 +20,7 @@ from bayesdl.tracing import trace
 
 from ._statement import Statement
 from .density import Density
+from .expected import mean_of, parts_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,14 +48,17 @@ class Laws:
         return _arrays(self.density.observed_statements(position, *data))
 
     def predict(self, values: Mapping[str, Any], key: Any, kind: str) -> dict[str, Any]:
-        """An observation of each site ("y"), or its mean ("mean"), from the arrays of one draw."""
-        found = {}
+        """An observation of each site ("y"), its "mean" or "parts", from the arrays of one draw."""
+        found: dict[str, Any] = {}
         with bnp.using_dtype(self.density.dtype):
             for name, (number, statement) in self.statements.items():
                 law = self._filled(statement, values).law
+                if kind == "parts":
+                    found.update(parts_of(name, law))
+                    continue
                 # The key that the site has where the whole model is simulated.
                 own = random.fold_in(key, number)
-                found[name] = law.mean if kind == "mean" else law.sample(own)
+                found[name] = mean_of(law) if kind == "mean" else law.sample(own)
         return found
 
     def log_likelihood(self, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from ._definition import Model, as_model
 from ._stack import Handler, running, surroundings
 from ._statement import Statement, enter
 from .arguments import Arguments, read_arguments
+from .expected import mean_of, parts_of
 from .sites import Sites, axis_names, sites_of
 from .summed import Run
 
@@ -33,7 +34,7 @@ class Simulator:
     arguments : Arguments
     names : tuple of str or None
         The sites to return.
-    kind : {"draw", "mean"}
+    kind : {"draw", "mean", "parts"}
     dtype : numpy.dtype
     ambient : tuple of Handler
         The handlers that surrounded the model when it was handed over.
@@ -62,7 +63,8 @@ class Simulator:
         *data : Array
             In the order and of the types of `data`.
         """
-        return _chosen(self._run(values, key, data), self.names)
+        forward = self._run(values, key, data)
+        return forward.parts() if self.kind == "parts" else _chosen(forward, self.names)
 
     def _run(self, values: Mapping[str, Any], key: Any, data: Sequence[Any]) -> _Forward:
         forward = _Forward(values, key, self.kind)
@@ -90,9 +92,9 @@ def predictive(
         where they are given, they are not used.
     names : iterable of str, optional
         The sites to return; by default all that have no value given.
-    kind : {"draw", "mean"}
-        Whether a site is drawn, or the mean of its distribution is returned. Sites that depend on
-        it see the draw in either case.
+    kind : {"draw", "mean", "parts"}
+        Whether a site is drawn, or the mean of its distribution is returned, or what `parts_of`
+        tells of its distribution. Sites that depend on it see the draw in all cases.
     dtype : dtype, default float64
 
     Returns
@@ -115,10 +117,10 @@ def predictive(
     >>> mean({"slope": 2.0}, bdl.random.key(0), *mean.data)["y"].tolist()
     [0.0, 2.0, 4.0]
     """
-    if kind not in ("draw", "mean"):
+    if kind not in ("draw", "mean", "parts"):
         raise ArgumentError(
             f"there is no prediction of kind {kind!r}.",
-            fix='use kind="draw" or kind="mean".',
+            fix='use kind="draw", kind="mean" or kind="parts".',
             where=user_source(),
             code="M119",
         )
@@ -367,8 +369,16 @@ class _Forward(_Recording):
         """A site's value, or its mean."""
         statement = self.statements[name]
         if self.kind == "mean" and statement.distribution is not None and not statement.given:
-            return statement.law.mean
+            return mean_of(statement.law)
         return bnp.asarray(statement.value)
+
+    def parts(self) -> dict[str, Any]:
+        """What the distributions of the sites without a value say of them."""
+        found: dict[str, Any] = {}
+        for name, statement in self.statements.items():
+            if statement.kind == "sample" and not statement.given:
+                found.update(parts_of(name, statement.law))
+        return found
 
 
 def _chosen(forward: _Forward, names: tuple[str, ...] | None) -> dict[str, Any]:

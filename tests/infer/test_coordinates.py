@@ -15,6 +15,7 @@ from bayesdl.model.density import build_density
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(30, 2)) + 5.0
+# Without noise tau would fall to the rounding of the data, and gradients with it.
 Y = X @ [1.0, -1.0] + 0.1 + 0.3 * RNG.normal(size=30)
 
 

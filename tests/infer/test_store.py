@@ -22,7 +22,7 @@ from bayesdl import dist
 from bayesdl._base.errors import ArgumentError, CapacityError, RunError
 from bayesdl.infer import run as loop
 from bayesdl.infer import store as disk
-from bayesdl.infer.lazy import Lazy
+from bayesdl.infer.lazy import Joined, Lazy
 from bayesdl.ir.types import ArrayType
 
 pytest.importorskip("zarr")
@@ -97,6 +97,44 @@ def test_xarray_opens_it(tmp_path: Path, whole: Any) -> None:
 def test_parts_are_those_of_the_array(tmp_path: Path, whole: Any, key: Any) -> None:
     post = bdl.fit(model, Y, **ASKED, store=tmp_path / "a")
     np.testing.assert_array_equal(post["mu"][key], whole["mu"][key])
+
+
+def test_predictions_read_a_piece_of_the_draws_at_a_time(
+    tmp_path: Path, whole: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And are those of the draws in memory, to the last bit."""
+    post = bdl.fit(model, Y, **ASKED, store=tmp_path / "a")
+    lengths: list[int] = []
+    read = Lazy._read
+
+    def watched(self: Any, chain: int, draws: slice, rest: Any) -> Any:
+        lengths.append(draws.stop - draws.start)
+        return read(self, chain, draws, rest)
+
+    monkeypatch.setattr(Lazy, "_read", watched)
+    np.testing.assert_array_equal(post.predict()["y"], whole.predict()["y"])
+    found, expected = post.uncertainty()["y"], whole.uncertainty()["y"]
+    np.testing.assert_array_equal(found.total, expected.total)
+    assert 0 < max(lengths) <= 256
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        slice(None),
+        slice(5, 9),
+        slice(1190, 1210),
+        slice(1199, 3601),
+        slice(7, 7),
+        slice(4000, 9000),
+        slice(None, None, 3),
+        -1,
+    ],
+)
+def test_chains_in_one_row_are_those_of_the_array(tmp_path: Path, whole: Any, key: Any) -> None:
+    joined = bdl.fit(model, Y, **ASKED, store=tmp_path / "a").draws.flat()["mu"]
+    assert isinstance(joined, Joined)
+    np.testing.assert_array_equal(joined[key], whole.draws.flat()["mu"][key])
 
 
 def test_a_run_that_was_stopped_goes_on_in_the_same_folder(tmp_path: Path, whole: Any) -> None:

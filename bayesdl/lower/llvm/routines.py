@@ -154,10 +154,20 @@ def _merge(code: Code, dtype: np.dtype[Any], low: str, width: str, read: str, wr
 
 @emits("random_bits")
 def _random_bits(scope: Scope, equation: Equation) -> None:
-    code, (key,), (out,) = scope.code, equation.inputs, equation.outputs
+    code, (key, *number), (out,) = scope.code, equation.inputs, equation.outputs
     domain, keys, dtype = str(equation.params["domain"]), scope.pointer(key), out.type.dtype
+
+    def block(pair: str, index: str) -> str:
+        """The number of a block, of those that a key gives."""
+        for first in number:
+            many = bool(first.type.shape)
+            before = code.load(scope.pointer(first), pair, U64) if many else scope.scalar(first)
+            index = code.add(before, index)
+        return index
+
     if not out.type.shape:
-        scope.define(out, _called_philox(code, _key(code, keys, "0"), "0", domain, dtype)[0])
+        words = _called_philox(code, _key(code, keys, "0"), block("0", "0"), domain, dtype)
+        scope.define(out, words[0])
         return
     count = key.type.size // 2
     size, group = out.type.size // max(count, 1), code.module.group()
@@ -171,10 +181,12 @@ def _random_bits(scope: Scope, equation: Equation) -> None:
             with code.loop(size // each, group=group, rolled=not many) as loop:
                 at = code.add(start, code.scale(loop.index, each))
                 write = _philox if many else _called_philox
-                for i, word in enumerate(write(code, pair, loop.index, domain, dtype)):
+                here = block(lead.index, loop.index)
+                for i, word in enumerate(write(code, pair, here, domain, dtype)):
                     code.store(word, target, code.add(at, str(i)), dtype, tag)
         if size % each:
-            words = _called_philox(code, pair, str(size // each), domain, dtype)[: size % each]
+            last = block(lead.index, str(size // each))
+            words = _called_philox(code, pair, last, domain, dtype)[: size % each]
             for i, word in enumerate(words):
                 at = code.add(start, str(size - size % each + i))
                 code.store(word, target, at, dtype)

@@ -56,9 +56,12 @@ def philox(
     return c0, c1, c2, c3
 
 
-def _bits_type(key: ArrayType, *, shape: Axes, domain: int, width: int = 64) -> ArrayType:
+def _bits_type(key: ArrayType, *first: ArrayType, shape: Axes, domain: int, width: int = 64) -> Any:
     if key.dtype != _U32 or key.shape[-1:] != (2,):
         raise _no_key(key)
+    for number in first:
+        if number.dtype != _U64 or number.shape not in ((), key.shape[:-1]):
+            raise _no_number(key, number)
     return ArrayType((*key.shape[:-1], *shape), _U64 if width == 64 else _U32)
 
 
@@ -72,11 +75,23 @@ def _no_key(found: Any) -> ArgumentError:
     )
 
 
-def _bits_numpy(key: Any, *, shape: Axes, domain: int, width: int = 64) -> Any:
+def _no_number(key: Any, found: Any) -> ArgumentError:
+    return ArgumentError(
+        "the number of the first block does not fit the keys.",
+        facts=[("keys", key), ("given", found), ("needed", "u64[], or one for each key")],
+        fix="give one number of dtype uint64.",
+        where=user_source(),
+        code="T301",
+    )
+
+
+def _bits_numpy(key: Any, *first: Any, shape: Axes, domain: int, width: int = 64) -> Any:
     size, each = int(np.prod(shape, dtype=np.int64)), 128 // width
     require_array((*np.shape(key)[:-1], *shape), width // 8, _ROUNDS)
     words = np.asarray(key).astype(_U64)[..., None]
     block = np.arange(-(-size // each), dtype=_U64)
+    for number in first:
+        block = block + np.asarray(number, _U64)[..., None]
     zero = np.zeros_like(block)
     counter = (block & _WORD, block >> _HALF, zero, zero + np.uint64(domain))
     found = philox(counter, (words[..., 0, :], words[..., 1, :]))
@@ -87,17 +102,29 @@ def _bits_numpy(key: Any, *, shape: Axes, domain: int, width: int = 64) -> Any:
     return np.ascontiguousarray(made.reshape((*lead, -1))[..., :size]).reshape((*lead, *shape))
 
 
+def _bits_batch(_: Any, size: int, args: Any, flags: Any, **params: Any) -> Any:
+    if len(args) == 1 or not flags[1]:
+        return (random_bits(*args, **params),), (True,)
+    key, first = args
+    key = key if flags[0] else broadcast(key, shape=(size, *np.shape(key)), axes=(0,))
+    lead = np.shape(key)[:-1]
+    if np.shape(first) != lead:
+        first = broadcast(first, shape=lead, axes=tuple(range(1, len(lead))))
+    return (random_bits(key, first, **params),), (True,)
+
+
 _KEY = np.array([7, 0xFFFFFFFF], dtype=np.uint32)
 # random_bits(key: u32[*batch, 2]; shape, domain, width=64) -> u64[*batch, *shape]. Element i
 # (row-major) comes from the block with counter words (lo32(i // 2), hi32(i // 2), 0, domain) under
 # the key's two words: w0 | w1 << 32 for even i, w2 | w3 << 32 for odd i. With a width of 32 it is
-# u32, and element i is word i % 4 of block i // 4: half the work where 32 bits are enough.
+# u32, and element i is word i % 4 of block i // 4: half the work where 32 bits are enough. A second
+# operand, u64[] or u64[*batch], is the number of the first block: part of a longer array.
 random_bits = general(
     "random_bits",
     generates=True,
     type=_bits_type,
     numpy=_bits_numpy,
-    batch=lambda _, size, args, flags, **params: ((random_bits(args[0], **params),), (True,)),
+    batch=_bits_batch,
     cases=(
         Case(("u32[2]",), {"shape": (), "domain": 0}, values=(_KEY,)),
         Case(("u32[2]",), {"shape": (5,), "domain": 0}, values=(_KEY,)),
@@ -109,6 +136,9 @@ random_bits = general(
         ),
         Case(("u32[2]",), {"shape": (0,), "domain": 0}, values=(_KEY,)),
         Case(("u32[2]",), {"shape": (7,), "domain": 0, "width": 32}, values=(_KEY,)),
+        Case(
+            ("u32[2]", "u64[]"), {"shape": (5,), "domain": 0}, values=(_KEY, np.uint64(2**32 - 1))
+        ),
     ),
 )
 

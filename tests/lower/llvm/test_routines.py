@@ -7,6 +7,8 @@ import pytest
 
 from bayesdl.ir.text import from_text
 from bayesdl.lower.llvm import compile_program
+from bayesdl.ops import random
+from bayesdl.ops.random.bits import random_bits
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 7, 64, 1000, 1025])
@@ -81,6 +83,34 @@ def test_random_bits(same, shape: str, domain: int) -> None:
         [2**32 - 1, 12345],
         np.arange(8).reshape(4, 2),
     )
+
+
+@pytest.mark.parametrize("width", [64, 32])
+@pytest.mark.parametrize("first", [0, 1, 2**32 - 1, 2**32 + 5])
+def test_bits_from_a_block_on(same, first: int, width: int) -> None:
+    """For one key, for many with one number, and for many with one each."""
+    words = f"domain=0 shape=(7) width={width}"
+    same(
+        f"""program f(%k: u32[2], %l: u32[3,2], %f: u64[], %g: u64[3]):
+  %b: u{width}[7] = random_bits %k %f {words}
+  %c: u{width}[3,7] = random_bits %l %f {words}
+  %d: u{width}[3,7] = random_bits %l %g {words}
+  %e: u{width}[] = random_bits %k %f domain=0 shape=() width={width}
+  return %b %c %d %e""",
+        [2**32 - 1, 12345],
+        np.arange(6).reshape(3, 2),
+        first,
+        [first, 0, 3],
+    )
+
+
+@pytest.mark.parametrize("width", [64, 32])
+def test_a_block_begins_where_those_before_it_end(width: int) -> None:
+    each = 128 // width
+    key = random.key(3)
+    whole = random.bits(key, (12, each), width)
+    part = random_bits(key, np.uint64(5), shape=(7, each), domain=0, width=width)
+    np.testing.assert_array_equal(part, whole[5:])
 
 
 def test_more_bits_begin_with_fewer() -> None:
