@@ -126,9 +126,10 @@ class Lanes:
         if a == b == "zeroinitializer":
             return a
         lanes = range(self.count)
-        low = [i + self.count - step if i & step else i for i in lanes]
-        high = [i + self.count if i & step else i + step for i in lanes]
-        x, y = (self._shuffled(a, b, chosen) for chosen in (low, high))
+        # Lanes that stay where they are cost less to choose than those that move.
+        still = [i + self.count if i & step else i for i in lanes]
+        moved = [i + self.count - step if i & step else i + step for i in lanes]
+        x, y = (self._shuffled(a, b, chosen) for chosen in (still, moved))
         return self.code.let(f"fadd {self.kind()} {x}, {y}")
 
     def _shuffled(self, a: str, b: str, chosen: Sequence[int]) -> str:
