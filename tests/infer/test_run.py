@@ -320,8 +320,10 @@ def test_ctrl_c_in_the_warmup_keeps_the_warmup_where_it_is_saved(
 
 @pytest.mark.usefixtures("short_blocks")
 def test_ctrl_c_in_the_warmup_is_an_error_where_nothing_is_kept() -> None:
+    # So long that no chain is through with it before the slowest has begun.
+    asked = {**ASKED, "tune": 800}
     with pytest.raises(SampleError, match="stopped in its warm-up") as caught:
-        bdl.fit(model, Y, **ASKED, progressbar=stop)
+        bdl.fit(model, Y, **asked, progressbar=stop)
     assert caught.value.code == "S103"
     assert "save_warmup=True" in str(caught.value)
 
