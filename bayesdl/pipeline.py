@@ -39,7 +39,9 @@ PASSES: list[tuple[str, Callable[[Program], Program]]] = [
 CODE_STAGES = ("fuse", "plan", "llvm", "optimised", "asm")
 
 
-def compile(program: Program, backend: str | None = None, brief: bool = False) -> Executable:
+def compile(
+    program: Program, backend: str | None = None, brief: bool = False, flushes: bool = False
+) -> Executable:
     """Run the passes and lower a Program to something that can be called.
 
     Parameters
@@ -49,6 +51,8 @@ def compile(program: Program, backend: str | None = None, brief: bool = False) -
         The configured one (``BAYESDL_BACKEND``) if not given.
     brief : bool, default False
         Whether it runs so seldom that code made quickly is better than quick code.
+    flushes : bool, default False
+        Whether native code may take subnormal numbers for zeros, for speed.
 
     Returns
     -------
@@ -62,17 +66,17 @@ def compile(program: Program, backend: str | None = None, brief: bool = False) -
     CompileError
         If a pass or the backend fails; the message carries the Program.
     """
-    return begin(program, backend, brief)()
+    return begin(program, backend, brief, flushes)()
 
 
 def begin(
-    program: Program, backend: str | None = None, brief: bool = False
+    program: Program, backend: str | None = None, brief: bool = False, flushes: bool = False
 ) -> Callable[[], Executable]:
     """Begin to compile: the passes are run here, LLVM works beside what the caller does next.
 
     Parameters
     ----------
-    program, backend, brief
+    program, backend, brief, flushes
         As `compile` takes them.
 
     Returns
@@ -89,11 +93,11 @@ def begin(
     """
     _require_stages(config.dump)
     name = backend or config.backend
-    make = _backend(name, brief)
+    make = _backend(name, brief, flushes)
     _observe("trace", program)
     watched = config.dump - {"timings"}
     cache = import_module(CACHES[name]) if name in CACHES and not watched else None
-    key = cache.key(program, brief) if cache is not None else None
+    key = cache.key(program, brief, flushes) if cache is not None else None
     known = cache.recall(program, key) if cache is not None and key is not None else None
     rest = _begun(program, make) if known is None else partial(_kept, known)
 
@@ -103,7 +107,7 @@ def begin(
             _show_code(executable, name)
             if cache is not None and key is not None:
                 cache.keep(key, executable)
-        executable.recipe = compile, (program, name, brief)
+        executable.recipe = compile, (program, name, brief, flushes)
         executable.timings = {**_spent_before(program), **executable.timings}
         if "timings" in config.dump:
             print(f"--- timings of {program.name}\n{executable.timings_text()}", file=sys.stderr)
@@ -235,7 +239,9 @@ BACKENDS = {"interpret": "bayesdl.lower.interpret", "llvm": "bayesdl.lower.llvm"
 CACHES = {"llvm": "bayesdl.lower.llvm.cache"}
 
 
-def _backend(name: str, brief: bool) -> Callable[[Program], Callable[[], Executable]]:
+def _backend(
+    name: str, brief: bool, flushes: bool
+) -> Callable[[Program], Callable[[], Executable]]:
     if name not in BACKENDS:
         guess = did_you_mean(name, BACKENDS)
         hint = f'use "{guess}"' if guess else 'use "llvm" or "interpret"'
@@ -247,4 +253,4 @@ def _backend(name: str, brief: bool) -> Callable[[Program], Callable[[], Executa
             code="A101",
         )
     # Not before it is called: with its code in the cache a Program needs no compiler.
-    return lambda program: import_module(BACKENDS[name]).begin_program(program, brief)
+    return lambda program: import_module(BACKENDS[name]).begin_program(program, brief, flushes)

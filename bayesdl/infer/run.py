@@ -166,7 +166,8 @@ def begin_kernel(
     room = BLOCK_BYTES // (target.dim * np.dtype(target.dtype).itemsize)
     block = build_block(kernel, target, capacity, min(max(room, 1), capacity))
     traced = time.perf_counter()
-    rest = pipeline.begin(block.program)
+    # What an optimisation does not move decays until it is too small to be normal.
+    rest = pipeline.begin(block.program, flushes=not kernel.markov)
     begun = time.perf_counter()
 
     def finish() -> Compiled:

@@ -33,8 +33,10 @@ def interpret_program(program: Program) -> Executable:
     return InterpretedExecutable(program)
 
 
-def begin_program(program: Program, brief: bool = False) -> Callable[[], Executable]:
-    """As a compiler has it: there is nothing to wait for, and no effort to spare."""
+def begin_program(
+    program: Program, brief: bool = False, flushes: bool = False
+) -> Callable[[], Executable]:
+    """As a compiler has it: there is nothing to wait for, and nothing to be spared."""
     return partial(interpret_program, program)
 
 

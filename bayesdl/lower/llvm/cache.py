@@ -37,8 +37,8 @@ def store() -> Store | None:
     return Store(os.path.abspath(config.cache), config.cache_megabytes * 1_000_000)
 
 
-def key(program: Program, brief: bool = False) -> str | None:
-    """The name under which a Program's code is kept, by LLVM's effort; None if it must not be kept.
+def key(program: Program, brief: bool = False, flushes: bool = False) -> str | None:
+    """The name under which a Program's code is kept, by how it is made; None if it must not be.
 
     That is the case where the cache is off, for Programs with primitives from outside the package
     (their rules are not part of the key), and while the package itself is being edited.
@@ -46,7 +46,7 @@ def key(program: Program, brief: bool = False) -> str | None:
     maker = _maker()
     if config.cache == "off" or maker is None or _foreign(program):
         return None
-    parts = (fingerprint(program), maker, description().encode(), bytes([brief]))
+    parts = (fingerprint(program), maker, description().encode(), bytes([brief, flushes]))
     return blake2b(b"".join(parts), digest_size=16).hexdigest()
 
 

@@ -23,6 +23,7 @@ from .code import Code, Module, constant, value_type
 from .crew import WORKER
 from .fuse import Fusion, Nest, Products
 from .link import ENTRY
+from .subnormal import flushed
 
 DType = np.dtype[Any]
 Emit = Callable[..., None]
@@ -55,10 +56,12 @@ class Unit:
     ----------
     program : Program
         The outermost one.
+    flushes : bool, default False
+        Whether subnormal numbers count as zero while it runs.
     """
 
-    def __init__(self, program: Program) -> None:
-        self.program = program
+    def __init__(self, program: Program, flushes: bool = False) -> None:
+        self.program, self.flushes = program, flushes
         self.module = Module()
         self.uses = Counter(
             id(q) for p in subprograms(program) for e in p.equations for q in programs_in(e)
@@ -126,12 +129,13 @@ class Unit:
             p if t.shape else code.load(p, "0", t.dtype)
             for p, t in zip(pointers[:count], self.program.input_types, strict=True)
         ]
-        results = frame.inline(self.program, inputs, pointers[count:], {}, 0)
-        for value, pointer, kind in zip(
-            results, pointers[count:], self.program.output_types, strict=True
-        ):
-            if not kind.shape:
-                code.store(value, pointer, "0", kind.dtype)
+        with flushed(code, self.flushes):
+            results = frame.inline(self.program, inputs, pointers[count:], {}, 0)
+            for value, pointer, kind in zip(
+                results, pointers[count:], self.program.output_types, strict=True
+            ):
+                if not kind.shape:
+                    code.store(value, pointer, "0", kind.dtype)
         code.do("ret void")
         frame.close(
             f"define void @{ENTRY}"

@@ -19,7 +19,9 @@ Made = tuple[bytes, dict[str, float]]
 FAMILIES = (control, factors, products, routines, windows)
 
 
-def compile_program(program: Program, brief: bool = False) -> NativeExecutable:
+def compile_program(
+    program: Program, brief: bool = False, flushes: bool = False
+) -> NativeExecutable:
     """Compile a Program to machine code for this processor.
 
     Parameters
@@ -27,6 +29,8 @@ def compile_program(program: Program, brief: bool = False) -> NativeExecutable:
     program : Program
     brief : bool, default False
         Whether it runs so seldom that code made quickly is better than quick code.
+    flushes : bool, default False
+        Whether subnormal numbers count as zero, where they are slow (see `subnormal`).
 
     Returns
     -------
@@ -38,12 +42,14 @@ def compile_program(program: Program, brief: bool = False) -> NativeExecutable:
     CompileError
         If an equation has no native code or LLVM refuses the module; the Program is in the message.
     """
-    return begin_program(program, brief)()
+    return begin_program(program, brief, flushes)()
 
 
-def begin_program(program: Program, brief: bool = False) -> Callable[[], NativeExecutable]:
+def begin_program(
+    program: Program, brief: bool = False, flushes: bool = False
+) -> Callable[[], NativeExecutable]:
     """The same in two steps: its text is written here, the callable waits for LLVM and loads."""
-    unit = Unit(program)
+    unit = Unit(program, flushes)
     unit.text()
     return partial(_finished, program, brief, unit, _started(effort.parts(unit, brief)))
 
@@ -79,7 +85,7 @@ def _finished(
             code="C103",
         ) from error
     executable.timings = {**timings, **executable.timings}
-    executable.recipe = compile_program, (program, brief)
+    executable.recipe = compile_program, (program, brief, unit.flushes)
     return executable
 
 

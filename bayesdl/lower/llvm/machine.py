@@ -107,6 +107,11 @@ def registers() -> Registers:
     return Registers(64, 32) if WIDE in features() else Registers(32, 16)
 
 
+def is_x86() -> bool:
+    """Whether this processor is of the family of which MXCSR is a register."""
+    return str(llvm.get_default_triple()).startswith("x86_64")
+
+
 def description() -> str:
     """All that decides which machine code LLVM makes of one text."""
     versions = llvmlite.__version__, llvm.llvm_version_info

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
-from bayesdl.ir.program import Equation
+from bayesdl.ir.program import Equation, Program
 from bayesdl.lower.rows import SHARES
 
 from .code import Module, value_type
 from .crew import LOOP
 from .emit import Frame, Scope, Unit
+from .subnormal import flushed
 
 
 def is_shared(scope: Scope, equation: Equation) -> bool:
@@ -59,7 +61,21 @@ def _function(unit: Unit, equation: Equation) -> tuple[str, int]:
     code.do(f"%constants = bitcast ptr {entry(0, 'ptr')} to ptr")
     own = code.let("mul i64 %turn, %extent")
     code.do(f"%workspace = getelementptr inbounds i8, ptr {entry(1, 'ptr')}, i64 {own}")
-    inputs = []
+    with flushed(code, unit.flushes):
+        _write_turn(frame, body, constants, entry)
+    code.do("ret void")
+    extent = -(-frame.extent // 64) * 64
+    # How much workspace a turn has is known only now.
+    code.lines.insert(0, f"  %extent = add i64 0, {extent}")
+    frame.close(f"define internal void @{name}(ptr noalias %table, i64 %turn)")
+    return name, extent
+
+
+def _write_turn(
+    frame: Frame, body: Program, constants: int, entry: Callable[[int, str], str]
+) -> None:
+    """The body, on what `entry` finds in the table."""
+    code, inputs = frame.code, []
     for i, kind in enumerate(body.input_types):
         if i < constants:
             inputs.append(entry(i + 2, "ptr" if kind.shape else value_type(kind.dtype)))
@@ -73,9 +89,3 @@ def _function(unit: Unit, equation: Equation) -> tuple[str, int]:
     for value, row, kind in zip(found, rows, body.output_types, strict=True):
         if not kind.shape:
             code.store(value, row, "0", kind.dtype)
-    code.do("ret void")
-    extent = -(-frame.extent // 64) * 64
-    # How much workspace a turn has is known only now.
-    code.lines.insert(0, f"  %extent = add i64 0, {extent}")
-    frame.close(f"define internal void @{name}(ptr noalias %table, i64 %turn)")
-    return name, extent
