@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, ClassVar, Protocol
-
-import numpy as np
 
 from bayesdl._base.dataclass import dataclass
 from bayesdl._base.errors import ArgumentError
 from bayesdl._base.source import user_source
 from bayesdl.infer.kernel import Density, Phase
+from bayesdl.infer.optim._checked import is_number
 from bayesdl.ops import numpy as bnp
 from bayesdl.tracing.flow import cond
 
@@ -113,7 +111,7 @@ def check_count(name: str, value: Any, example: int) -> None:
     ------
     ArgumentError
     """
-    if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 1:
+    if not is_number(value, whole=True) or value < 1:
         raise ArgumentError(
             f"{name} must be a whole number of at least 1.",
             facts=[("given", repr(value))],
@@ -130,8 +128,7 @@ def check_positive(name: str, value: Any, example: float) -> None:
     ------
     ArgumentError
     """
-    number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-    if not number or not 0.0 < value < math.inf:
+    if not is_number(value) or value <= 0.0:
         raise ArgumentError(
             f"{name} must be a finite number above zero.",
             facts=[("given", repr(value))],
