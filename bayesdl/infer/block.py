@@ -15,9 +15,9 @@ from bayesdl.ir.types import ArrayType
 from bayesdl.ops import control, random
 from bayesdl.ops import numpy as bnp
 from bayesdl.ops._programs import listed
-from bayesdl.ops.structural import dynamic_update_slice
+from bayesdl.ops.structural import dynamic_slice, dynamic_update_slice
 from bayesdl.tracing import Traced, trace
-from bayesdl.tracing.flow import cond, scan, shared
+from bayesdl.tracing.flow import cond, shared, while_loop
 from bayesdl.transform.derived import value_and_grad
 
 from .kernel import DensityOn, Kernel, Phase
@@ -144,19 +144,28 @@ def build_block(kernel: Kernel, target: Target, capacity: int, room: int | None 
                 state,
             )
 
-            move, stay = _moves(step, key, data)
+            def going(carry: Any) -> Any:
+                return carry[0] < count
 
-            def each(carry: Any, x: Any) -> Any:
-                (state, places), (index, *phase) = carry, x
-                wanted = index < count
-                found = cond(wanted, move, stay, state, phase)
+            def turn(carry: Any) -> Any:
+                index, state, places, columns = carry
+                phase = [_row(column, index) for column in phases]
+                keyed = random.fold_in(key, phase[3])
+                found = _call(step.program, keyed, *phase, *state, *data)
                 state, info = found[: len(state)], found[len(state) :]
                 place = bnp.reshape(_position(first.tree, state), (1, target.dim))
-                return (state, _put(keeps & wanted, places, place, index)), info
+                columns = [
+                    dynamic_update_slice(c, bnp.reshape(x, (1, *c.shape[1:])), index, *_zeros(c))
+                    for c, x in zip(columns, info, strict=True)
+                ]
+                return index + 1, state, _put(keeps, places, place, index), columns
 
             places = bnp.zeros((room, target.dim), target.dtype)
-            (state, places), info = scan(each, (state, places), [np.arange(capacity), *phases])
-            return [*state, places, *info]
+            reported = step.program.output_types[len(state_types) :]
+            columns = [bnp.zeros((capacity, *t.shape), t.dtype) for t in reported]
+            start_of = np.int64(0), state, places, columns
+            _, state, places, columns = while_loop(going, turn, start_of)
+            return [*state, places, *columns]
 
         program = trace(
             block,
@@ -193,17 +202,13 @@ def _traced_parts(kernel: Kernel, target: Target) -> tuple[Traced, Traced]:
     return first, trace(move, KEY, PHASE, types, *target.data, name="step")
 
 
-def _moves(step: Traced, key: Any, data: Sequence[Any]) -> tuple[Any, Any]:
-    """A step, and none; each gives the state, and what a step reports."""
+def _row(column: Any, index: Any) -> Any:
+    shape = column.shape[1:]
+    return bnp.reshape(dynamic_slice(column, index, *_zeros(column), sizes=(1, *shape)), shape)
 
-    def move(state: Any, phase: Any) -> Any:
-        return _call(step.program, random.fold_in(key, phase[3]), *phase, *state, *data)
 
-    def stay(state: Any, phase: Any) -> Any:
-        blank = [bnp.zeros(t.shape, t.dtype) for t in step.program.output_types[len(state) :]]
-        return [*state, *blank]
-
-    return move, stay
+def _zeros(column: Any) -> list[Any]:
+    return [np.int64(0)] * (column.ndim - 1)
 
 
 def _put(wanted: Any, places: Any, place: Any, index: Any) -> Any:

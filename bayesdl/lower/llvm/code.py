@@ -53,6 +53,8 @@ class Module:
 
     def __init__(self) -> None:
         self.functions: list[str] = []
+        # What light code calls for its products.
+        self.kernels: list[str] = []
         self.declarations: dict[str, str] = {}
         self.definitions: dict[str, str] = {}
         self.metadata = ["!0 = !{}"]
@@ -77,14 +79,16 @@ class Module:
         """Add a function or global of this name, once."""
         self.definitions.setdefault(name, text)
 
-    def math(self, name: str, dtype: np.dtype[Any], arity: int, inline: bool) -> str:
+    def math(
+        self, name: str, dtype: np.dtype[Any], arity: int, inline: bool, lanes: int = 1
+    ) -> str:
         """The name of a function of `mathlib`, whose text joins the module.
 
         Inside loops it is inlined, so that the loop can be widened; elsewhere a call keeps the code
-        small where there are many.
+        small where there are many. A register of several numbers has a function of its own.
         """
-        symbol = f"bdl.{name}.f{8 * dtype.itemsize}"
-        if not inline and (self.short_loop or not self.inline_math):
+        symbol = f"bdl.{name}.{f'v{lanes}' if lanes > 1 else ''}f{8 * dtype.itemsize}"
+        if not inline and lanes == 1 and (self.short_loop or not self.inline_math):
             kind, inner = value_type(dtype), self.math(name, dtype, arity, True)
             given = ", ".join(f"{kind} %x{i}" for i in range(arity))
             body = f"  %y = call {kind} @{inner}({given})\n  ret {kind} %y"
@@ -95,7 +99,7 @@ class Module:
             )
             return f"{symbol}.call"
         if symbol not in self.definitions:
-            definitions, declarations = _math_text(name, dtype.itemsize)
+            definitions, declarations = _math_text(name, dtype.itemsize, lanes)
             self.definitions.update(definitions)
             self.declarations.update(declarations)
         return symbol
@@ -144,7 +148,7 @@ class Module:
         parts = (
             self.declarations.values(),
             self.definitions.values(),
-            self.functions if functions is None else functions,
+            [*self.kernels, *self.functions] if functions is None else functions,
             self.metadata,
         )
         return "\n".join(line for part in parts for line in part) + "\n"
@@ -155,10 +159,10 @@ def _in_memory(value: Any, dtype: np.dtype[Any]) -> str:
 
 
 @lru_cache(maxsize=256)
-def _math_text(name: str, itemsize: int) -> tuple[dict[str, str], dict[str, str]]:
+def _math_text(name: str, itemsize: int, lanes: int) -> tuple[dict[str, str], dict[str, str]]:
     """Definitions and declarations that one function of `mathlib` needs, as text."""
-    module = ir.Module()
-    mathlib.scalar_function(module, name, ir.DoubleType() if itemsize == 8 else ir.FloatType())
+    module, kind = ir.Module(), ir.DoubleType() if itemsize == 8 else ir.FloatType()
+    mathlib.scalar_function(module, name, kind, lanes)
     definitions: dict[str, str] = {}
     declarations: dict[str, str] = {}
     for name, value in module.globals.items():
@@ -208,17 +212,26 @@ class Code:
     ----------
     module : Module
         Receives what the function needs beside it.
+
+    Attributes
+    ----------
+    lanes : int
+        Numbers in the registers of `element` and what it is made of.
+    light : bool
+        Whether LLVM is to compile it in a hurry.
     """
 
     def __init__(self, module: Module) -> None:
+        self.lanes, self.light = 1, False
         self.module = module
         self.lines: list[str] = []
         self.locals: list[str] = []
         self.block = "entry"
         self.looping = False
         self.count = 0
-        # Loops so far, and turns × lines of the heaviest one without another inside, beyond FILL.
-        self.loops = self.heaviest = 0
+        # Loops so far; turns × lines of the heaviest one without another inside, beyond FILL and
+        # those that are spared, for which LLVM's loop passes would do nothing.
+        self.loops = self.heaviest = self.spared = 0
 
     def let(self, instruction: str) -> str:
         """Append an instruction that has a result; the result's name."""
@@ -247,12 +260,16 @@ class Code:
         """a + b on i64."""
         if a == "0" or b == "0":
             return b if a == "0" else a
+        if a.isdecimal() and b.isdecimal():
+            return str(int(a) + int(b))
         return self.let(f"add nsw i64 {a}, {b}")
 
     def scale(self, a: str, factor: int) -> str:
         """a · factor on i64."""
         if factor in (0, 1) or a == "0":
             return a if factor == 1 else "0"
+        if a.isdecimal():
+            return str(int(a) * factor)
         return self.let(f"mul nsw i64 {a}, {factor}")
 
     # --- memory ----------------------------------------------------------------------------------
@@ -292,10 +309,21 @@ class Code:
             name = self.module.declare("llvm.memset.p0.i64", "void", ("ptr", "i8", "i64", "i1"))
             self.do(f"call void @{name}(ptr {target}, i8 0, i64 {size}, i1 false)")
 
+    def kind(self, dtype: np.dtype[Any]) -> str:
+        """LLVM's type of a register."""
+        one = value_type(dtype)
+        return one if self.lanes == 1 else f"<{self.lanes} x {one}>"
+
+    def constant(self, value: Any, dtype: np.dtype[Any]) -> str:
+        """A number in every lane of a register."""
+        text = constant(value, dtype)
+        return text if self.lanes == 1 else f"splat ({value_type(dtype)} {text})"
+
     def intrinsic(self, name: str, dtype: np.dtype[Any], *args: str, flags: str = "") -> str:
         """Call one of LLVM's own functions on numbers of one type."""
-        kind = value_type(dtype)
-        suffix = f"f{8 * dtype.itemsize}" if dtype.kind == "f" else kind
+        kind = self.kind(dtype)
+        suffix = f"f{8 * dtype.itemsize}" if dtype.kind == "f" else value_type(dtype)
+        suffix = suffix if self.lanes == 1 else f"v{self.lanes}{suffix}"
         symbol = self.module.declare(f"llvm.{name}.{suffix}", kind, [kind] * len(args))
         return self.let(f"call {flags}{kind} @{symbol}({', '.join(f'{kind} {a}' for a in args)})")
 
@@ -336,7 +364,7 @@ class Code:
         """
         before, head, end = self.block, self.fresh("loop"), self.fresh("end")
         self.loops += 1
-        number, line = self.loops, len(self.lines)
+        number, line = self.loops, len(self.lines) - self.spared
         self.do(f"br label %{head}")
         self.start(head)
         index, *phis = (self.phi(kind) for kind in ("i64", *(kind for kind, _ in state)))
@@ -360,7 +388,8 @@ class Code:
         if isinstance(count, str):
             loop.next = loop.state
         elif number == self.loops:
-            self.heaviest = max(self.heaviest, count * (len(self.lines) - line - FILL))
+            lines = len(self.lines) - self.spared - line - FILL
+            self.heaviest = max(self.heaviest, count * lines)
         self.start(end)
 
     def phi(self, kind: str) -> Phi:

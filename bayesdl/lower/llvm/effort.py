@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from bayesdl._base.dataclass import dataclass
 
@@ -12,6 +13,8 @@ from .optimise import ALL
 # Turns × lines. A loop up to this gains too little from LLVM's loop passes to pay for them in code
 # that surrounds the functions where the time goes (docs/design/0005-compile-time.md).
 SHORT = 2000
+# Up to this they gain little, since loops over up to a thousand numbers are written in registers.
+MEDIUM = 8192
 # Lines of functions that are worth a module, and so a thread, of their own beside a hot entry:
 # LLVM would not write out such long ones where they are called anyway.
 LONG = 1000
@@ -61,9 +64,9 @@ def parts(unit: Unit, brief: bool = False) -> list[Part]:
     level, long = _around(unit), sum(f.count("\n") for f in functions) >= LONG
     if not functions or (level == ALL and not long):
         return [Part(unit.module.text(), ALL)]
-    visible = [f.replace("define internal ", "define ", 1) for f in functions]
-    heads = [re.sub("^define (.*) {$", r"declare \1", f.split("\n", 1)[0]) for f in visible]
-    around = unit.module.text([*heads, entry])
+    visible, heads = _apart(functions)
+    kernels, kernel_heads = _apart(unit.module.kernels)
+    around = unit.module.text([*heads, *kernel_heads, entry])
     rest = Part(around, ALL) if level == ALL else _light(around, level)
     whole = range(len(visible))
     groups = [set(whole)]
@@ -73,7 +76,16 @@ def parts(unit: Unit, brief: bool = False) -> list[Part]:
         # The step of a trajectory is as much work for LLVM as many a gradient.
         groups = [{k} for k in whole]
     texts = [[visible[k] if k in group else heads[k] for k in whole] for group in groups]
-    return [*(Part(unit.module.text(text), ALL) for text in texts), rest]
+    hot = [Part(unit.module.text(text), ALL) for text in texts]
+    # Written in registers already, and of no use to LLVM's loop passes.
+    return [*hot, *([Part(unit.module.text(kernels), SOME)] if kernels else []), rest]
+
+
+def _apart(functions: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Functions that other modules may call, and what these write of them."""
+    visible = [f.replace("define internal ", "define ", 1) for f in functions]
+    heads = [re.sub("^define (.*) {$", r"declare \1", f.split("\n", 1)[0]) for f in visible]
+    return visible, heads
 
 
 def _volumes(functions: list[str]) -> list[set[int]]:
@@ -91,7 +103,7 @@ def _around(unit: Unit) -> int:
     """What the code around the functions is worth, by its heaviest loop."""
     if unit.entry_loop <= SHORT:
         return LEAST
-    return SOME if unit.turns and unit.entry_loop <= HUGE else ALL
+    return SOME if unit.entry_loop <= (HUGE if unit.turns else MEDIUM) else ALL
 
 
 def _light(text: str, level: int) -> Part:

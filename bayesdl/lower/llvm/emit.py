@@ -58,10 +58,12 @@ class Unit:
         The outermost one.
     flushes : bool, default False
         Whether subnormal numbers count as zero while it runs.
+    brief : bool, default False
+        Whether it runs so seldom that it is to be compiled in a hurry.
     """
 
-    def __init__(self, program: Program, flushes: bool = False) -> None:
-        self.program, self.flushes = program, flushes
+    def __init__(self, program: Program, flushes: bool = False, brief: bool = False) -> None:
+        self.program, self.flushes, self.brief = program, flushes, brief
         self.module = Module()
         self.uses = Counter(
             id(q) for p in subprograms(program) for e in p.equations for q in programs_in(e)
@@ -70,6 +72,7 @@ class Unit:
         if _count_math(program, SMALL_ARRAY) > MANY_CALLS:
             self.module.short_loop = SMALL_ARRAY
         self.functions: dict[Any, tuple[str, int]] = {}
+        self.kernels: dict[Any, str] = {}
         self.fusions: dict[int, Fusion] = {}
         self.plans: dict[Any, Plan] = {}
         self.windows: dict[int, list[Window]] = {}
@@ -124,6 +127,8 @@ class Unit:
         """
         frame = Frame(self)
         code, count = frame.code, len(self.program.inputs)
+        inner = (p for p in subprograms(self.program) if p is not self.program)
+        code.light = self.brief or not all(map(self.is_inline, inner))
         pointers = [frame.entry_of("%arrays", i) for i in range(count + len(self.program.outputs))]
         inputs = [
             p if t.shape else code.load(p, "0", t.dtype)
@@ -152,6 +157,18 @@ class Unit:
         if key not in self.functions:
             self.functions[key] = self._write_function(program, shared)
         return self.functions[key]
+
+    def kernel(self, key: Any, arguments: int, write: Callable[[Code, list[str]], None]) -> str:
+        """A function on so many addresses; of one key there is one."""
+        if key not in self.kernels:
+            frame, given = Frame(self), [f"%at{i}" for i in range(arguments)]
+            write(frame.code, given)
+            frame.code.do("ret void")
+            self.kernels[key] = f"kernel{len(self.kernels)}"
+            head = f"define internal void @{self.kernels[key]}"
+            text = frame.text(f"{head}({', '.join(f'ptr {x}' for x in given)}) noinline")
+            self.module.kernels.append(text)
+        return self.kernels[key]
 
     def _write_function(self, program: Program, shared: Mapping[int, int]) -> tuple[str, int]:
         frame = Frame(self)
@@ -249,8 +266,12 @@ class Frame:
 
     def close(self, head: str) -> None:
         """Hand the function to the module."""
+        self.unit.module.functions.append(self.text(head))
+
+    def text(self, head: str) -> str:
+        """The whole function."""
         lines = [f"{head} nounwind {{", "entry:", *self.code.locals, *self.code.lines, "}"]
-        self.unit.module.functions.append("\n".join(lines))
+        return "\n".join(lines)
 
 
 @dataclass(frozen=True, slots=True)

@@ -335,7 +335,7 @@ def _pad(reader: Reader, equation: Equation, place: Place) -> Node:
     sides = [reader.inside(i, n) for i, n in zip(here, shape, strict=True)]
     if all(sides):
         return reader.read(x, here)
-    return Node(x.type.dtype, "blank", None)
+    return Node(x.type.dtype, "blank", 0)
 
 
 @_reads("reverse")

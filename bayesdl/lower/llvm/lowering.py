@@ -49,7 +49,7 @@ def begin_program(
     program: Program, brief: bool = False, flushes: bool = False
 ) -> Callable[[], NativeExecutable]:
     """The same in two steps: its text is written here, the callable waits for LLVM and loads."""
-    unit = Unit(program, flushes)
+    unit = Unit(program, flushes, brief)
     unit.text()
     return partial(_finished, program, brief, unit, _started(effort.parts(unit, brief)))
 

@@ -20,6 +20,7 @@ from .machine import registers
 from .results import BLOCK, Growth, Reduce, Store, neutral
 from .scalars import arithmetic, convert, element, extremum
 from .spaces import weight
+from .wide import Wide
 
 DType = np.dtype[Any]
 
@@ -170,7 +171,7 @@ class Writer:
         """Whether a softplus differs from turn to turn of an innermost loop that sums it."""
         depth = len(self.loops)
         is_sum = reduce.op == "add" and reduce.node.dtype.kind == "f"
-        return is_sum and self._register_depth(reduce) < depth and self.levels[node] == depth
+        return is_sum and self.register_depth(reduce) < depth and self.levels[node] == depth
 
     def _in_order(self) -> list[Node]:
         """All nodes, operands first."""
@@ -218,14 +219,14 @@ class Writer:
         same = all((outer in r.kept) == (inner in r.kept) for r in self.reduces)
         return same and all(i.factor(outer) == i.factor(inner) * n for i in indices)
 
-    def _register_depth(self, reduce: Reduce) -> int:
+    def register_depth(self, reduce: Reduce) -> int:
         """Number of loops outside of the accumulator's register."""
         return max((self.depth_of[a] for a in reduce.kept if a in self.depth_of), default=0)
 
     def _in_memory(self, reduce: Reduce) -> bool:
         """Whether loops around the register are summed over too."""
         kept = {self.depth_of[a] for a in reduce.kept if a in self.depth_of}
-        return len(kept) < self._register_depth(reduce)
+        return len(kept) < self.register_depth(reduce)
 
     # --- loops -----------------------------------------------------------------------------------
 
@@ -244,7 +245,7 @@ class Writer:
         else:
             after = self._loops(depth, totals)
         for reduce in self.reduces:
-            if self._register_depth(reduce) == depth:
+            if self.register_depth(reduce) == depth:
                 value = after.pop(reduce) if reduce in after else self._alone(reduce)
                 self._finish(reduce, value, depth)
         return after
@@ -267,7 +268,7 @@ class Writer:
         that a sum of a million rows loses none of them (Higham 1993, SIAM J. Sci. Comput. 14, §2).
         """
         count = prod(self.space[a] for a in self.loops[depth])
-        active = [r for r in self.reduces if self._register_depth(r) <= depth]
+        active = [r for r in self.reduces if self.register_depth(r) <= depth]
         totals = {r: totals.get(r, self.first[r]) for r in active}
         lanes, _ = self._lanes(depth)
         wide = lanes * F64.itemsize > registers().size
@@ -318,7 +319,7 @@ class Writer:
         width = prod(self.space[a] for a in self.loops[depth + 1])
         if is_dear or not 1 < lanes <= width <= JAMMED:
             return False
-        innermost = (self._register_depth(r) == len(self.loops) for r in self.reduces)
+        innermost = (self.register_depth(r) == len(self.loops) for r in self.reduces)
         return all(innermost) and all(map(self._in_memory, self.reduces)) and not self.rooms
 
     def _jammed(self, depth: int, first: str, count: int) -> None:
@@ -371,6 +372,13 @@ class Writer:
             self._jammed(depth, first, count)
             start = self.code.add(first, str(count - rest))
             return self._loop(depth, start, rest, totals) if rest else totals
+        if self._is_innermost(depth) and self.group is not None:
+            wide = Wide(self, depth)
+            if wide.clears():
+                wide.clear(first, count)
+                return totals
+            if wide.fits(count):
+                return wide.write(first, count, totals)
         vectors, rest = divmod(count, lanes)
         if lanes == 1 or vectors > SHORT or (not vectors and not is_dear):
             return self._loop(depth, first, count, totals, DEAR_AT_ONCE if is_dear else 0)
@@ -384,6 +392,10 @@ class Writer:
             start = self.code.add(first, str(count - rest))
             totals = self._loop(depth, start, rest, totals, int(is_dear), is_dear)
         return totals
+
+    def _is_innermost(self, depth: int) -> bool:
+        """Whether a loop has no other inside, and nothing to do beside its turns."""
+        return depth + 1 == len(self.loops) and not self.rows and not self.growths
 
     def _is_long(self) -> bool:
         """Whether the loops around the innermost one shall not be written out."""
@@ -434,15 +446,15 @@ class Writer:
 
     def _value(self, node: Node, depth: int) -> str:
         if node.kind in ("number", "blank"):
-            return constant(node.data or 0, node.dtype)
+            return constant(node.data, node.dtype)
         if node.kind == "scalar":
             return self.scope.scalar(node.data)
         if node.kind == "position":
-            return self._index(node.data)
+            return self.offset(node.data)
         if node.kind == "load":
             source, index = node.data
             pointer = source if isinstance(source, str) else self.scope.pointer(source)
-            return self.code.load(pointer, self._index(index), node.dtype, self._tag(depth))
+            return self.code.load(pointer, self.offset(index), node.dtype, self._tag(depth))
         name, params = node.data
         args = [self.values[a] for a in node.args]
         return element(self.code, name, [a.dtype for a in node.args], node.dtype, params, args)
@@ -451,7 +463,7 @@ class Writer:
         inside = self.group is not None and depth == len(self.loops)
         return f", !llvm.access.group {self.group}" if inside else ""
 
-    def _index(self, index: Index) -> str:
+    def offset(self, index: Index) -> str:
         """An index as an i64."""
         if index not in self.indices:
             total = "0"
@@ -466,7 +478,7 @@ class Writer:
         return self.indices[index]
 
     def _store(self, store: Store) -> None:
-        value, offset, dtype = self.values[store.node], self._index(store.offset), store.node.dtype
+        value, offset, dtype = self.values[store.node], self.offset(store.offset), store.node.dtype
         if store.add:
             value = arithmetic(
                 self.code, "add", dtype, self.code.load(store.pointer, offset, dtype), value
@@ -513,7 +525,7 @@ class Writer:
         place = identity(self.space)
         kept = tuple(place[a] for a in reduce.kept)
         shape = tuple(self.space[a] for a in reduce.kept)
-        offset = self._index(linear(kept, shape).plus(reduce.at))
+        offset = self.offset(linear(kept, shape).plus(reduce.at))
         pointer = self.rooms.get(reduce) or self.scope.pointer(reduce.var)
         kind = reduce.dtype if in_memory else dtype
         if in_memory:

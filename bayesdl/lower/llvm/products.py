@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from math import prod
 from typing import Any
@@ -66,7 +67,7 @@ def _matrices(scope: Scope, equation: Equation) -> None:
         if blas:
             _call_blas(code, a, b, c, dtype, adds=start is not None)
         elif dtype.kind == "f":
-            _tiles(code, a, b, c, dtype, start)
+            _kernel(scope, _tiles, (a, b, c), dtype, [start] if start is not None else [])
         else:
             _plain_loops(code, a, b, c, dtype)
 
@@ -86,16 +87,48 @@ def _thin(scope: Scope, equations: Sequence[Equation]) -> None:
     batch = equations[0].outputs[0].type.size // found[0][0].rows
     with code.loop(batch) as loop:
         parts = [[m.one(code, loop.index, dtype) for m in three] for three in found]
-        along = [p for p in parts if p[0].right == 1]
-        across = [(m.turned, v, out) for m, v, out in parts if m.right != 1]
-        if along and across:
-            (m, v, out), (_, u, total) = along[0], across[0]
-            both_ways(code, m, (v.pointer, out.pointer), (u.pointer, u.down, total.pointer), dtype)
-            return
-        for m, v, out in along:
-            along_rows(code, m, v.pointer, out.pointer, dtype)
-        for m, u, out in across:
-            across_rows(code, m, u.pointer, u.down, out.pointer, dtype)
+        _kernel(scope, _ways, [m for three in parts for m in three], dtype)
+
+
+def _kernel(
+    scope: Scope,
+    write: Callable[..., None],
+    matrices: Sequence[Matrix],
+    dtype: DType,
+    vectors: Sequence[str] = (),
+) -> None:
+    """Write a product; in code that LLVM has no time for, a call of a function that it has.
+
+    A product is as many lines as the rest of a step, and stands once for all of one layout.
+    """
+    pointers = [*(m.pointer for m in matrices), *vectors]
+
+    def written(code: Code, pointers: Sequence[str]) -> None:
+        moved = [replace(m, pointer=p) for m, p in zip(matrices, pointers, strict=False)]
+        write(code, moved, dtype, *pointers[len(matrices) :])
+
+    if not scope.code.light:
+        written(scope.code, pointers)
+        return
+    layout = tuple(replace(m, pointer="") for m in matrices)
+    key = write, layout, dtype, len(vectors)
+    name = scope.frame.unit.kernel(key, len(pointers), written)
+    scope.code.do(f"call void @{name}({', '.join(f'ptr {p}' for p in pointers)})")
+
+
+def _ways(code: Code, matrices: Sequence[Matrix], dtype: DType) -> None:
+    """Products of matrices and vectors: triples of a matrix, a vector and the result."""
+    parts = list(zip(matrices[::3], matrices[1::3], matrices[2::3], strict=True))
+    along = [p for p in parts if p[0].right == 1]
+    across = [(m.turned, v, out) for m, v, out in parts if m.right != 1]
+    if along and across:
+        (m, v, out), (_, u, total) = along[0], across[0]
+        both_ways(code, m, (v.pointer, out.pointer), (u.pointer, u.down, total.pointer), dtype)
+        return
+    for m, v, out in along:
+        along_rows(code, m, v.pointer, out.pointer, dtype)
+    for m, u, out in across:
+        across_rows(code, m, u.pointer, u.down, out.pointer, dtype)
 
 
 def _thin_operands(scope: Scope, equation: Equation) -> tuple[Matrix, Matrix, Matrix]:
@@ -224,14 +257,12 @@ def _plain_loops(code: Code, a: Matrix, b: Matrix, c: Matrix, dtype: DType) -> N
         code.store(k.next[0] if a.columns else "0", c.pointer, c.at(code, i.index, j.index), dtype)
 
 
-def _tiles(
-    code: Code, a: Matrix, b: Matrix, c: Matrix, dtype: DType, start: str | None = None
-) -> None:
+def _tiles(code: Code, matrices: Sequence[Matrix], dtype: DType, start: str | None = None) -> None:
     """Cover the result with tiles that stay in registers while the sum runs.
 
     Every row of the result starts from the row at `start`, or from zeros.
     """
-    lanes = Lanes(code, dtype)
+    (a, b, c), lanes = matrices, Lanes(code, dtype)
     heights = HEIGHTS[lanes.registers]
     # Where all rows fit a tile of two registers, the right operand is read only once.
     widest = 2 if heights[max(heights)] < c.rows <= heights[2] else max(heights)

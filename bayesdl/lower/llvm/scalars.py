@@ -1,4 +1,4 @@
-"""What each elementwise primitive does to one element, in LLVM's instructions."""
+"""What each elementwise primitive does to one element, or to those of a register at once."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ from bayesdl._base.dataclass import dataclass
 from bayesdl.ir.primitive import PRIMITIVES
 
 from . import mathlib
-from .code import Code, constant, value_type
+from .code import Code, constant
 
 DType = np.dtype[Any]
-I64, I32 = np.dtype(np.int64), np.dtype(np.int32)
+I64, I32, BOOL = np.dtype(np.int64), np.dtype(np.int32), np.dtype(np.bool_)
+# What is written for one element alone: integers are divided one by one, huge angles by a jump, and
+# no register holds numbers of two sizes.
+ALONE = {"floor_div", "remainder", "sin", "cos", "tan"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +48,15 @@ class Element:
     @property
     def kind(self) -> str:
         """LLVM's type of the first operand."""
-        return value_type(self.inputs[0])
+        return self.code.kind(self.inputs[0])
 
     def number(self, value: Any) -> str:
         """A constant of the first operand's dtype."""
-        return constant(value, self.inputs[0])
+        return self.code.constant(value, self.inputs[0])
 
     def select(self, condition: str, yes: str, no: str) -> str:
         """`yes` where the condition holds, both of the result's dtype."""
-        kind = value_type(self.dtype)
-        return self.code.let(f"select i1 {condition}, {kind} {yes}, {kind} {no}")
+        return choice(self.code, self.dtype, condition, yes, no)
 
 
 Rule = Callable[..., str]
@@ -69,9 +71,9 @@ def element(
     if name in RULES:
         return RULES[name](use, *args)
     if name in mathlib.NAMES:
-        kind = value_type(dtype)
+        kind = code.kind(dtype)
         operands = ", ".join(f"{kind} {a}" for a in args)
-        symbol = code.module.math(name, dtype, len(args), code.looping)
+        symbol = code.module.math(name, dtype, len(args), code.looping, code.lanes)
         return code.let(f"call {kind} @{symbol}({operands})")
     rule = PRIMITIVES[name].llvm
     if rule is None:
@@ -84,18 +86,34 @@ def known(name: str) -> bool:
     return name in RULES or name in mathlib.NAMES or PRIMITIVES[name].llvm is not None
 
 
+def choice(code: Code, dtype: DType, condition: str, yes: str, no: str) -> str:
+    """`yes` where the condition holds, else `no`."""
+    kind = code.kind(dtype)
+    return code.let(f"select {code.kind(BOOL)} {condition}, {kind} {yes}, {kind} {no}")
+
+
+def is_wide(name: str, inputs: Sequence[DType], dtype: DType) -> bool:
+    """Whether `element` can write a primitive for all numbers of a register at once."""
+    if name in ALONE or (name not in RULES and name not in mathlib.NAMES):
+        return False
+    if name == "convert":
+        return dtype.kind == "f" or inputs[0].kind != "f"
+    return name != "integer_power" or dtype.kind == "f"
+
+
 def arithmetic(code: Code, name: str, dtype: DType, a: str, b: str, flags: str = "") -> str:
     """add, sub or mul of two values."""
     prefix = "f" if dtype.kind == "f" else ""
     contract = f"contract {flags}" if prefix else ""
-    return code.let(f"{prefix}{name} {contract}{value_type(dtype)} {a}, {b}")
+    return code.let(f"{prefix}{name} {contract}{code.kind(dtype)} {a}, {b}")
 
 
 def is_number(value: str) -> bool:
     """Whether a float is a constant, and not NaN."""
     if value.startswith("%"):
         return False
-    return not np.isnan(np.frombuffer(int(value, 16).to_bytes(8, "little"))[0])
+    bits = int(value.split()[-1].rstrip(")"), 16)
+    return not np.isnan(np.frombuffer(bits.to_bytes(8, "little"))[0])
 
 
 def extremum(code: Code, name: str, dtype: DType, a: str, b: str) -> str:
@@ -104,12 +122,12 @@ def extremum(code: Code, name: str, dtype: DType, a: str, b: str) -> str:
         for x, bound in ((a, b), (b, a)):
             # One instruction: of a number and what may be NaN it takes the latter.
             if is_number(bound):
-                kind, word = value_type(dtype), "ogt" if name == "max" else "olt"
-                beyond = code.let(f"fcmp {word} {kind} {bound}, {x}")
-                return code.let(f"select i1 {beyond}, {kind} {bound}, {kind} {x}")
+                word = "ogt" if name == "max" else "olt"
+                beyond = code.let(f"fcmp {word} {code.kind(dtype)} {bound}, {x}")
+                return choice(code, dtype, beyond, bound, x)
         return code.intrinsic("maximum" if name == "max" else "minimum", dtype, a, b)
     if dtype.kind == "b":
-        return code.let(f"{'or' if name == 'max' else 'and'} i1 {a}, {b}")
+        return code.let(f"{'or' if name == 'max' else 'and'} {code.kind(dtype)} {a}, {b}")
     return code.intrinsic(("u" if dtype.kind == "u" else "s") + name, dtype, a, b)
 
 
@@ -125,19 +143,19 @@ def compare(code: Code, name: str, dtype: DType, a: str, b: str) -> str:
     }
     short = word[name]
     if dtype.kind == "f":
-        return code.let(f"fcmp {'u' if short == 'ne' else 'o'}{short} {value_type(dtype)} {a}, {b}")
+        return code.let(f"fcmp {'u' if short == 'ne' else 'o'}{short} {code.kind(dtype)} {a}, {b}")
     sign = "" if short in ("eq", "ne") else "s" if dtype.kind == "i" else "u"
-    return code.let(f"icmp {sign}{short} {value_type(dtype)} {a}, {b}")
+    return code.let(f"icmp {sign}{short} {code.kind(dtype)} {a}, {b}")
 
 
 def convert(code: Code, source: DType, target: DType, x: str) -> str:
     """A cast with NumPy's meaning; floats that do not fit an integer give what x86 gives."""
     if source == target:
         return x
-    a, b = value_type(source), value_type(target)
+    a, b = code.kind(source), code.kind(target)
     if target.kind == "b":
         test = "fcmp une" if source.kind == "f" else "icmp ne"
-        return code.let(f"{test} {a} {x}, {constant(0, source)}")
+        return code.let(f"{test} {a} {x}, {code.constant(0, source)}")
     if source.kind == "f" and target.kind == "f":
         return code.let(
             f"{'fpext' if target.itemsize > source.itemsize else 'fptrunc'} {a} {x} to {b}"
@@ -158,10 +176,10 @@ def _float_to_integer(code: Code, source: DType, target: DType, x: str) -> str:
     if target.kind == "i":
         return _truncate(code, source, target.itemsize * 8, x)
     low = _truncate(code, source, 64, x)
-    kind = value_type(source)
+    kind = code.kind(source)
     if target.itemsize == 4:
         return code.let(f"trunc i64 {low} to i32")
-    half = constant(2.0**63, source)
+    half = code.constant(2.0**63, source)
     large = code.let(f"fcmp oge {kind} {x}, {half}")
     rest = _truncate(code, source, 64, code.let(f"fsub {kind} {x}, {half}"))
     high = code.let(f"xor i64 {rest}, {-(2**63)}")
@@ -169,10 +187,10 @@ def _float_to_integer(code: Code, source: DType, target: DType, x: str) -> str:
 
 
 def _truncate(code: Code, source: DType, bits: int, x: str) -> str:
-    kind, bound = value_type(source), constant(2.0 ** (bits - 1), source)
+    kind, bound = code.kind(source), code.constant(2.0 ** (bits - 1), source)
     size = code.intrinsic("fabs", source, x)
     fits = code.let(f"fcmp olt {kind} {size}, {bound}")
-    safe = code.let(f"select i1 {fits}, {kind} {x}, {kind} {constant(0, source)}")
+    safe = code.let(f"select i1 {fits}, {kind} {x}, {kind} {code.constant(0, source)}")
     whole = code.let(f"fptosi {kind} {safe} to i{bits}")
     return code.let(f"select i1 {fits}, i{bits} {whole}, i{bits} {-(2 ** (bits - 1))}")
 
@@ -206,22 +224,22 @@ RULES["where"] = lambda u, c, x, y: u.select(c, x, y)
 RULES["convert"] = lambda u, x: convert(u.code, u.operand, u.dtype, x)
 RULES["stop_gradient"] = lambda u, x: x
 RULES["isnan"] = lambda u, x: u.code.let(f"fcmp uno {u.kind} {x}, {x}")
-RULES["not"] = lambda u, x: u.code.let(
-    f"xor {u.kind} {x}, {'true' if u.operand.kind == 'b' else '-1'}"
-)
+RULES["not"] = lambda u, x: u.code.let(f"xor {u.kind} {x}, {u.number(-1)}")
 
 
 @_rule("neg")
 def _neg(u: Element, x: str) -> str:
-    return u.code.let(f"fneg {u.kind} {x}" if u.operand.kind == "f" else f"sub {u.kind} 0, {x}")
+    if u.operand.kind == "f":
+        return u.code.let(f"fneg {u.kind} {x}")
+    return u.code.let(f"sub {u.kind} {u.number(0)}, {x}")
 
 
 @_rule("abs")
 def _abs(u: Element, x: str) -> str:
     if u.operand.kind == "f":
         return u.code.intrinsic("fabs", u.operand, x)
-    negative = u.code.let(f"icmp slt {u.kind} {x}, 0")
-    return u.select(negative, u.code.let(f"sub {u.kind} 0, {x}"), x)
+    negative = u.code.let(f"icmp slt {u.kind} {x}, {u.number(0)}")
+    return u.select(negative, u.code.let(f"sub {u.kind} {u.number(0)}, {x}"), x)
 
 
 @_rule("sign")
@@ -304,7 +322,7 @@ def _divided(u: Element, a: str, b: str) -> tuple[str, str, str]:
 @_rule("shift_left")
 def _shift_left(u: Element, a: str, b: str) -> str:
     inside, count = _shift_count(u, b)
-    return u.select(inside, u.code.let(f"shl {u.kind} {a}, {count}"), "0")
+    return u.select(inside, u.code.let(f"shl {u.kind} {a}, {count}"), u.number(0))
 
 
 @_rule("shift_right")
@@ -312,17 +330,17 @@ def _shift_right(u: Element, a: str, b: str) -> str:
     """Keeps the sign of signed integers; a count beyond the width leaves only it."""
     inside, count = _shift_count(u, b)
     if u.operand.kind == "u":
-        return u.select(inside, u.code.let(f"lshr {u.kind} {a}, {count}"), "0")
-    beyond = u.code.let(f"ashr {u.kind} {a}, {8 * u.operand.itemsize - 1}")
+        return u.select(inside, u.code.let(f"lshr {u.kind} {a}, {count}"), u.number(0))
+    beyond = u.code.let(f"ashr {u.kind} {a}, {u.number(8 * u.operand.itemsize - 1)}")
     return u.select(inside, u.code.let(f"ashr {u.kind} {a}, {count}"), beyond)
 
 
 def _shift_count(u: Element, b: str) -> tuple[str, str]:
-    inside = u.code.let(f"icmp ult {u.kind} {b}, {8 * u.operand.itemsize}")
-    return inside, u.select(inside, b, "0")
+    inside = u.code.let(f"icmp ult {u.kind} {b}, {u.number(8 * u.operand.itemsize)}")
+    return inside, u.select(inside, b, u.number(0))
 
 
 @_rule("bitcast")
 def _bitcast(u: Element, x: str) -> str:
-    source, target = value_type(u.operand), value_type(u.dtype)
+    source, target = u.kind, u.code.kind(u.dtype)
     return x if source == target else u.code.let(f"bitcast {source} {x} to {target}")

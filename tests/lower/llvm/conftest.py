@@ -12,7 +12,7 @@ from bayesdl.ir.check import check
 from bayesdl.ir.program import Program
 from bayesdl.ir.text import from_text
 from bayesdl.lower.interpret import interpret_program
-from bayesdl.lower.llvm import compile_program, lanes, nests
+from bayesdl.lower.llvm import compile_program, lanes, nests, wide
 from bayesdl.lower.llvm.machine import Registers
 
 Compare = Callable[..., list[np.ndarray]]
@@ -50,7 +50,7 @@ AVX2, AVX512 = Registers(32, 16), Registers(64, 32)
 
 
 def _written_for(monkeypatch: pytest.MonkeyPatch, registers: Registers) -> Registers:
-    for module in (lanes, nests):
+    for module in (lanes, nests, wide):
         monkeypatch.setattr(module, "registers", lambda: registers)
     return registers
 

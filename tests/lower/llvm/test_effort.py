@@ -10,7 +10,7 @@ import pytest
 from bayesdl import pipeline
 from bayesdl.lower.interpret import interpret_program
 from bayesdl.lower.llvm import compile_program, effort
-from bayesdl.lower.llvm.effort import ALL, HUGE, LEAST, SHORT, SOME, parts
+from bayesdl.lower.llvm.effort import ALL, HUGE, LEAST, MEDIUM, SHORT, SOME, parts
 from bayesdl.lower.llvm.emit import Unit
 from bayesdl.ops import numpy as bnp
 from bayesdl.tracing import trace
@@ -148,3 +148,40 @@ def test_light_code_calls_its_functions() -> None:
     assert "alwaysinline" in hot.text
     assert "alwaysinline" not in light.text
     assert "noinline" in light.text
+
+
+def test_products_of_a_surrounding_are_functions_and_stand_once_for_a_layout() -> None:
+    density = shared(lambda x: (bnp.tanh(x) * bnp.exp(-x * x) - 0.1 * x).mean())
+
+    def around(x, m):
+        y = m @ (m @ m)
+        return (density(x) + density(2.0 * x)) * y, y @ x, m @ y[0]
+
+    x, m = np.linspace(0.0, 1.0, 20), np.random.default_rng(1).normal(size=(20, 20))
+    compiled = trace(around, x, m).program
+    unit = Unit(compiled)
+    unit.text()
+    hot, kernels, rest = parts(unit)
+    assert (hot.level, kernels.level, rest.level) == (ALL, SOME, LEAST)
+    # Of two square matrices, and of a matrix and a vector.
+    assert kernels.text.count("define void @kernel") == 2
+    assert rest.text.count("call void @kernel") == 4
+    for have, want in zip(
+        compile_program(compiled)(x, m), interpret_program(compiled)(x, m), strict=True
+    ):
+        np.testing.assert_allclose(have, want, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("turns", "level"), [(SHORT // 80, LEAST), (MEDIUM // 80, SOME), (MEDIUM, ALL)]
+)
+def test_a_surrounding_of_short_arrays_is_worth_its_longest_loop(turns: int, level: int) -> None:
+    density = shared(lambda x: (bnp.tanh(x) * bnp.exp(-x * x) - 0.1 * x).mean())
+
+    def around(x, n):
+        # Integers are divided one by one, whatever the registers.
+        rest = bnp.remainder(n, np.int64(7)) + bnp.floor_divide(n, np.int64(3))
+        return density(x) + density(2.0 * x) + rest.sum()
+
+    compiled = trace(around, np.zeros(8), np.arange(turns)).program
+    assert levels(compiled)[-1] == level

@@ -127,13 +127,13 @@ def test_integers_wrap(same) -> None:
     same(text(2, 3, 2, False, True, "u32"), np.full((2, 3), 2**31), np.full((2, 3), 3))
 
 
-def test_an_outer_product_is_part_of_a_loop(same) -> None:
-    program = """program f(%x: f64[3], %y: f64[4]):
-  %z: f64[3,4] = dot_general %x %y batch=((),()) contract=((),())
+def test_an_outer_product_is_part_of_a_loop(same, avx2) -> None:
+    program = """program f(%x: f64[3], %y: f64[40]):
+  %z: f64[3,40] = dot_general %x %y batch=((),()) contract=((),())
   %s: f64[3] = reduce_sum %z axes=(1)
   return %s"""
     assert emitted_text(from_text(program)).count("\nloop") == 2
-    same(program, np.arange(3.0), np.arange(4.0))
+    same(program, np.arange(3.0), np.arange(40.0))
 
 
 @pytest.mark.parametrize(

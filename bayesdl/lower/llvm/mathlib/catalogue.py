@@ -100,7 +100,7 @@ def accuracy_table() -> str:
 
 
 def scalar_function(
-    module: ir.Module, name: str, type: ir.DoubleType | ir.FloatType
+    module: ir.Module, name: str, type: ir.DoubleType | ir.FloatType, lanes: int = 1
 ) -> ir.Function:
     """The function ``bdl.<name>.f64`` or ``.f32`` of a module, added on first use.
 
@@ -116,6 +116,8 @@ def scalar_function(
         One of `NAMES`.
     type : ir.DoubleType or ir.FloatType
         The type of every argument and of the result.
+    lanes : int, default 1
+        So many numbers at once; the function is then called ``bdl.<name>.v<lanes>f64``.
 
     Returns
     -------
@@ -142,23 +144,26 @@ def scalar_function(
     if name not in FUNCTIONS:
         known = ", ".join(sorted(FUNCTIONS))
         raise KeyError(f"no scalar function named {name!r}; there are: {known}")
-    format = DOUBLE if isinstance(type, ir.DoubleType) else SINGLE
+    one = DOUBLE if isinstance(type, ir.DoubleType) else SINGLE
+    format, wide = (f if lanes == 1 else f.several(lanes) for f in (one, DOUBLE))
     symbol = f"bdl.{name}.{format.suffix}"
     existing = module.globals.get(symbol)
-    return _write(module, symbol, FUNCTIONS[name], format) if existing is None else existing
+    return _write(module, symbol, FUNCTIONS[name], format, wide) if existing is None else existing
 
 
-def _write(module: ir.Module, symbol: str, entry: ScalarFunction, format: Format) -> ir.Function:
+def _write(
+    module: ir.Module, symbol: str, entry: ScalarFunction, format: Format, wide: Format
+) -> ir.Function:
     signature = ir.FunctionType(format.type, [format.type] * entry.arity)
     function = ir.Function(module, signature, name=symbol)
     function.linkage = "internal"
     for attribute in ("alwaysinline", "nounwind", "readnone"):
         function.attributes.add(attribute)
     builder = ir.IRBuilder(function.append_basic_block("entry"))
-    if entry.through_double and format is SINGLE:
-        formula = Formula(module, builder, DOUBLE, coarse=True)
-        wide = [Real(formula, builder.fpext(arg, DOUBLE.type)) for arg in function.args]
-        builder.ret(builder.fptrunc(entry.definition(formula, *wide).value, SINGLE.type))
+    if entry.through_double and format.mantissa == SINGLE.mantissa:
+        formula = Formula(module, builder, wide, coarse=True)
+        given = [Real(formula, builder.fpext(arg, wide.type)) for arg in function.args]
+        builder.ret(builder.fptrunc(entry.definition(formula, *given).value, format.type))
     else:
         formula = Formula(module, builder, format)
         builder.ret(entry.definition(formula, *(Real(formula, arg) for arg in function.args)).value)

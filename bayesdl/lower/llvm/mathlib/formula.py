@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
+from dataclasses import replace
 
 from llvmlite import ir
 
@@ -14,15 +15,34 @@ Number = float | int
 LONG_POLYNOMIAL = 6  # terms from which even and odd powers are summed apart
 
 
+class Several(ir.VectorType):  # type: ignore[misc]
+    """Several numbers in a register; the text of a constant has its number once."""
+
+    @property
+    def intrinsic_name(self) -> str:
+        """As LLVM's own functions are called."""
+        return f"v{self.count}{self.element.intrinsic_name}"
+
+    def format_constant(self, value: Sequence[ir.Constant]) -> str:
+        """All numbers of a constant are the same."""
+        return f"splat ({value[0].type} {value[0].get_reference()})"
+
+
 @dataclass(frozen=True, slots=True)
 class Format:
     """A binary floating-point format: what bit arithmetic on it needs to know."""
 
     type: ir.Type
-    bits_type: ir.IntType
+    bits_type: ir.Type
     suffix: str
+    width: int
     mantissa: int
     bias: int
+
+    def several(self, count: int) -> Format:
+        """So many numbers of this format at once."""
+        kinds = Several(self.type, count), Several(self.bits_type, count)
+        return replace(self, type=kinds[0], bits_type=kinds[1], suffix=f"v{count}{self.suffix}")
 
     @property
     def shift(self) -> float:
@@ -40,8 +60,8 @@ class Format:
         return int(struct.unpack(code[1], struct.pack(code[0], value))[0])
 
 
-DOUBLE = Format(ir.DoubleType(), ir.IntType(64), "f64", mantissa=52, bias=1023)
-SINGLE = Format(ir.FloatType(), ir.IntType(32), "f32", mantissa=23, bias=127)
+DOUBLE = Format(ir.DoubleType(), ir.IntType(64), "f64", 64, mantissa=52, bias=1023)
+SINGLE = Format(ir.FloatType(), ir.IntType(32), "f32", 32, mantissa=23, bias=127)
 
 
 class Formula:
@@ -70,7 +90,7 @@ class Formula:
     @property
     def double(self) -> bool:
         """Whether the formula computes in double precision."""
-        return self.format is DOUBLE
+        return self.format.mantissa == DOUBLE.mantissa
 
     def real(self, value: Number) -> Real:
         """A floating-point constant."""
@@ -78,7 +98,7 @@ class Formula:
 
     def bits(self, value: int) -> Bits:
         """An integer constant of the width of a `Real`, taken modulo 2^width."""
-        width = self.format.bits_type.width
+        width = self.format.width
         value &= (1 << width) - 1
         signed = value - (1 << width) if value >> (width - 1) else value
         return Bits(self, ir.Constant(self.format.bits_type, signed))
@@ -110,7 +130,7 @@ class Formula:
 
     def flip(self, x: Real, sign: Real) -> Real:
         """x, negated where `sign` has its sign bit set."""
-        top = self.bits(1 << (self.format.bits_type.width - 1))
+        top = self.bits(1 << (self.format.width - 1))
         return (x.bits() ^ (sign.bits() & top)).real()
 
     def at_least(self, x: Real, bound: Number) -> Real:

@@ -132,7 +132,7 @@ def arctan2(f: Formula, y: Real, x: Real) -> Real:
     infinite = large.equals(float("inf"))
     small = f.select(infinite, f.select(small.equals(float("inf")), 1.0, 0.0), small)
     large = f.select(infinite | large.equals(0.0), 1.0, large)
-    left = x.bits().has(1 << (f.format.bits_type.width - 1))
+    left = x.bits().has(1 << (f.format.width - 1))
     turns = f.select(swap, 1.0, f.select(left, 2.0, 0.0))
     sign = f.select(swap ^ left, -1.0, 1.0)
     angle = f.flip(_arctangent(f, small, large, turns, sign), y)
