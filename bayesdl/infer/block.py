@@ -144,27 +144,22 @@ def build_block(kernel: Kernel, target: Target, capacity: int, room: int | None 
                 state,
             )
 
-            def going(carry: Any) -> Any:
-                return carry[0] < count
-
             def turn(carry: Any) -> Any:
                 index, state, places, columns = carry
                 phase = [_row(column, index) for column in phases]
                 keyed = random.fold_in(key, phase[3])
                 found = _call(step.program, keyed, *phase, *state, *data)
                 state, info = found[: len(state)], found[len(state) :]
-                place = bnp.reshape(_position(first.tree, state), (1, target.dim))
-                columns = [
-                    dynamic_update_slice(c, bnp.reshape(x, (1, *c.shape[1:])), index, *_zeros(c))
-                    for c, x in zip(columns, info, strict=True)
-                ]
-                return index + 1, state, _put(keeps, places, place, index), columns
+                place = unflatten(first.tree, state).position
+                places = cond(keeps, _with_row, lambda *c: c[0], places, place, index)
+                columns = [_with_row(c, x, index) for c, x in zip(columns, info, strict=True)]
+                return index + 1, state, places, columns
 
             places = bnp.zeros((room, target.dim), target.dtype)
             reported = step.program.output_types[len(state_types) :]
             columns = [bnp.zeros((capacity, *t.shape), t.dtype) for t in reported]
-            start_of = np.int64(0), state, places, columns
-            _, state, places, columns = while_loop(going, turn, start_of)
+            carry = np.int64(0), state, places, columns
+            _, state, places, columns = while_loop(lambda c: c[0] < count, turn, carry)
             return [*state, places, *columns]
 
         program = trace(
@@ -207,19 +202,13 @@ def _row(column: Any, index: Any) -> Any:
     return bnp.reshape(dynamic_slice(column, index, *_zeros(column), sizes=(1, *shape)), shape)
 
 
+def _with_row(column: Any, value: Any, index: Any) -> Any:
+    row = bnp.reshape(value, (1, *column.shape[1:]))
+    return dynamic_update_slice(column, row, index, *_zeros(column))
+
+
 def _zeros(column: Any) -> list[Any]:
     return [np.int64(0)] * (column.ndim - 1)
-
-
-def _put(wanted: Any, places: Any, place: Any, index: Any) -> Any:
-    return cond(
-        wanted,
-        lambda all, one, at: dynamic_update_slice(all, one, at, np.int64(0)),
-        lambda all, one, at: all,
-        places,
-        place,
-        index,
-    )
 
 
 def _call(program: Program, *args: Any) -> list[Any]:
@@ -228,10 +217,6 @@ def _call(program: Program, *args: Any) -> list[Any]:
 
 def _place(target: Target) -> ArrayType:
     return ArrayType((target.dim,), np.dtype(target.dtype))
-
-
-def _position(tree: Tree, leaves: Sequence[Any]) -> Any:
-    return unflatten(tree, leaves).position
 
 
 def _info_names(step: Traced) -> tuple[str, ...]:

@@ -309,6 +309,13 @@ class Code:
             name = self.module.declare("llvm.memset.p0.i64", "void", ("ptr", "i8", "i64", "i1"))
             self.do(f"call void @{name}(ptr {target}, i8 0, i64 {size}, i1 false)")
 
+    @contextmanager
+    def several(self, lanes: int) -> Iterator[None]:
+        """What is written inside works on registers of so many numbers."""
+        before, self.lanes = self.lanes, lanes
+        yield
+        self.lanes = before
+
     def kind(self, dtype: np.dtype[Any]) -> str:
         """LLVM's type of a register."""
         one = value_type(dtype)

@@ -90,11 +90,11 @@ class Wide:
             return False
         if count <= self.code.module.short_loop and any(map(_is_math, self.inside)):
             return False
-        sums = all(self._is_plain(r, count) for r in self.nest.reduces)
+        sums = all(map(self._is_plain, self.nest.reduces))
         stores = all(self._is_row(s.offset) and _in_memory(s.node) for s in self.nest.stores)
         return sums and stores and all(map(self._can_hold, self.inside))
 
-    def _is_plain(self, reduce: Reduce, count: int) -> bool:
+    def _is_plain(self, reduce: Reduce) -> bool:
         floats = reduce.op == "add" and reduce.node.dtype.kind == "f" and not reduce.is_widened
         return (floats or reduce.op in ("and", "or")) and (
             self.nest.register_depth(reduce) <= self.depth
@@ -140,24 +140,22 @@ class Wide:
         """Write one register's width of turns, from `at` on."""
         nest, values = self.nest, dict[Node, str]()
         nest.counters[self.axis], nest.indices = at, dict(known)
-        self.code.lanes = width
-        for node in self.inside:
-            values[node] = self._value(node, values, width)
-        for store in nest.stores:
-            self._store(store, self._held(store.node, values, width))
-        for reduce, terms in self.terms.items():
-            terms.append((self._held(reduce.node, values, width), width))
-        self.code.lanes = 1
+        with self.code.several(width):
+            for node in self.inside:
+                values[node] = self._value(node, values, width)
+            for store in nest.stores:
+                self._store(store, self._held(store.node, values, width))
+            for reduce, terms in self.terms.items():
+                terms.append((self._held(reduce.node, values, width), width))
 
     def _loop(self, first: str, count: int, known: Mapping[Index, str]) -> None:
         """Write a loop over full registers; its sums are terms."""
         code, before = self.code, dict(self._spread)
-        code.lanes = self.lanes
-        state = [
-            (code.kind(r.node.dtype), code.constant(r.op == "and", r.node.dtype))
-            for r in self.terms
-        ]
-        code.lanes = 1
+        with code.several(self.lanes):
+            state = [
+                (code.kind(r.node.dtype), code.constant(r.op == "and", r.node.dtype))
+                for r in self.terms
+            ]
         with code.loop(count, state) as loop:
             self._turn(code.add(first, code.scale(loop.index, self.lanes)), self.lanes, known)
             for (reduce, terms), total in zip(self.terms.items(), loop.state, strict=True):
@@ -169,13 +167,10 @@ class Wide:
 
     def _added(self, reduce: Reduce, a: str, b: str) -> str:
         """Two full registers as one."""
-        self.code.lanes = self.lanes
-        if reduce.op == "add":
-            found = arithmetic(self.code, "add", reduce.node.dtype, a, b, "reassoc nsz ")
-        else:
-            found = self.code.let(f"{reduce.op} {self.code.kind(reduce.node.dtype)} {a}, {b}")
-        self.code.lanes = 1
-        return found
+        with self.code.several(self.lanes):
+            if reduce.op == "add":
+                return arithmetic(self.code, "add", reduce.node.dtype, a, b, "reassoc nsz ")
+            return self.code.let(f"{reduce.op} {self.code.kind(reduce.node.dtype)} {a}, {b}")
 
     def _value(self, node: Node, values: Mapping[Node, str], width: int) -> str:
         if node.kind == "load":
@@ -190,9 +185,8 @@ class Wide:
         if not _is_math(node) or width == self.lanes:
             return element(self.code, name, inputs, node.dtype, params, args)
         args = [self._padded(x, a.dtype, width) for x, a in zip(args, node.args, strict=True)]
-        self.code.lanes = self.lanes
-        found = element(self.code, name, inputs, node.dtype, params, args)
-        self.code.lanes = width
+        with self.code.several(self.lanes):
+            found = element(self.code, name, inputs, node.dtype, params, args)
         return self._first(found, node.dtype, width)
 
     def _held(self, node: Node, values: Mapping[Node, str], width: int) -> str:
