@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
 from bayesdl._base.errors import BayesdlError
 
 from . import bench, cache, demo, doctor, dump, explain
+
+CLOSED_PIPE = 128 + 13
+"""The status of a program that a signal for a closed pipe has ended."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,7 +29,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     cache.add_arguments(verbs.add_parser("cache", help="list or empty the folder of compiled code"))
     options = parser.parse_args(arguments)
     try:
-        return _run(options)
+        status = _run(options)
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:
+        # Who reads has seen enough, as `head` has; what is still buffered goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return CLOSED_PIPE
     except BayesdlError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 2

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bayesdl.cli import main
+from bayesdl.cli import CLOSED_PIPE, main
 from bayesdl.cli.explain import topics
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -82,3 +82,13 @@ def test_a_wheel_has_the_pages(tmp_path: Path) -> None:
             env={"PYTHONPATH": str(tmp_path), "BAYESDL_CACHE": "off"},
         )
         assert done.stdout.startswith(first)
+
+
+def test_a_reader_that_has_seen_enough_is_no_error() -> None:
+    command = [sys.executable, "-m", "bayesdl", "explain", "r-hat"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait() == CLOSED_PIPE
