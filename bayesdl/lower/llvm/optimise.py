@@ -20,15 +20,10 @@ LONG = 60_000
 # How a function says what a loop over several elements may call in its place.
 VARIANT = '"vector-function-abi-variant"'
 
-# What code outside of hot loops gets: it is folded, and common values are computed once.
-LIGHT = (
-    "global_dead_code_eliminate",
-    "simplify_cfg",
-    "instruction_combine",
-    "new_gvn",
-    "simplify_cfg",
-    "dead_code_elimination",
-)
+# What code outside of hot loops gets: it is folded, and common values are computed once. Where the
+# code generator spills every number, that is as much work again and makes nothing faster.
+QUICK = ("global_dead_code_eliminate", "simplify_cfg")
+LIGHT = (*QUICK, "instruction_combine", "new_gvn", "simplify_cfg", "dead_code_elimination")
 
 
 def object_code(text: str, level: int) -> tuple[bytes, dict[str, float]]:
@@ -41,7 +36,8 @@ def object_code(text: str, level: int) -> tuple[bytes, dict[str, float]]:
     text : str
         A module of LLVM IR.
     level : int
-        Of the code generator's effort, 0 to 3; with 3 the text gets all of LLVM's passes too.
+        Of the code generator's effort, 0 to 3; with 3 the text gets all of LLVM's passes too, and
+        hardly any with 0.
 
     Returns
     -------
@@ -81,7 +77,7 @@ def _optimised(text: str, level: int) -> tuple[llvm.ModuleRef, llvm.TargetMachin
     options.loop_vectorization = options.slp_vectorization = options.loop_interleaving = True
     options.loop_unrolling = True
     builder = llvm.create_pass_builder(machine, options)
-    _run(builder.getModulePassManager() if level == ALL else _light(), module, builder)
+    _run(builder.getModulePassManager() if level == ALL else _light(level), module, builder)
     if level == ALL and VARIANT in text:
         _run(_written_out(), module, builder)
     return module, machine
@@ -117,8 +113,8 @@ def _written_out() -> llvm.ModulePassManager:
     return passes
 
 
-def _light() -> llvm.ModulePassManager:
+def _light(level: int) -> llvm.ModulePassManager:
     passes = llvm.create_new_module_pass_manager()
-    for name in LIGHT:
+    for name in LIGHT if level else QUICK:
         getattr(passes, f"add_{name}_pass")()
     return passes
