@@ -13,7 +13,6 @@ from harness import request, train, use_cores
 use_cores(request()["cores"])
 import numpy as np  # noqa: E402
 from training_nets import (  # noqa: E402
-    AT_ONCE,
     BATCH,
     FIRST_SD,
     LEARNING_RATE,
@@ -88,7 +87,7 @@ def make(method: str, name: str, dtype: Any, cores: int) -> Any:
     terms = density.site_log_densities(start, *density.data)
     loss = -float(terms["y"]) / net.rows
     if method == "passes":
-        return passes(density_of(name, net.for_passes(dtype), dtype), start), loss
+        return passes(density_of(name, net.for_passes(dtype), dtype), start, net.at_once()), loss
     common = {"batch_size": BATCH, "learning_rate": LEARNING_RATE, "schedule": Constant()}
     settings = {
         "plain": {"guide": "map"},
@@ -120,7 +119,7 @@ def density_of(name: str, data: Any, dtype: Any) -> Density:
     return build_density(of, (*data, name), {}, dtype=dtype)
 
 
-def passes(density: Density, start: Any) -> Any:
+def passes(density: Density, start: Any, at_once: int) -> Any:
     """What makes so many stochastic passes: outputs for all rows, each under masks of its own."""
 
     def one(key: Any, position: Any, *data: Any) -> Any:
@@ -131,7 +130,7 @@ def passes(density: Density, start: Any) -> Any:
 
     def steps(count: int) -> None:
         # Code is made for as many draws at once as the first call has.
-        keys = random.split(random.key(0), max(count, AT_ONCE))
+        keys = random.split(random.key(0), max(count, at_once))
         each(np.asarray(keys), (start, *density.data))
 
     return steps

@@ -15,7 +15,6 @@ import jax.numpy as jnp  # noqa: E402
 import numpy as np  # noqa: E402
 from nets_jax import masks_of, nll, outputs  # noqa: E402
 from training_nets import (  # noqa: E402
-    AT_ONCE,
     BATCH,
     FIRST_SD,
     LEARNING_RATE,
@@ -105,11 +104,11 @@ def passes(net: Any, start: Any, dtype: Any) -> Any:
     def one(key: Any) -> Any:
         return outputs(net, net.parts(start), x, masks_of(net, key, PASS_ROWS, RATE, dtype))
 
-    many = jax.jit(lambda keys: jax.lax.map(one, keys))
+    many, size = jax.jit(lambda keys: jax.lax.map(one, keys)), net.at_once()
 
     def steps(count: int) -> None:
-        keys = jax.random.split(jax.random.PRNGKey(0), -(-count // AT_ONCE) * AT_ONCE)
-        found = [many(keys[i : i + AT_ONCE]) for i in range(0, count, AT_ONCE)]
+        keys = jax.random.split(jax.random.PRNGKey(0), -(-count // size) * size)
+        found = [many(keys[i : i + size]) for i in range(0, count, size)]
         np.concatenate([np.asarray(part) for part in found])
 
     return steps
