@@ -43,8 +43,8 @@ told from those that are not by the entropy of their prediction, and by its mutu
 Against its own mode every method has a lower NLL, in both nets, by two and a half errors or more,
 and a higher accuracy; MC dropout and mean field have a lower ECE too, by one error to two. Against
 the best mode, whose ECE is that of chance or below, the NLL falls in both nets under MC dropout and
-learned rates and in the conv net under mean field, by about one to two errors; learned rates raise the
-ECE of the conv net. No accuracy is lost.
+learned rates and in the conv net under mean field, by about one to two errors; learned rates raise
+the ECE of the conv net. No accuracy is lost.
 
 Turned by 30°, digits are doubted by every method. Turned by a right angle they look like other
 digits to a dense net, but for mean field; in the conv net all that average over weights notice.

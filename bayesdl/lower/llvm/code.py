@@ -309,26 +309,9 @@ class Code:
             name = self.module.declare("llvm.memset.p0.i64", "void", ("ptr", "i8", "i64", "i1"))
             self.do(f"call void @{name}(ptr {target}, i8 0, i64 {size}, i1 false)")
 
-    @contextmanager
-    def several(self, lanes: int) -> Iterator[None]:
-        """What is written inside works on registers of so many numbers."""
-        before, self.lanes = self.lanes, lanes
-        yield
-        self.lanes = before
-
-    def kind(self, dtype: np.dtype[Any]) -> str:
-        """LLVM's type of a register."""
-        one = value_type(dtype)
-        return one if self.lanes == 1 else f"<{self.lanes} x {one}>"
-
-    def constant(self, value: Any, dtype: np.dtype[Any]) -> str:
-        """A number in every lane of a register."""
-        text = constant(value, dtype)
-        return text if self.lanes == 1 else f"splat ({value_type(dtype)} {text})"
-
     def intrinsic(self, name: str, dtype: np.dtype[Any], *args: str, flags: str = "") -> str:
         """Call one of LLVM's own functions on numbers of one type."""
-        kind = self.kind(dtype)
+        kind = register_type(self, dtype)
         suffix = f"f{8 * dtype.itemsize}" if dtype.kind == "f" else value_type(dtype)
         suffix = suffix if self.lanes == 1 else f"v{self.lanes}{suffix}"
         symbol = self.module.declare(f"llvm.{name}.{suffix}", kind, [kind] * len(args))
@@ -403,6 +386,26 @@ class Code:
         """A value that depends on where control came from; `Phi.join` says how."""
         name = self.let("")
         return Phi(self, name, kind, len(self.lines) - 1)
+
+
+def register_type(code: Code, dtype: np.dtype[Any]) -> str:
+    """LLVM's type of a register."""
+    one = value_type(dtype)
+    return one if code.lanes == 1 else f"<{code.lanes} x {one}>"
+
+
+def in_each_lane(code: Code, value: Any, dtype: np.dtype[Any]) -> str:
+    """A number in every lane of a register."""
+    text = constant(value, dtype)
+    return text if code.lanes == 1 else f"splat ({value_type(dtype)} {text})"
+
+
+@contextmanager
+def several(code: Code, lanes: int) -> Iterator[None]:
+    """What is written inside works on registers of so many numbers."""
+    before, code.lanes = code.lanes, lanes
+    yield
+    code.lanes = before
 
 
 @contextmanager

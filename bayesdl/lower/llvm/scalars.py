@@ -11,7 +11,7 @@ from bayesdl._base.dataclass import dataclass
 from bayesdl.ir.primitive import PRIMITIVES
 
 from . import mathlib
-from .code import Code, constant
+from .code import Code, constant, in_each_lane, register_type
 
 DType = np.dtype[Any]
 I64, I32, BOOL = np.dtype(np.int64), np.dtype(np.int32), np.dtype(np.bool_)
@@ -48,11 +48,11 @@ class Element:
     @property
     def kind(self) -> str:
         """LLVM's type of the first operand."""
-        return self.code.kind(self.inputs[0])
+        return register_type(self.code, self.inputs[0])
 
     def number(self, value: Any) -> str:
         """A constant of the first operand's dtype."""
-        return self.code.constant(value, self.inputs[0])
+        return in_each_lane(self.code, value, self.inputs[0])
 
     def select(self, condition: str, yes: str, no: str) -> str:
         """`yes` where the condition holds, both of the result's dtype."""
@@ -71,7 +71,7 @@ def element(
     if name in RULES:
         return RULES[name](use, *args)
     if name in mathlib.NAMES:
-        kind = code.kind(dtype)
+        kind = register_type(code, dtype)
         operands = ", ".join(f"{kind} {a}" for a in args)
         symbol = code.module.math(name, dtype, len(args), code.looping, code.lanes)
         return code.let(f"call {kind} @{symbol}({operands})")
@@ -88,8 +88,8 @@ def known(name: str) -> bool:
 
 def choice(code: Code, dtype: DType, condition: str, yes: str, no: str) -> str:
     """`yes` where the condition holds, else `no`."""
-    kind = code.kind(dtype)
-    return code.let(f"select {code.kind(BOOL)} {condition}, {kind} {yes}, {kind} {no}")
+    kind = register_type(code, dtype)
+    return code.let(f"select {register_type(code, BOOL)} {condition}, {kind} {yes}, {kind} {no}")
 
 
 def is_wide(name: str, inputs: Sequence[DType], dtype: DType) -> bool:
@@ -105,7 +105,7 @@ def arithmetic(code: Code, name: str, dtype: DType, a: str, b: str, flags: str =
     """add, sub or mul of two values."""
     prefix = "f" if dtype.kind == "f" else ""
     contract = f"contract {flags}" if prefix else ""
-    return code.let(f"{prefix}{name} {contract}{code.kind(dtype)} {a}, {b}")
+    return code.let(f"{prefix}{name} {contract}{register_type(code, dtype)} {a}, {b}")
 
 
 def is_number(value: str) -> bool:
@@ -123,11 +123,11 @@ def extremum(code: Code, name: str, dtype: DType, a: str, b: str) -> str:
             # One instruction: of a number and what may be NaN it takes the latter.
             if is_number(bound):
                 word = "ogt" if name == "max" else "olt"
-                beyond = code.let(f"fcmp {word} {code.kind(dtype)} {bound}, {x}")
+                beyond = code.let(f"fcmp {word} {register_type(code, dtype)} {bound}, {x}")
                 return choice(code, dtype, beyond, bound, x)
         return code.intrinsic("maximum" if name == "max" else "minimum", dtype, a, b)
     if dtype.kind == "b":
-        return code.let(f"{'or' if name == 'max' else 'and'} {code.kind(dtype)} {a}, {b}")
+        return code.let(f"{'or' if name == 'max' else 'and'} {register_type(code, dtype)} {a}, {b}")
     return code.intrinsic(("u" if dtype.kind == "u" else "s") + name, dtype, a, b)
 
 
@@ -143,19 +143,21 @@ def compare(code: Code, name: str, dtype: DType, a: str, b: str) -> str:
     }
     short = word[name]
     if dtype.kind == "f":
-        return code.let(f"fcmp {'u' if short == 'ne' else 'o'}{short} {code.kind(dtype)} {a}, {b}")
+        return code.let(
+            f"fcmp {'u' if short == 'ne' else 'o'}{short} {register_type(code, dtype)} {a}, {b}"
+        )
     sign = "" if short in ("eq", "ne") else "s" if dtype.kind == "i" else "u"
-    return code.let(f"icmp {sign}{short} {code.kind(dtype)} {a}, {b}")
+    return code.let(f"icmp {sign}{short} {register_type(code, dtype)} {a}, {b}")
 
 
 def convert(code: Code, source: DType, target: DType, x: str) -> str:
     """A cast with NumPy's meaning; floats that do not fit an integer give what x86 gives."""
     if source == target:
         return x
-    a, b = code.kind(source), code.kind(target)
+    a, b = register_type(code, source), register_type(code, target)
     if target.kind == "b":
         test = "fcmp une" if source.kind == "f" else "icmp ne"
-        return code.let(f"{test} {a} {x}, {code.constant(0, source)}")
+        return code.let(f"{test} {a} {x}, {in_each_lane(code, 0, source)}")
     if source.kind == "f" and target.kind == "f":
         return code.let(
             f"{'fpext' if target.itemsize > source.itemsize else 'fptrunc'} {a} {x} to {b}"
@@ -176,10 +178,10 @@ def _float_to_integer(code: Code, source: DType, target: DType, x: str) -> str:
     if target.kind == "i":
         return _truncate(code, source, target.itemsize * 8, x)
     low = _truncate(code, source, 64, x)
-    kind = code.kind(source)
+    kind = register_type(code, source)
     if target.itemsize == 4:
         return code.let(f"trunc i64 {low} to i32")
-    half = code.constant(2.0**63, source)
+    half = in_each_lane(code, 2.0**63, source)
     large = code.let(f"fcmp oge {kind} {x}, {half}")
     rest = _truncate(code, source, 64, code.let(f"fsub {kind} {x}, {half}"))
     high = code.let(f"xor i64 {rest}, {-(2**63)}")
@@ -187,10 +189,10 @@ def _float_to_integer(code: Code, source: DType, target: DType, x: str) -> str:
 
 
 def _truncate(code: Code, source: DType, bits: int, x: str) -> str:
-    kind, bound = code.kind(source), code.constant(2.0 ** (bits - 1), source)
+    kind, bound = register_type(code, source), in_each_lane(code, 2.0 ** (bits - 1), source)
     size = code.intrinsic("fabs", source, x)
     fits = code.let(f"fcmp olt {kind} {size}, {bound}")
-    safe = code.let(f"select i1 {fits}, {kind} {x}, {kind} {code.constant(0, source)}")
+    safe = code.let(f"select i1 {fits}, {kind} {x}, {kind} {in_each_lane(code, 0, source)}")
     whole = code.let(f"fptosi {kind} {safe} to i{bits}")
     return code.let(f"select i1 {fits}, i{bits} {whole}, i{bits} {-(2 ** (bits - 1))}")
 
@@ -342,5 +344,5 @@ def _shift_count(u: Element, b: str) -> tuple[str, str]:
 
 @_rule("bitcast")
 def _bitcast(u: Element, x: str) -> str:
-    source, target = u.kind, u.code.kind(u.dtype)
+    source, target = u.kind, register_type(u.code, u.dtype)
     return x if source == target else u.code.let(f"bitcast {source} {x} to {target}")

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from . import mathlib
-from .code import Code, constant, value_type
+from .code import Code, constant, in_each_lane, register_type, several, value_type
 from .expression import Index, Node
 from .machine import registers
 from .results import Reduce, Store
@@ -140,7 +140,7 @@ class Wide:
         """Write one register's width of turns, from `at` on."""
         nest, values = self.nest, dict[Node, str]()
         nest.counters[self.axis], nest.indices = at, dict(known)
-        with self.code.several(width):
+        with several(self.code, width):
             for node in self.inside:
                 values[node] = self._value(node, values, width)
             for store in nest.stores:
@@ -151,9 +151,9 @@ class Wide:
     def _loop(self, first: str, count: int, known: Mapping[Index, str]) -> None:
         """Write a loop over full registers; its sums are terms."""
         code, before = self.code, dict(self._spread)
-        with code.several(self.lanes):
+        with several(code, self.lanes):
             state = [
-                (code.kind(r.node.dtype), code.constant(r.op == "and", r.node.dtype))
+                (register_type(code, r.node.dtype), in_each_lane(code, r.op == "and", r.node.dtype))
                 for r in self.terms
             ]
         with code.loop(count, state) as loop:
@@ -167,17 +167,19 @@ class Wide:
 
     def _added(self, reduce: Reduce, a: str, b: str) -> str:
         """Two full registers as one."""
-        with self.code.several(self.lanes):
+        with several(self.code, self.lanes):
             if reduce.op == "add":
                 return arithmetic(self.code, "add", reduce.node.dtype, a, b, "reassoc nsz ")
-            return self.code.let(f"{reduce.op} {self.code.kind(reduce.node.dtype)} {a}, {b}")
+            return self.code.let(
+                f"{reduce.op} {register_type(self.code, reduce.node.dtype)} {a}, {b}"
+            )
 
     def _value(self, node: Node, values: Mapping[Node, str], width: int) -> str:
         if node.kind == "load":
             source, index = node.data
             pointer = source if isinstance(source, str) else self.nest.scope.pointer(source)
             address = self.code.at(pointer, self.nest.offset(index), node.dtype)
-            kind = self.code.kind(node.dtype)
+            kind = register_type(self.code, node.dtype)
             return self.code.let(f"load {kind}, ptr {address}, align {node.dtype.itemsize}")
         name, params = node.data
         inputs = [a.dtype for a in node.args]
@@ -185,7 +187,7 @@ class Wide:
         if not _is_math(node) or width == self.lanes:
             return element(self.code, name, inputs, node.dtype, params, args)
         args = [self._padded(x, a.dtype, width) for x, a in zip(args, node.args, strict=True)]
-        with self.code.several(self.lanes):
+        with several(self.code, self.lanes):
             found = element(self.code, name, inputs, node.dtype, params, args)
         return self._first(found, node.dtype, width)
 
@@ -194,7 +196,7 @@ class Wide:
         if node in values:
             return values[node]
         if node.kind in ("number", "blank"):
-            return self.code.constant(node.data, node.dtype)
+            return in_each_lane(self.code, node.data, node.dtype)
         one = self.nest.values[node]
         if width == 1:
             return one
@@ -228,9 +230,8 @@ class Wide:
     def _store(self, store: Store, value: str) -> None:
         dtype = store.node.dtype
         address = self.code.at(store.pointer, self.nest.offset(store.offset), dtype)
-        self.code.do(
-            f"store {self.code.kind(dtype)} {value}, ptr {address}, align {dtype.itemsize}"
-        )
+        kind = register_type(self.code, dtype)
+        self.code.do(f"store {kind} {value}, ptr {address}, align {dtype.itemsize}")
 
     def _total(self, reduce: Reduce, before: str, terms: Sequence[tuple[str, int]]) -> str:
         """A total after all terms: full registers are added up first."""
@@ -251,12 +252,12 @@ class Wide:
 
     def _sum(self, before: str, value: str, dtype: DType, width: int) -> str:
         """A number and the sum of a register's lanes."""
-        kind, several = value_type(dtype), f"<{width} x {value_type(dtype)}>"
+        kind, wide = value_type(dtype), f"<{width} x {value_type(dtype)}>"
         name = self.code.module.declare(
-            f"llvm.vector.reduce.fadd.v{width}f{8 * dtype.itemsize}", kind, (kind, several)
+            f"llvm.vector.reduce.fadd.v{width}f{8 * dtype.itemsize}", kind, (kind, wide)
         )
         first = constant(-0.0, dtype)
-        found = self.code.let(f"call reassoc nsz {kind} @{name}({kind} {first}, {several} {value})")
+        found = self.code.let(f"call reassoc nsz {kind} @{name}({kind} {first}, {wide} {value})")
         return arithmetic(self.code, "add", dtype, before, found, "reassoc nsz ")
 
     def _any_or_all(self, op: str, value: str, width: int) -> str:
