@@ -15,12 +15,12 @@ from bayesdl.ir.types import ArrayType
 from bayesdl.ops import control, random
 from bayesdl.ops import numpy as bnp
 from bayesdl.ops._programs import listed
-from bayesdl.ops.structural import dynamic_slice, dynamic_update_slice
 from bayesdl.tracing import Traced, trace
 from bayesdl.tracing.flow import cond, shared, while_loop
 from bayesdl.transform.derived import value_and_grad
 
 from .kernel import DensityOn, Kernel, Phase
+from .rows import row, with_row
 
 KEY = ArrayType((2,), np.dtype(np.uint32))
 BOOL, INT = ArrayType((), np.dtype(np.bool_)), ArrayType((), np.dtype(np.int64))
@@ -146,13 +146,13 @@ def build_block(kernel: Kernel, target: Target, capacity: int, room: int | None 
 
             def turn(carry: Any) -> Any:
                 index, state, places, columns = carry
-                phase = [_row(column, index) for column in phases]
+                phase = [row(column, index) for column in phases]
                 keyed = random.fold_in(key, phase[3])
                 found = _call(step.program, keyed, *phase, *state, *data)
                 state, info = found[: len(state)], found[len(state) :]
                 place = unflatten(first.tree, state).position
-                places = cond(keeps, _with_row, lambda *c: c[0], places, place, index)
-                columns = [_with_row(c, x, index) for c, x in zip(columns, info, strict=True)]
+                places = cond(keeps, with_row, lambda *c: c[0], places, place, index)
+                columns = [with_row(c, x, index) for c, x in zip(columns, info, strict=True)]
                 return index + 1, state, places, columns
 
             places = bnp.zeros((room, target.dim), target.dtype)
@@ -195,20 +195,6 @@ def _traced_parts(kernel: Kernel, target: Target) -> tuple[Traced, Traced]:
         return kernel.step(key, unflatten(first.tree, leaves), density_of(data), phase)
 
     return first, trace(move, KEY, PHASE, types, *target.data, name="step")
-
-
-def _row(column: Any, index: Any) -> Any:
-    shape = column.shape[1:]
-    return bnp.reshape(dynamic_slice(column, index, *_zeros(column), sizes=(1, *shape)), shape)
-
-
-def _with_row(column: Any, value: Any, index: Any) -> Any:
-    row = bnp.reshape(value, (1, *column.shape[1:]))
-    return dynamic_update_slice(column, row, index, *_zeros(column))
-
-
-def _zeros(column: Any) -> list[Any]:
-    return [np.int64(0)] * (column.ndim - 1)
 
 
 def _call(program: Program, *args: Any) -> list[Any]:

@@ -76,7 +76,8 @@ class Net:
 
     def at_once(self) -> int:
         """Passes of one call of compiled code: it makes all of them, whoever asks for fewer."""
-        few = MOST_AT_ONCE * NETS["yacht"].precision().size // self.precision().size
+        small, own = (sum(map(math.prod, net.shapes())) for net in (NETS["yacht"], self))
+        few = MOST_AT_ONCE * small // own
         return max(LEAST_AT_ONCE, min(MOST_AT_ONCE, few))
 
     def for_passes(self, dtype: Any) -> tuple[Any, Any]:

@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from bayesdl._base.dataclass import dataclass
+from bayesdl.infer.rows import with_row
 from bayesdl.ops import linalg
 from bayesdl.ops import numpy as bnp
-from bayesdl.ops.structural import dynamic_update_slice
 from bayesdl.tracing.flow import cond
 
 from .integrator import Place
@@ -157,15 +157,11 @@ def _with_directions(metric: Correlated, scale: Any, values: Any, vectors: Any) 
 
 def remember(memory: Memory, place: Place) -> Memory:
     """The newest point takes the place of the oldest."""
-    row = bnp.remainder(memory.count, np.int64(MEMORY))
-
-    def put(table: Any, vector: Any) -> Any:
-        return dynamic_update_slice(table, vector.reshape((1, -1)), row, np.int64(0))
-
+    at = bnp.remainder(memory.count, np.int64(MEMORY))
     return replace(
         memory,
-        positions=put(memory.positions, place.position),
-        gradients=put(memory.gradients, place.gradient),
+        positions=with_row(memory.positions, place.position, at),
+        gradients=with_row(memory.gradients, place.gradient, at),
         count=memory.count + 1,
     )
 

@@ -9,9 +9,9 @@ import numpy as np
 
 from bayesdl._base.dataclass import dataclass
 from bayesdl.infer.kernel import Density
+from bayesdl.infer.rows import row, with_row
 from bayesdl.ops import numpy as bnp
 from bayesdl.ops import random
-from bayesdl.ops.structural import dynamic_slice, dynamic_update_slice
 from bayesdl.tracing.flow import cond, while_loop
 
 from .hmc import DIVERGENCE, choose
@@ -242,15 +242,15 @@ def _with_turns(branch: Branch, weights: Any) -> Branch:
 
     def keep(branch: Branch) -> Branch:
         before = branch.momenta - branch.outer.momentum
-        momenta = _with_row(kept.momenta, kept.next, branch.outer.momentum)
+        momenta = with_row(kept.momenta, branch.outer.momentum, kept.next)
         return replace(
-            branch, open=Open(momenta, _with_row(kept.sums, kept.next, before), kept.next)
+            branch, open=Open(momenta, with_row(kept.sums, before, kept.next), kept.next)
         )
 
     def check(branch: Branch) -> Branch:
         def turns(slot: Any) -> Any:
-            first = _row(branch.open.momenta, slot)
-            total = branch.momenta - _row(branch.open.sums, slot)
+            first = row(branch.open.momenta, slot)
+            total = branch.momenta - row(branch.open.sums, slot)
             return is_turning(first, branch.outer.momentum, weights * total)
 
         def closing(carry: tuple[Any, Any, Any]) -> Any:
@@ -325,17 +325,7 @@ def _turns_across(tree: Tree, branch: Branch, forwards: Any, weights: Any) -> An
     """
     near = bnp.where(forwards, tree.right.momentum, tree.left.momentum)
     far = bnp.where(forwards, tree.left.momentum, tree.right.momentum)
-    first = _row(branch.open.momenta, np.int64(0))
+    first = row(branch.open.momenta, np.int64(0))
     old = is_turning(far, first, weights * (tree.momenta + first))
     new = is_turning(near, branch.outer.momentum, weights * (branch.momenta + near))
     return old | new
-
-
-def _row(table: Any, slot: Any) -> Any:
-    return dynamic_slice(table, slot, np.int64(0), sizes=(1, table.shape[1])).reshape(
-        table.shape[1:]
-    )
-
-
-def _with_row(table: Any, slot: Any, row: Any) -> Any:
-    return dynamic_update_slice(table, row.reshape((1, *row.shape)), slot, np.int64(0))

@@ -281,8 +281,8 @@ class Code:
         return self.let(f"getelementptr inbounds {memory_type(dtype)}, ptr {pointer}, i64 {offset}")
 
     def load(self, pointer: str, offset: str, dtype: np.dtype[Any], group: str = "") -> str:
-        """The element at an offset, in elements."""
-        kind = memory_type(dtype)
+        """The element at an offset, in elements, or a register of them."""
+        kind = _memory_register(self, dtype)
         value = self.let(
             f"load {kind}, ptr {self.at(pointer, offset, dtype)}, align {dtype.itemsize}{group}"
         )
@@ -291,11 +291,12 @@ class Code:
     def store(
         self, value: str, pointer: str, offset: str, dtype: np.dtype[Any], group: str = ""
     ) -> None:
-        """Put a value at an offset, in elements."""
+        """Put a value, or a register of them, at an offset in elements."""
         if dtype.kind == "b":
             value = self.let(f"zext i1 {value} to i8")
         address = self.at(pointer, offset, dtype)
-        self.do(f"store {memory_type(dtype)} {value}, ptr {address}, align {dtype.itemsize}{group}")
+        kind = _memory_register(self, dtype)
+        self.do(f"store {kind} {value}, ptr {address}, align {dtype.itemsize}{group}")
 
     def copy(self, target: str, source: str, size: int) -> None:
         """Copy bytes between buffers that do not overlap."""
@@ -392,6 +393,11 @@ def register_type(code: Code, dtype: np.dtype[Any]) -> str:
     """LLVM's type of a register."""
     one = value_type(dtype)
     return one if code.lanes == 1 else f"<{code.lanes} x {one}>"
+
+
+def _memory_register(code: Code, dtype: np.dtype[Any]) -> str:
+    """LLVM's type of what is read at once; truth values are read one by one."""
+    return memory_type(dtype) if dtype.kind == "b" else register_type(code, dtype)
 
 
 def in_each_lane(code: Code, value: Any, dtype: np.dtype[Any]) -> str:

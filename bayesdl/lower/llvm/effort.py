@@ -42,7 +42,7 @@ class Part:
     level: int
 
 
-def parts(unit: Unit, brief: bool = False) -> list[Part]:
+def parts(unit: Unit) -> list[Part]:
     """The modules that a Program's code is compiled in.
 
     A Program that is used in several places, as the gradient inside a sampler is, is hot, and so is
@@ -55,11 +55,9 @@ def parts(unit: Unit, brief: bool = False) -> list[Part]:
     ----------
     unit : Unit
         Already written.
-    brief : bool, default False
-        Whether all of it runs too seldom to be hot.
     """
     *functions, entry = unit.module.functions
-    if brief:
+    if unit.brief:
         return [_light(unit.module.text(), LEAST)]
     level, long = _around(unit), sum(f.count("\n") for f in functions) >= LONG
     if not functions or (level == ALL and not long):

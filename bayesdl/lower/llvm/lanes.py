@@ -60,13 +60,25 @@ class Lanes:
 
     def load_padded(self, pointer: str, at: str, width: int) -> str:
         """So many numbers in a row in a full register, with zeros behind them."""
-        value = self.load(pointer, at, width)
+        return self.padded(self.load(pointer, at, width), width)
+
+    def padded(self, value: str, width: int) -> str:
+        """A register of so many lanes as a full one, with zeros behind them."""
         if width == self.count:
             return value
         lanes = ", ".join(f"i32 {min(i, width)}" for i in range(self.count))
         kind = self.kind(width)
         return self.code.let(
             f"shufflevector {kind} {value}, {kind} zeroinitializer, <{self.count} x i32> <{lanes}>"
+        )
+
+    def first(self, value: str, width: int) -> str:
+        """The first lanes of a full register."""
+        if width == self.count:
+            return value
+        lanes = ", ".join(f"i32 {i}" for i in range(width))
+        return self.code.let(
+            f"shufflevector {self.kind()} {value}, {self.kind()} poison, <{width} x i32> <{lanes}>"
         )
 
     def store(self, value: str, pointer: str, at: str, width: int | None = None) -> None:
@@ -78,13 +90,7 @@ class Lanes:
 
     def store_first(self, value: str, pointer: str, at: str, width: int) -> None:
         """Put the first lanes of a full register into memory."""
-        if width < self.count:
-            lanes = ", ".join(f"i32 {i}" for i in range(width))
-            value = self.code.let(
-                f"shufflevector {self.kind()} {value}, {self.kind()} poison, "
-                f"<{width} x i32> <{lanes}>"
-            )
-        self.store(value, pointer, at, width)
+        self.store(self.first(value, width), pointer, at, width)
 
     def spread(self, x: str, width: int | None = None) -> str:
         """One number in every lane."""

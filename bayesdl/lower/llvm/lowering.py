@@ -51,13 +51,11 @@ def begin_program(
     """The same in two steps: its text is written here, the callable waits for LLVM and loads."""
     unit = Unit(program, flushes, brief)
     unit.text()
-    return partial(_finished, program, brief, unit, _started(effort.parts(unit, brief)))
+    return partial(_finished, unit, _started(effort.parts(unit)))
 
 
-def _finished(
-    program: Program, brief: bool, unit: Unit, made: Sequence[Future[Made]]
-) -> NativeExecutable:
-    timings, module = dict(unit.timings), unit.module
+def _finished(unit: Unit, made: Sequence[Future[Made]]) -> NativeExecutable:
+    program, timings, module = unit.program, dict(unit.timings), unit.module
     try:
         found = [future.result() for future in made]
         codes = tuple(code for code, _ in found)
@@ -85,7 +83,7 @@ def _finished(
             code="C103",
         ) from error
     executable.timings = {**timings, **executable.timings}
-    executable.recipe = compile_program, (program, brief, unit.flushes)
+    executable.recipe = compile_program, (program, unit.brief, unit.flushes)
     return executable
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from . import mathlib
 from .code import Code, constant, in_each_lane, register_type, several, value_type
 from .expression import Index, Node
+from .lanes import Lanes
 from .machine import registers
 from .results import Reduce, Store
 from .scalars import arithmetic, element, is_wide
@@ -142,11 +143,12 @@ class Wide:
         nest.counters[self.axis], nest.indices = at, dict(known)
         with several(self.code, width):
             for node in self.inside:
-                values[node] = self._value(node, values, width)
-            for store in nest.stores:
-                self._store(store, self._held(store.node, values, width))
+                values[node] = self._value(node, values)
+            for s in nest.stores:
+                offset = nest.offset(s.offset)
+                self.code.store(self._held(s.node, values), s.pointer, offset, s.node.dtype)
             for reduce, terms in self.terms.items():
-                terms.append((self._held(reduce.node, values, width), width))
+                terms.append((self._held(reduce.node, values), width))
 
     def _loop(self, first: str, count: int, known: Mapping[Index, str]) -> None:
         """Write a loop over full registers; its sums are terms."""
@@ -174,64 +176,45 @@ class Wide:
                 f"{reduce.op} {register_type(self.code, reduce.node.dtype)} {a}, {b}"
             )
 
-    def _value(self, node: Node, values: Mapping[Node, str], width: int) -> str:
+    def _value(self, node: Node, values: Mapping[Node, str]) -> str:
         if node.kind == "load":
             source, index = node.data
             pointer = source if isinstance(source, str) else self.nest.scope.pointer(source)
-            address = self.code.at(pointer, self.nest.offset(index), node.dtype)
-            kind = register_type(self.code, node.dtype)
-            return self.code.let(f"load {kind}, ptr {address}, align {node.dtype.itemsize}")
+            return self.code.load(pointer, self.nest.offset(index), node.dtype)
         name, params = node.data
         inputs = [a.dtype for a in node.args]
-        args = [self._held(a, values, width) for a in node.args]
-        if not _is_math(node) or width == self.lanes:
+        args = [self._held(a, values) for a in node.args]
+        if not _is_math(node) or self.code.lanes == self.lanes:
             return element(self.code, name, inputs, node.dtype, params, args)
-        args = [self._padded(x, a.dtype, width) for x, a in zip(args, node.args, strict=True)]
+        args = [self._padded(x, dtype) for x, dtype in zip(args, inputs, strict=True)]
         with several(self.code, self.lanes):
             found = element(self.code, name, inputs, node.dtype, params, args)
-        return self._first(found, node.dtype, width)
+        return self._first(found, node.dtype)
 
-    def _held(self, node: Node, values: Mapping[Node, str], width: int) -> str:
+    def _held(self, node: Node, values: Mapping[Node, str]) -> str:
         """A value in every lane, where it does not depend on the loop."""
         if node in values:
             return values[node]
         if node.kind in ("number", "blank"):
             return in_each_lane(self.code, node.data, node.dtype)
-        one = self.nest.values[node]
+        one, width = self.nest.values[node], self.code.lanes
         if width == 1:
             return one
         if (one, width) not in self._spread:
-            self._spread[one, width] = self._splat(one, node.dtype, width)
+            self._spread[one, width] = Lanes(self.code, node.dtype).spread(one, width)
         return self._spread[one, width]
 
-    def _splat(self, one: str, dtype: DType, width: int) -> str:
-        kind = f"<{width} x {value_type(dtype)}>"
-        held = self.code.let(f"insertelement {kind} poison, {value_type(dtype)} {one}, i64 0")
-        return self._shuffled(held, dtype, width, [0] * width)
+    def _padded(self, x: str, dtype: DType) -> str:
+        """A full register that begins with what is left."""
+        lanes, width = Lanes(self.code, dtype), self.code.lanes
+        return lanes.spread(x) if width == 1 else lanes.padded(x, width)
 
-    def _shuffled(self, x: str, dtype: DType, width: int, lanes: Sequence[int]) -> str:
-        kind, chosen = f"<{width} x {value_type(dtype)}>", ", ".join(f"i32 {i}" for i in lanes)
-        return self.code.let(
-            f"shufflevector {kind} {x}, {kind} poison, <{len(lanes)} x i32> <{chosen}>"
-        )
-
-    def _padded(self, x: str, dtype: DType, width: int) -> str:
-        """A full register, in which the last lane is repeated."""
-        if width == 1:
-            return self._splat(x, dtype, self.lanes)
-        return self._shuffled(x, dtype, width, [min(i, width - 1) for i in range(self.lanes)])
-
-    def _first(self, x: str, dtype: DType, width: int) -> str:
-        """The first lanes of a full register."""
-        if width == 1:
-            return self.code.let(f"extractelement <{self.lanes} x {value_type(dtype)}> {x}, i64 0")
-        return self._shuffled(x, dtype, self.lanes, range(width))
-
-    def _store(self, store: Store, value: str) -> None:
-        dtype = store.node.dtype
-        address = self.code.at(store.pointer, self.nest.offset(store.offset), dtype)
-        kind = register_type(self.code, dtype)
-        self.code.do(f"store {kind} {value}, ptr {address}, align {dtype.itemsize}")
+    def _first(self, x: str, dtype: DType) -> str:
+        """What is left, of a full register."""
+        lanes, width = Lanes(self.code, dtype), self.code.lanes
+        if width > 1:
+            return lanes.first(x, width)
+        return self.code.let(f"extractelement {lanes.kind()} {x}, i64 0")
 
     def _total(self, reduce: Reduce, before: str, terms: Sequence[tuple[str, int]]) -> str:
         """A total after all terms: full registers are added up first."""

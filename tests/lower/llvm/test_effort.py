@@ -132,9 +132,9 @@ def test_parts_are_one_program(size: int) -> None:
 
 def test_what_is_brief_is_light_and_the_same() -> None:
     x, compiled = np.linspace(-1.0, 2.0, 8), program(8)
-    unit = Unit(compiled)
+    unit = Unit(compiled, brief=True)
     unit.text()
-    assert [part.level for part in parts(unit, brief=True)] == [LEAST]
+    assert [part.level for part in parts(unit)] == [LEAST]
     for have, want in zip(
         compile_program(compiled, brief=True)(x), interpret_program(compiled)(x), strict=True
     ):

@@ -58,7 +58,7 @@ def test_code_for_a_hurry_has_registers_in_its_loops(same, avx2, n: int) -> None
     program = from_text(mixed(n))
     unit = Unit(program, brief=True)
     unit.text()
-    (part,) = parts(unit, brief=True)
+    (part,) = parts(unit)
     assert part.level == LEAST
     assert "call <4 x double> @bdl.tanh.v4f64" in part.text
     assert ("\nloop" in part.text) is (n > 16)
